@@ -1,0 +1,42 @@
+/** A batch as the device wants it: all scenes permuted so that every region is one run of rows. */
+
+/** The regions of one level over the whole batch, in SPEC's order (depth-first pre-order, scenes in order). */
+export interface BatchLevel {
+  /** (R) first row of each region's run in the permuted batch. */
+  readonly start: Uint32Array;
+  /** (R) row after the last. */
+  readonly end: Uint32Array;
+  /** (R) the region's centre as a row of the permuted batch. */
+  readonly center: Uint32Array;
+  /** (R) index of the parent among the regions of the level above; zeros at level 0. */
+  readonly parent: Uint32Array;
+  /** (R) first child among the regions of the level below; `childEnd` the one after the last. Equal for a leaf. */
+  readonly childStart: Uint32Array;
+  readonly childEnd: Uint32Array;
+  /** (B + 1) where each scene's regions begin in this level. */
+  readonly offsets: Uint32Array;
+}
+
+/** One view of the batch, permuted: rows follow `order`. */
+export interface BatchView {
+  /** (N, 3) */
+  readonly coords: Float32Array;
+  /** (N, C) */
+  readonly feats: Float32Array;
+}
+
+/** A batch of B scenes with N points together, in plain typed arrays. */
+export interface Batch {
+  readonly sceneIds: readonly string[];
+  readonly pointCount: number;
+  readonly featureWidth: number;
+  /** (B + 1) where each scene's points begin; a scene keeps its own block of rows under the permutation. */
+  readonly pointOffsets: Uint32Array;
+  /** (N) `order[row]` is the point (scenes one after the other, each in its own order) that stands in `row`. */
+  readonly order: Uint32Array;
+  /** What G2L sees. */
+  readonly view1: BatchView;
+  /** What L2G sees. */
+  readonly view2: BatchView;
+  readonly levels: readonly BatchLevel[];
+}
