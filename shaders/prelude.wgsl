@@ -1,0 +1,5 @@
+// Put before every kernel. Grids are two-dimensional past 65,535 workgroups (src/gpu/kernel.ts `grid`): a
+// kernel that walks one axis takes its workgroup number from here and checks it against its own count.
+fn linear_group(group: vec3u, groups: vec3u) -> u32 {
+  return group.x + group.y * groups.x;
+}

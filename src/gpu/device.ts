@@ -1,0 +1,394 @@
+/** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
+
+import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import { DeviceError, formatBytes } from "./errors.ts";
+import {
+  compileKernel,
+  grid,
+  type Kernel,
+  type KernelConstants,
+  type KernelParams,
+} from "./kernel.ts";
+import { OwnedBuffer, Scope } from "./scope.ts";
+
+/** A range of bytes of a buffer, as a binding takes it. */
+export interface BufferSlice {
+  readonly buffer: OwnedBuffer;
+  /** Bytes from the buffer's start, a multiple of 256. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** What `Device.create` may be told. */
+export interface DeviceOptions {
+  /** Default auto: the fastest adapter there is. */
+  readonly request?: DeviceRequest;
+  /** 0 to 3; default from the environment variable DBBD_DEBUG. 1 choices, 2 dispatches, 3 NaN checks. */
+  readonly debug?: number;
+  /** Largest binding in bytes, to test windows with; default the adapter's own limit. */
+  readonly maxBindingBytes?: number;
+}
+
+/** A row-parallel dispatch, see `Device.runRows`. */
+export interface RowDispatch {
+  readonly rows: number;
+  /** Rows one workgroup handles. */
+  readonly rowsPerGroup: number;
+  /** Bindings that advance with the rows: name → slice and bytes per row. */
+  readonly byRow: Readonly<Record<string, readonly [BufferSlice, number]>>;
+  /** Bindings every row sees whole. */
+  readonly whole?: Readonly<Record<string, BufferSlice>>;
+  /** Parameters besides `rows`, which is the window's count, and `first_row`, its first row. */
+  readonly params?: KernelParams;
+}
+
+const ARENA_BYTES = 1 << 20;
+
+function debugLevel(): number {
+  if (Deno.permissions.querySync({ name: "env", variable: "DBBD_DEBUG" }).state !== "granted") {
+    return 0;
+  }
+  return Number(Deno.env.get("DBBD_DEBUG") ?? 0) || 0;
+}
+
+/**
+ * One GPU (or software) device. Commands are recorded in order and submitted by `flush`, `read` or `sync`;
+ * errors of the device surface at the next `read`, `sync` or `check`, never silently.
+ */
+export class Device implements Disposable {
+  readonly gpu: GPUDevice;
+  readonly kind: DeviceKind;
+  /** The adapter's own name. */
+  readonly name: string;
+  readonly limits: GPUSupportedLimits;
+  readonly features: GPUSupportedFeatures;
+  readonly pool: BufferPool;
+  readonly debug: number;
+  readonly maxBindingBytes: number;
+  /** Counters since the device was made: what a benchmark reports. */
+  readonly counters = { dispatches: 0, submissions: 0 };
+
+  #failure: Error | null = null;
+  #closed = false;
+  #scope: Scope | null = null;
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  readonly #kernels = new Map<string, Kernel>();
+  readonly #arena: GPUBuffer;
+  readonly #arenaData = new DataView(new ArrayBuffer(ARENA_BYTES));
+  #arenaUsed = 0;
+
+  private constructor(gpu: GPUDevice, kind: DeviceKind, name: string, options: DeviceOptions) {
+    this.gpu = gpu;
+    this.kind = kind;
+    this.name = name;
+    this.limits = gpu.limits;
+    this.features = gpu.features;
+    this.debug = options.debug ?? debugLevel();
+    this.maxBindingBytes = Math.min(
+      options.maxBindingBytes ?? Infinity,
+      gpu.limits.maxStorageBufferBindingSize,
+    );
+    this.pool = new BufferPool(gpu, gpu.limits.maxBufferSize);
+    this.#arena = gpu.createBuffer({
+      label: "parameters",
+      size: ARENA_BYTES,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    gpu.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#fail((event as GPUUncapturedErrorEvent).error);
+    });
+    gpu.lost.then((info) => {
+      if (this.#closed) return;
+      this.#failure ??= new DeviceError(
+        `The device was lost (${info.reason}): ${info.message || "no reason given"}.`,
+      );
+    });
+  }
+
+  /** Take a device. Throws `NoDeviceError` when there is none of the kind asked for. */
+  static async create(options: DeviceOptions = {}): Promise<Device> {
+    const { adapter, kind } = await findAdapter(options.request ?? "auto");
+    const limits = adapter.limits;
+    const gpu = await adapter.requestDevice({
+      requiredFeatures: (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
+        adapter.features.has(feature)
+      ),
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+        maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
+        maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      },
+    });
+    const { description, device, architecture, vendor } = adapter.info;
+    const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
+      "unnamed adapter";
+    return new Device(gpu, kind, name, options);
+  }
+
+  /** The line a program prints first: what it runs on. */
+  get description(): string {
+    return `${this.name} (${this.kind === "gpu" ? "GPU" : "software device"})`;
+  }
+
+  #fail(error: GPUError): void {
+    if (this.#failure) return;
+    const { live, peak } = this.pool.usage;
+    const { bytes, label } = this.pool.lastLarge;
+    this.#failure = error instanceof GPUOutOfMemoryError
+      ? new DeviceError(
+        `The device is out of memory: ${formatBytes(bytes)} were asked for ${label}, with ` +
+          `${formatBytes(live)} in use (most so far ${formatBytes(peak)}). ` +
+          `Use a smaller batch_size, smaller scenes or small_mode.`,
+      )
+      : new DeviceError(`The device refused a command: ${error.message}`);
+  }
+
+  /** Throw what has gone wrong so far, if anything has. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new DeviceError("The device is closed.");
+  }
+
+  /** Open a scope: what is allocated until it closes is freed with it. */
+  scope(): Scope {
+    const scope = new Scope(this.pool, this.#scope, (parent) => {
+      this.#scope = parent;
+    });
+    this.#scope = scope;
+    return scope;
+  }
+
+  /** A buffer with undefined content, owned by the innermost scope. */
+  allocate(bytes: number, label: string): OwnedBuffer {
+    const buffer = new OwnedBuffer(this.pool.acquire(bytes, label), label);
+    this.#scope?.adopt(buffer);
+    return buffer;
+  }
+
+  /** Compile `source` specialised by `constants`, or give the kernel compiled before. */
+  kernel(name: string, source: string, constants: KernelConstants = {}): Kernel {
+    const key = `${name} ${JSON.stringify(constants)}`;
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      kernel = compileKernel(this.gpu, name, source, constants);
+      this.#kernels.set(key, kernel);
+      if (this.debug >= 2) console.error(`[dbbd] kernel ${key}`);
+    }
+    return kernel;
+  }
+
+  #commands(): GPUCommandEncoder {
+    return this.#encoder ??= this.gpu.createCommandEncoder();
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+
+  #uniform(kernel: Kernel, params: KernelParams): number {
+    const offset = this.#arenaUsed;
+    kernel.packParams(params, this.#arenaData, offset);
+    this.#arenaUsed = offset + Math.ceil(kernel.paramsSize / 256) * 256;
+    return offset;
+  }
+
+  /**
+   * Record one dispatch. `bind` names every binding of the shader but `params`. `groups` is a workgroup count
+   * along one axis (folded into two dimensions where the device's limit asks for it) or [x, y, z]. No groups, no
+   * dispatch.
+   */
+  run(
+    kernel: Kernel,
+    bind: Readonly<Record<string, BufferSlice>>,
+    params: KernelParams,
+    groups: number | readonly [number, number, number],
+  ): void {
+    const [x, y, z] = typeof groups === "number"
+      ? [...grid(groups, this.limits.maxComputeWorkgroupsPerDimension), 1]
+      : groups;
+    if (x === 0 || y === 0 || z === 0) return;
+    if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
+    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
+      const slice = bind[name];
+      if (!slice) throw new Error(`Kernel ${kernel.name}: binding ${name} is missing`);
+      if (slice.buffer.released) {
+        throw new Error(
+          `Kernel ${kernel.name}: ${name} (${slice.buffer.label}) is used after its scope ended`,
+        );
+      }
+      if (slice.size > this.maxBindingBytes) {
+        throw new DeviceError(
+          `Cannot bind ${
+            formatBytes(slice.size)
+          } as ${name} of ${kernel.name}: the device allows ` +
+            `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
+        );
+      }
+      return {
+        binding: index,
+        resource: {
+          buffer: slice.buffer.gpu,
+          offset: slice.offset,
+          size: Math.max(4, Math.ceil(slice.size / 4) * 4),
+        },
+      };
+    });
+    const offsets: number[] = [];
+    if (kernel.paramsBinding >= 0) {
+      entries.push({
+        binding: kernel.paramsBinding,
+        resource: { buffer: this.#arena, offset: 0, size: kernel.paramsSize },
+      });
+      offsets.push(this.#uniform(kernel, params));
+    }
+    this.#pass ??= this.#commands().beginComputePass();
+    this.#pass.setPipeline(kernel.pipeline);
+    this.#pass.setBindGroup(
+      0,
+      this.gpu.createBindGroup({ label: kernel.name, layout: kernel.layout, entries }),
+      offsets,
+    );
+    this.#pass.dispatchWorkgroups(x, y, z);
+    this.counters.dispatches++;
+    if (this.debug >= 2) {
+      const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);
+      console.error(
+        `[dbbd] ${kernel.name} [${x}, ${y}, ${z}] ${JSON.stringify(params)} ${sizes.join(", ")}`,
+      );
+    }
+  }
+
+  /**
+   * Record a row-parallel dispatch, cut into windows of rows where a binding would pass the device's limit.
+   * The kernel's `Params` has `rows`, and `first_row` if it needs to know where a window starts. Windows begin at
+   * multiples of 64 rows, which keeps every offset aligned.
+   */
+  runRows(kernel: Kernel, dispatch: RowDispatch): void {
+    const { rows, rowsPerGroup, byRow, whole = {}, params = {} } = dispatch;
+    const widest = Math.max(4, ...Object.values(byRow).map(([, rowBytes]) => rowBytes));
+    const windowRows = Math.floor(this.maxBindingBytes / widest / 64) * 64;
+    if (windowRows === 0) {
+      throw new DeviceError(`Cannot bind 64 rows of ${formatBytes(widest)} for ${kernel.name}.`);
+    }
+    for (let first = 0; first < rows; first += windowRows) {
+      const count = Math.min(windowRows, rows - first);
+      const bind: Record<string, BufferSlice> = { ...whole };
+      for (const [name, [slice, rowBytes]] of Object.entries(byRow)) {
+        bind[name] = {
+          buffer: slice.buffer,
+          offset: slice.offset + first * rowBytes,
+          size: count * rowBytes,
+        };
+      }
+      const groups = Math.ceil(count / rowsPerGroup);
+      this.run(kernel, bind, { ...params, rows: count, first_row: first }, groups);
+    }
+  }
+
+  /** Record a copy between buffers. Sizes and offsets are multiples of 4. */
+  copy(source: BufferSlice, target: BufferSlice): void {
+    if (source.size === 0) return;
+    this.#endPass();
+    this.#commands().copyBufferToBuffer(
+      source.buffer.gpu,
+      source.offset,
+      target.buffer.gpu,
+      target.offset,
+      Math.ceil(source.size / 4) * 4,
+    );
+  }
+
+  /** Record filling with zeros. */
+  clear(target: BufferSlice): void {
+    this.#endPass();
+    this.#commands().clearBuffer(target.buffer.gpu, target.offset, Math.ceil(target.size / 4) * 4);
+  }
+
+  /** Write from the CPU, after everything recorded so far. */
+  write(target: BufferSlice, data: ArrayBufferView): void {
+    if (data.byteLength === 0) return;
+    this.flush();
+    // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
+    this.gpu.queue.writeBuffer(
+      target.buffer.gpu,
+      target.offset,
+      data.buffer as ArrayBuffer,
+      data.byteOffset,
+      data.byteLength,
+    );
+  }
+
+  /** Submit what was recorded. Returns at once. */
+  flush(): void {
+    if (!this.#encoder) return;
+    this.#endPass();
+    if (this.#arenaUsed > 0) {
+      // Ordered after earlier submissions, so the one arena serves them all.
+      this.gpu.queue.writeBuffer(this.#arena, 0, this.#arenaData.buffer, 0, this.#arenaUsed);
+      this.#arenaUsed = 0;
+    }
+    this.gpu.queue.submit([this.#encoder.finish()]);
+    this.#encoder = null;
+    this.counters.submissions++;
+  }
+
+  /** Bytes of a buffer after everything recorded so far. Waits for the device. */
+  async read(source: BufferSlice): Promise<ArrayBuffer> {
+    const size = Math.ceil(source.size / 4) * 4;
+    if (size === 0) {
+      await this.sync();
+      return new ArrayBuffer(0);
+    }
+    const staging = this.gpu.createBuffer({
+      label: "read",
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    this.#endPass();
+    this.#commands().copyBufferToBuffer(source.buffer.gpu, source.offset, staging, 0, size);
+    this.flush();
+    try {
+      await staging.mapAsync(GPUMapMode.READ);
+      this.check();
+      return staging.getMappedRange().slice(0);
+    } catch (error) {
+      await this.#settle();
+      this.check();
+      throw error;
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Wait until the device has done everything recorded so far, and throw if any of it failed. */
+  async sync(): Promise<void> {
+    this.flush();
+    await this.gpu.queue.onSubmittedWorkDone();
+    await this.#settle();
+    this.check();
+  }
+
+  /** Error events are delivered as tasks of the event loop; let those that wait arrive. */
+  #settle(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  /** Free the device and all its memory. */
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#endPass();
+    this.pool.trim();
+    this.gpu.destroy();
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Before the first adapter is asked for: environment that the Vulkan loader and Mesa read, and on Linux the
+ * question whether a Vulkan driver is there at all. Without one Deno silently takes an OpenGL adapter that is
+ * ten times slower and compiles for minutes, so it is never taken for a device.
+ */
+
+/** The packages that bring a software Vulkan device, by package manager. */
+const INSTALL = {
+  apt: "apt-get install -y mesa-vulkan-drivers",
+  dnf: "dnf install -y mesa-vulkan-drivers",
+  pacman: "pacman -S --noconfirm vulkan-swrast vulkan-icd-loader",
+  apk: "apk add mesa-vulkan-swrast vulkan-loader",
+} as const;
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function granted(name: "env" | "read" | "run"): boolean {
+  return Deno.permissions.querySync({ name }).state === "granted";
+}
+
+/** Whether some Vulkan driver manifest is installed (Linux); `undefined` where that cannot be told. */
+export function hasVulkanDriver(): boolean | undefined {
+  if (Deno.build.os !== "linux" || !granted("read") || !granted("env")) return undefined;
+  const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
+  if (named) return named.split(":").some(exists);
+  const data = (Deno.env.get("XDG_DATA_DIRS") || "/usr/local/share:/usr/share").split(":");
+  const home = Deno.env.get("HOME");
+  const roots = ["/etc", "/usr/local/etc", ...data];
+  if (home) roots.push(`${home}/.local/share`);
+  for (const root of roots) {
+    try {
+      for (const entry of Deno.readDirSync(`${root}/vulkan/icd.d`)) {
+        if (entry.name.endsWith(".json")) return true;
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) continue; // an unreadable folder holds nothing for us
+    }
+  }
+  return false;
+}
+
+/** The command that installs a software Vulkan device on this system. */
+export function installCommand(): string {
+  if (Deno.build.os !== "linux") return "update the graphics driver";
+  if (granted("read")) {
+    for (
+      const [manager, program] of [["dnf", "dnf"], ["pacman", "pacman"], ["apk", "apk"]] as const
+    ) {
+      if (exists(`/usr/bin/${program}`) || exists(`/sbin/${program}`)) return INSTALL[manager];
+    }
+  }
+  return INSTALL.apt;
+}
+
+/**
+ * On Linux without a Vulkan driver: as root with apt-get, install one and say so; otherwise do nothing, the
+ * device layer will name the command. Command-line programs call this; the library installs nothing.
+ */
+export async function ensureDriver(say: (line: string) => void): Promise<void> {
+  if (hasVulkanDriver() !== false) return;
+  if (!granted("run") || Deno.uid() !== 0 || !exists("/usr/bin/apt-get")) return;
+  const packages = ["libvulkan1", "mesa-vulkan-drivers"];
+  say(`No Vulkan driver here: installing Debian's ${packages.join(" and ")} (software device) …`);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  for (
+    const args of [["update", "-qq"], [
+      "install",
+      "-y",
+      "-qq",
+      "--no-install-recommends",
+      ...packages,
+    ]]
+  ) {
+    const { code, stderr } = await new Deno.Command("apt-get", {
+      args,
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (code !== 0) {
+      say(`apt-get ${args[0]} failed (exit ${code}): ${new TextDecoder().decode(stderr).trim()}`);
+      return;
+    }
+  }
+  say("Installed. Later runs start at once.");
+}
+
+let prepared = false;
+
+/**
+ * Set, once and before the first adapter, what must be in the environment by then. Values the user has set stay.
+ * Without permission to change the environment nothing is set; the device layer copes.
+ */
+export function prepareEnvironment(): void {
+  if (prepared) return;
+  prepared = true;
+  if (Deno.build.os !== "linux" || !granted("env")) return;
+  const set = (key: string, value: string) => {
+    if (Deno.env.get(key) === undefined) Deno.env.set(key, value);
+  };
+  // With the backend named, a missing driver gives null instead of the OpenGL adapter.
+  set("DENO_WEBGPU_BACKEND", "vulkan");
+  // Only silences a line that Mesa's loader prints to stderr.
+  set("XDG_RUNTIME_DIR", "/tmp");
+}

@@ -1,0 +1,133 @@
+/**
+ * A kernel is a declared thing: its WGSL file says which bindings and which parameters it takes, and this reads
+ * them from there, so that a caller names them and nothing is declared twice.
+ */
+
+import prelude from "../../shaders/prelude.wgsl" with { type: "text" };
+
+/** A storage or uniform binding as the shader declares it. */
+export interface KernelBinding {
+  readonly name: string;
+  readonly index: number;
+  readonly access: "read" | "read_write" | "uniform";
+}
+
+interface Param {
+  readonly name: string;
+  readonly float: boolean;
+}
+
+/** Numbers put before the source as module constants; this is how a kernel is specialised. */
+export type KernelConstants = Readonly<Record<string, number | boolean>>;
+
+/** Values for the fields of the shader's `Params` struct, by name. */
+export type KernelParams = Readonly<Record<string, number>>;
+
+/** A compiled kernel. Made by `Device.kernel`, which caches by name and constants. */
+export interface Kernel {
+  readonly name: string;
+  readonly code: string;
+  readonly bindings: readonly KernelBinding[];
+  /** Binding index of `var<uniform> params: Params`, or -1. */
+  readonly paramsBinding: number;
+  readonly paramsSize: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Write the parameters at a byte offset of a uniform staging area. */
+  packParams(params: KernelParams, into: DataView, offset: number): void;
+}
+
+const BINDING =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage\s*,\s*read_write|storage\s*,\s*read|storage)\s*>\s*(\w+)\s*:/g;
+
+function constantLines(constants: KernelConstants): string {
+  return Object.entries(constants).map(([name, value]) => {
+    if (typeof value === "boolean") return `const ${name} = ${value};\n`;
+    if (Number.isInteger(value)) return `const ${name} = ${value}u;\n`;
+    return `const ${name} = ${value.toExponential()}f;\n`;
+  }).join("");
+}
+
+function parseParams(name: string, code: string): Param[] {
+  const body = /struct\s+Params\s*\{([^}]*)\}/.exec(code)?.[1];
+  if (body === undefined) throw new Error(`Kernel ${name}: binding params without struct Params`);
+  return [...body.replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map(
+    ([, field, type]) => {
+      if (type !== "u32" && type !== "f32") {
+        throw new Error(
+          `Kernel ${name}: parameter ${field} is ${type}, only u32 and f32 are known`,
+        );
+      }
+      return { name: field, float: type === "f32" };
+    },
+  );
+}
+
+/** Compile a kernel. `source` is the WGSL of a file; constants become module-scope `const`s. */
+export function compileKernel(
+  device: GPUDevice,
+  name: string,
+  source: string,
+  constants: KernelConstants,
+): Kernel {
+  const code = constantLines(constants) + prelude + source;
+  const bindings: KernelBinding[] = [];
+  let paramsBinding = -1;
+  for (const [, index, kind, variable] of code.matchAll(BINDING)) {
+    if (variable === "params") paramsBinding = Number(index);
+    else {
+      const access = kind === "uniform"
+        ? "uniform"
+        : kind.includes("read_write")
+        ? "read_write"
+        : "read";
+      bindings.push({ name: variable, index: Number(index), access });
+    }
+  }
+  const params = paramsBinding < 0 ? [] : parseParams(name, code);
+  const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
+    binding: index,
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: {
+      type: access === "uniform" ? "uniform" : access === "read" ? "read-only-storage" : "storage",
+    },
+  }));
+  if (paramsBinding >= 0) {
+    entries.push({
+      binding: paramsBinding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: "uniform", hasDynamicOffset: true },
+    });
+  }
+  const layout = device.createBindGroupLayout({ label: name, entries });
+  const pipeline = device.createComputePipeline({
+    label: name,
+    layout: device.createPipelineLayout({ label: name, bindGroupLayouts: [layout] }),
+    compute: { module: device.createShaderModule({ label: name, code }), entryPoint: "main" },
+  });
+  return {
+    name,
+    code,
+    bindings,
+    paramsBinding,
+    paramsSize: Math.ceil(params.length / 4) * 16,
+    pipeline,
+    layout,
+    packParams(values, into, offset) {
+      for (const { name: field, float } of params) {
+        const value = values[field];
+        if (value === undefined) throw new Error(`Kernel ${name}: parameter ${field} is missing`);
+        if (float) into.setFloat32(offset, value, true);
+        else into.setUint32(offset, value, true);
+        offset += 4;
+      }
+    },
+  };
+}
+
+/** Workgroup counts [x, y] for `groups` workgroups along one axis, two-dimensional past the limit. */
+export function grid(groups: number, limit: number): [number, number] {
+  if (groups <= limit) return [groups, 1];
+  const y = Math.ceil(groups / limit);
+  return [Math.ceil(groups / y), y];
+}

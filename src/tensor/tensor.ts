@@ -1,0 +1,295 @@
+/** Tensors on the device and the tape that differentiates them. */
+
+import type { BufferSlice, Device } from "../gpu/device.ts";
+import accumulateWgsl from "../../shaders/accumulate.wgsl" with { type: "text" };
+
+/** Element types; all are four bytes wide. */
+export type DType = "f32" | "i32" | "u32";
+
+/** Typed arrays a tensor reads from and into. */
+export type TensorData = Float32Array | Int32Array | Uint32Array;
+
+/** How a tensor came to be, and how a gradient of it becomes gradients of its inputs. */
+export interface TapeNode {
+  /** The operation's name, for messages. */
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  /** Gradients of `inputs`, in their order; null for an input that needs none. */
+  readonly backward: (gradient: Tensor) => readonly (Tensor | null)[];
+}
+
+const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+
+/** Number of elements of a shape. */
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** A shape in words: "[3, 4]". */
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/**
+ * A row-major array in device memory. It belongs to the scope that was open when it was made (`device.scope()`)
+ * and is freed with it; `keep` moves it one scope out, `dispose` frees it now.
+ */
+export class Tensor {
+  readonly device: Device;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** The bytes this tensor covers. */
+  readonly slice: BufferSlice;
+  /** Whether `backward` accumulates a gradient for this tensor. Set for parameters. */
+  readonly requiresGrad: boolean;
+  /** What this tensor was computed from; null for a leaf or when gradients are off. */
+  node: TapeNode | null = null;
+  /** The accumulated gradient of a leaf with `requiresGrad`, after `backward`. */
+  grad: Tensor | null = null;
+
+  /** Used by the functions below; make tensors with `tensor`, `zeros` or an operation. */
+  constructor(
+    device: Device,
+    shape: readonly number[],
+    dtype: DType,
+    slice: BufferSlice,
+    requiresGrad = false,
+  ) {
+    this.device = device;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.slice = slice;
+    this.requiresGrad = requiresGrad;
+  }
+
+  /** Elements in all. */
+  get size(): number {
+    return elements(this.shape);
+  }
+
+  /** Rows when seen as a matrix: the product of all dimensions but the last. */
+  get rows(): number {
+    return elements(this.shape.slice(0, -1));
+  }
+
+  /** The last dimension; 1 for a scalar. */
+  get cols(): number {
+    return this.shape.at(-1) ?? 1;
+  }
+
+  /** Whether gradients flow through this tensor. */
+  get tracked(): boolean {
+    return this.requiresGrad || this.node !== null;
+  }
+
+  /** The values, after everything recorded so far. Waits for the device. */
+  async data(): Promise<Float32Array> {
+    if (this.dtype !== "f32") throw new TypeError(`Cannot read ${this.dtype} values as f32.`);
+    return new Float32Array(await this.device.read(this.slice), 0, this.size);
+  }
+
+  /** The values of an integer tensor. */
+  async integers(): Promise<Int32Array | Uint32Array> {
+    if (this.dtype === "f32") throw new TypeError("Cannot read f32 values as integers.");
+    return new ARRAYS[this.dtype](await this.device.read(this.slice), 0, this.size);
+  }
+
+  /** The value of a one-element tensor. */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new TypeError(`Cannot take one value of a tensor of shape ${formatShape(this.shape)}.`);
+    }
+    return (await this.data())[0];
+  }
+
+  /** The same values without history: no gradient flows through. */
+  detach(): Tensor {
+    return new Tensor(this.device, this.shape, this.dtype, this.slice);
+  }
+
+  /** Move to the scope around the present one, so that it outlives it. */
+  keep(): this {
+    this.slice.buffer.owner?.keep(this.slice.buffer);
+    return this;
+  }
+
+  /** Free the memory now. Views of the same memory become unusable too. */
+  dispose(): void {
+    this.slice.buffer.release(this.device.pool);
+  }
+
+  /**
+   * Differentiate: add to `grad` of every leaf with `requiresGrad` the gradient of this tensor, weighted by
+   * `gradient` (default 1, for a scalar). Returns the leaves that received one. Reverse-mode over the tape.
+   */
+  backward(gradient?: Tensor): Set<Tensor> {
+    if (!gradient && this.size !== 1) {
+      throw new TypeError(
+        `Cannot differentiate a tensor of shape ${formatShape(this.shape)} without a gradient.`,
+      );
+    }
+    return backward(this, gradient ?? full(this.device, this.shape, 1));
+  }
+}
+
+/** A new tensor with undefined content: for operations that write all of it. */
+export function empty(device: Device, shape: readonly number[], dtype: DType = "f32"): Tensor {
+  const size = elements(shape) * 4;
+  return new Tensor(device, shape, dtype, {
+    buffer: device.allocate(size, `${dtype}${formatShape(shape)}`),
+    offset: 0,
+    size,
+  });
+}
+
+/** A new tensor of zeros. */
+export function zeros(device: Device, shape: readonly number[], dtype: DType = "f32"): Tensor {
+  const out = empty(device, shape, dtype);
+  device.clear(out.slice);
+  return out;
+}
+
+/** A new f32 tensor with every element `value`. */
+export function full(device: Device, shape: readonly number[], value: number): Tensor {
+  return tensor(device, new Float32Array(elements(shape)).fill(value), shape);
+}
+
+function dtypeOf(data: TensorData): DType {
+  if (data instanceof Float32Array) return "f32";
+  return data instanceof Int32Array ? "i32" : "u32";
+}
+
+/**
+ * A new tensor with a copy of `data`.
+ * @param shape default one-dimensional
+ */
+export function tensor(
+  device: Device,
+  data: TensorData | readonly number[],
+  shape: readonly number[] = [data.length],
+  options: { requiresGrad?: boolean } = {},
+): Tensor {
+  const values: TensorData = Array.isArray(data) ? Float32Array.from(data) : data as TensorData;
+  if (elements(shape) !== values.length) {
+    throw new TypeError(
+      `Cannot make a tensor of shape ${formatShape(shape)} from ${values.length} values.`,
+    );
+  }
+  const out = empty(device, shape, dtypeOf(values));
+  device.write(out.slice, values);
+  return options.requiresGrad ? new Tensor(device, shape, out.dtype, out.slice, true) : out;
+}
+
+/** The same memory under another shape; gradients pass through. */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  if (elements(shape) !== x.size) {
+    throw new TypeError(`Cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)}.`);
+  }
+  const out = new Tensor(x.device, shape, x.dtype, x.slice);
+  return record("reshape", out, [x], (gradient) => [reshape(gradient, x.shape)]);
+}
+
+const gradientsOff = new WeakMap<Device, number>();
+
+/** Until disposed, operations on `device` keep no history: for validation and inference. */
+export function noGrad(device: Device): Disposable {
+  gradientsOff.set(device, (gradientsOff.get(device) ?? 0) + 1);
+  return {
+    [Symbol.dispose]() {
+      gradientsOff.set(device, gradientsOff.get(device)! - 1);
+    },
+  };
+}
+
+/** Put an operation on the tape, unless no input is tracked or gradients are off. Returns `out`. */
+export function record(
+  op: string,
+  out: Tensor,
+  inputs: readonly Tensor[],
+  backward: TapeNode["backward"],
+): Tensor {
+  if (out.device.debug >= 3) watchers.get(out.device)?.(op, out);
+  if (!gradientsOff.get(out.device) && inputs.some((input) => input.tracked)) {
+    out.node = { op, inputs, backward };
+  }
+  return out;
+}
+
+type Watcher = (op: string, out: Tensor) => void;
+const watchers = new WeakMap<Device, Watcher>();
+
+/** Call `watch` with every operation's output (and its gradients) when the device's debug level is 3. */
+export function watchOperations(device: Device, watch: Watcher): void {
+  watchers.set(device, watch);
+}
+
+/** target += gradient, in place. */
+function accumulate(target: Tensor, gradient: Tensor): void {
+  target.device.runRows(target.device.kernel("accumulate", accumulateWgsl), {
+    rows: target.size,
+    rowsPerGroup: 256,
+    byRow: { target_values: [target.slice, 4], gradient: [gradient.slice, 4] },
+  });
+}
+
+/** Tape nodes reachable from `root`, every one after all that depend on it. Without recursion: tapes are deep. */
+function topological(root: Tensor): Tensor[] {
+  const order: Tensor[] = [];
+  const seen = new Set<Tensor>([root]);
+  const stack: { tensor: Tensor; next: number }[] = [{ tensor: root, next: 0 }];
+  while (stack.length > 0) {
+    const top = stack.at(-1)!;
+    const input = top.tensor.node?.inputs[top.next++];
+    if (input === undefined) {
+      order.push(top.tensor);
+      stack.pop();
+    } else if (input.tracked && !seen.has(input)) {
+      seen.add(input);
+      stack.push({ tensor: input, next: 0 });
+    }
+  }
+  return order.reverse();
+}
+
+function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
+  const device = root.device;
+  using _ = noGrad(device);
+  const gradients = new Map<Tensor, { tensor: Tensor; own: boolean }>([[root, {
+    tensor: gradient,
+    own: false,
+  }]]);
+  const touched = new Set<Tensor>();
+  const add = (target: Tensor, value: Tensor) => {
+    const sum = gradients.get(target);
+    if (!sum) {
+      gradients.set(target, { tensor: value, own: false });
+      return;
+    }
+    if (!sum.own) {
+      // The first gradient may be shared with another input: add into a copy.
+      const copy = empty(device, value.shape);
+      device.copy(sum.tensor.slice, copy.slice);
+      sum.tensor = copy;
+      sum.own = true;
+    }
+    accumulate(sum.tensor, value);
+  };
+  for (const current of topological(root)) {
+    const own = gradients.get(current)?.tensor;
+    gradients.delete(current);
+    if (!own) continue;
+    if (current.requiresGrad) {
+      touched.add(current);
+      current.grad ??= zeros(device, current.shape);
+      accumulate(current.grad, own);
+    }
+    if (!current.node) continue;
+    const { inputs, op } = current.node;
+    current.node.backward(own).forEach((value, i) => {
+      if (!value || !inputs[i].tracked) return;
+      if (device.debug >= 3) watchers.get(device)?.(`gradient of ${op}`, value);
+      add(inputs[i], value);
+    });
+  }
+  return touched;
+}
