@@ -1,0 +1,40 @@
+/** Files that are either the old one or the whole new one, never half of it. */
+
+import { basename, dirname, join } from "@std/path";
+import { DataError, UsageError } from "../errors.ts";
+
+/**
+ * Writes `bytes` to `path`: a temporary file in the same folder is written, flushed to the disk and renamed
+ * over `path`. On any failure the temporary file is removed and what stood at `path` before still stands.
+ *
+ * @throws {UsageError} The folder does not exist, or `path` is a folder.
+ * @throws {DataError} The system refused: no permission, disk full.
+ */
+export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  let created = false;
+  try {
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      created = true;
+      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+      await file.sync();
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    if (created) await Deno.remove(temporary).catch(() => {}); // the first failure is the one to tell
+    if (!created && error instanceof Deno.errors.NotFound) {
+      throw new UsageError(`Cannot write ${path}: the folder ${folder} does not exist`);
+    }
+    if (error instanceof Deno.errors.IsADirectory) {
+      throw new UsageError(`Cannot write ${path}: expected a file name, found a folder`);
+    }
+    throw new DataError(`Cannot write ${path}: ${reason(error)}`, { cause: error });
+  }
+}
+
+/** What the system said, without a stack. */
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
