@@ -1,0 +1,224 @@
+/** From a table's named columns to a point cloud: which columns are coordinates, normals, colours, labels. */
+
+import type { Attribute, PointCloud } from "../point_cloud.ts";
+import { type FilePosition, formatError, recenter } from "./reader.ts";
+
+/** One column of a file's point table. */
+export interface Column {
+  /** As the file gives it. */
+  readonly name: string;
+  /** `count * width` values. */
+  readonly data: Attribute["data"];
+  /** Values per point. Default 1. */
+  readonly width?: number;
+  /** For integer types, the largest value of the unsigned type of that size (255, 65535): scales colours. */
+  readonly integerMax?: number;
+}
+
+/** What a cloud has beside its columns. */
+export interface CloudExtras {
+  /** (faces, 3) vertex indices. */
+  readonly triangles?: Uint32Array;
+  /** Where the columns are declared, for messages. */
+  readonly at?: FilePosition;
+}
+
+/** Known names in lower case. The first that is there is taken. */
+const NAMES = {
+  x: ["x", "px", "pos_x", "position_x", "coord_x", "points:0", "points_0", "easting"],
+  y: ["y", "py", "pos_y", "position_y", "coord_y", "points:1", "points_1", "northing"],
+  z: ["z", "pz", "pos_z", "position_z", "coord_z", "points:2", "points_2", "elevation", "height"],
+  normals: [
+    ["nx", "ny", "nz"],
+    ["normal_x", "normal_y", "normal_z"],
+    ["normalx", "normaly", "normalz"],
+    ["n_x", "n_y", "n_z"],
+    ["normals:0", "normals:1", "normals:2"],
+    ["normals_0", "normals_1", "normals_2"],
+  ],
+  colors: [
+    ["red", "green", "blue"],
+    ["r", "g", "b"],
+    ["diffuse_red", "diffuse_green", "diffuse_blue"],
+    ["rf", "gf", "bf"],
+    ["color_r", "color_g", "color_b"],
+    ["color_red", "color_green", "color_blue"],
+  ],
+  packedColors: ["rgb", "rgba"],
+  intensity: ["intensity", "intensities", "scalar_intensity"],
+  labels: [
+    "label",
+    "labels",
+    "class",
+    "classification",
+    "scalar_label",
+    "scalar_labels",
+    "scalar_class",
+    "scalar_classification",
+    "class_id",
+    "semantic_label",
+    "semantic",
+    "sem_label",
+    "category",
+  ],
+  instances: ["instance", "instances", "instance_id", "scalar_instance", "instance_label"],
+} as const;
+
+/**
+ * The point cloud of a table of columns. Names are matched without regard to case. x and y must be there; a
+ * table without z is a flat scan and gets z = 0. Normals and colours need all three of their columns.
+ * Colours are scaled to [0, 1] (integers by their type, others by their range) and `rgb` columns unpacked. A label
+ * column becomes integers; one that holds other values keeps its own name. All else keeps the name it has.
+ * @throws {DataError} when a coordinate column is missing or stands twice.
+ */
+export function cloudFromColumns(
+  where: string,
+  columns: readonly Column[],
+  extras: CloudExtras = {},
+): PointCloud {
+  const byName = new Map<string, Column>();
+  const left = new Set(columns);
+  for (const column of columns) {
+    const name = column.name.toLowerCase();
+    if (!byName.has(name)) byName.set(name, column);
+    else if (isCoordinate(name)) {
+      throw formatError(where, extras.at, `the column "${column.name}" stands twice.`);
+    }
+  }
+  const take = (names: readonly string[]): Column[] | undefined => {
+    const found = names.map((name) => byName.get(name));
+    if (!found.every((column) => column !== undefined && left.has(column) && single(column))) {
+      return;
+    }
+    for (const column of found) left.delete(column!);
+    return found as Column[];
+  };
+  const takeFirst = (names: readonly string[]): Column | undefined =>
+    names.map((name) => take([name])?.[0]).find((column) => column !== undefined);
+
+  const axes = [takeFirst(NAMES.x), takeFirst(NAMES.y), takeFirst(NAMES.z)];
+  const missing = ["x", "y"].filter((_, k) => axes[k] === undefined);
+  if (missing.length > 0) {
+    throw formatError(
+      where,
+      extras.at,
+      `expected columns x, y and z; there is no ${missing.join(" and no ")} among ${
+        columns.length === 0 ? "none" : columns.slice(0, 20).map((column) => column.name).join(", ")
+      }.`,
+    );
+  }
+  const { coords, origin } = coordinates(axes);
+  const count = coords.length / 3;
+
+  const attributes = new Map<string, Attribute>();
+  const normals = NAMES.normals.map(take).find((found) => found !== undefined);
+  if (normals !== undefined) attributes.set("normals", { width: 3, data: interleave(normals) });
+  const colors = NAMES.colors.map(take).find((found) => found !== undefined);
+  if (colors !== undefined) attributes.set("colors", { width: 3, data: scaledColors(colors) });
+  const packed = colors === undefined ? takeFirst(NAMES.packedColors) : undefined;
+  if (packed !== undefined) unpackColors(packed, count, attributes);
+  const intensity = takeFirst(NAMES.intensity);
+  if (intensity !== undefined) {
+    attributes.set("intensity", { width: 1, data: Float32Array.from(intensity.data) });
+  }
+  for (const [role, names] of [["labels", NAMES.labels], ["instances", NAMES.instances]] as const) {
+    const column = names.map((name) => byName.get(name))
+      .find((each) => each !== undefined && left.has(each) && single(each) && integers(each));
+    if (column === undefined) continue;
+    left.delete(column);
+    attributes.set(role, { width: 1, data: Int32Array.from(column.data) });
+  }
+  for (const column of left) {
+    attributes.set(freeName(column.name, attributes), {
+      width: column.width ?? 1,
+      data: column.data,
+    });
+  }
+  return { count, coords, origin, attributes, triangles: extras.triangles };
+}
+
+function isCoordinate(name: string): boolean {
+  return [NAMES.x, NAMES.y, NAMES.z].some((names) => (names as readonly string[]).includes(name));
+}
+
+function single(column: Column): boolean {
+  return (column.width ?? 1) === 1;
+}
+
+function integers(column: Column): boolean {
+  if (column.data instanceof Int32Array) return true;
+  return column.data.every((value: number) => (value | 0) === value);
+}
+
+function freeName(name: string, taken: ReadonlyMap<string, Attribute>): string {
+  let free = name;
+  for (let n = 2; taken.has(free); n++) free = `${name}_${n}`;
+  return free;
+}
+
+function coordinates(axes: readonly (Column | undefined)[]): ReturnType<typeof recenter> {
+  if (axes.every((axis) => axis === undefined || axis.data instanceof Float32Array)) {
+    return { coords: interleave(axes), origin: [0, 0, 0] };
+  }
+  const coords = new Float64Array(3 * axes[0]!.data.length);
+  axes.forEach((axis, k) => spread(axis, k, coords));
+  return recenter(coords);
+}
+
+function interleave(columns: readonly (Column | undefined)[]): Float32Array {
+  const out = new Float32Array(3 * columns[0]!.data.length);
+  columns.forEach((column, k) => spread(column, k, out));
+  return out;
+}
+
+function spread(column: Column | undefined, k: number, out: Float32Array | Float64Array): void {
+  if (column === undefined) return;
+  const { data } = column;
+  for (let i = 0, j = k; i < data.length; i++, j += 3) out[j] = data[i];
+}
+
+/** Three colour columns, interleaved and scaled to [0, 1]. */
+function scaledColors(columns: readonly Column[]): Float32Array {
+  let largest = 0;
+  for (const { data } of columns) {
+    for (let i = 0; i < data.length; i++) if (data[i] > largest) largest = data[i];
+  }
+  const scale = 1 / fullColor(columns, largest);
+  const out = interleave(columns);
+  for (let i = 0; i < out.length; i++) out[i] = Math.min(1, Math.max(0, out[i] * scale));
+  return out;
+}
+
+/** The value that stands for full brightness. 16-bit columns often hold 8-bit colours. */
+function fullColor(columns: readonly Column[], largest: number): number {
+  const wholeNumbers = columns.every(({ integerMax }) => integerMax !== undefined);
+  if (columns.every(({ integerMax }) => integerMax === 255)) return 255;
+  if (largest <= 1 && !wholeNumbers) return 1;
+  if (largest <= 255) return 255;
+  return largest <= 65535 ? 65535 : Number.isFinite(largest) ? largest : 1;
+}
+
+/** `rgb` and `rgba` hold 0xAARRGGBB in one number, often stored as the bits of a float32. */
+function unpackColors(
+  column: Column,
+  count: number,
+  attributes: Map<string, Attribute>,
+): void {
+  const { data } = column;
+  const bits = data instanceof Float32Array
+    ? new Uint32Array(data.buffer, data.byteOffset, data.length)
+    : data instanceof Float64Array &&
+        !data.every((v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32)
+    ? new Uint32Array(Float32Array.from(data).buffer)
+    : Uint32Array.from(data);
+  const colors = new Float32Array(3 * count);
+  for (let i = 0; i < count; i++) {
+    colors[3 * i] = ((bits[i] >>> 16) & 255) / 255;
+    colors[3 * i + 1] = ((bits[i] >>> 8) & 255) / 255;
+    colors[3 * i + 2] = (bits[i] & 255) / 255;
+  }
+  attributes.set("colors", { width: 3, data: colors });
+  if (column.name.toLowerCase() === "rgba") {
+    attributes.set("alpha", { width: 1, data: Int32Array.from(bits, (value) => value >>> 24) });
+  }
+}
