@@ -67,7 +67,7 @@ export interface RecenteredCoords {
 /** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
 const LARGEST_ROUNDING = 5e-5;
 /** The rounding allowed as a share of the extent, so that scans in degrees or of tiny things keep theirs. */
-const LARGEST_RELATIVE_ROUNDING = 1e-6;
+const LARGEST_RELATIVE_ROUNDING = 4e-6;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 1023;
 

@@ -3,10 +3,13 @@
 import { extname } from "@std/path";
 import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
+import { plyReader } from "./ply.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 
 /** Every known format. Where two could claim a file by its extension alone, the earlier one gets it. */
-export const formatReaders: readonly FormatReader[] = [];
+export const formatReaders: readonly FormatReader[] = [
+  plyReader,
+];
 
 const HEAD_BYTES = 4096;
 const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
