@@ -1,0 +1,22 @@
+// out[r] = Σ_c x[r, c]. One invocation a row.
+struct Params { rows: u32, cols: u32 }
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linear_group(group, groups) * 256u + lane;
+  if (i >= params.rows) {
+    return;
+  }
+  var total = 0.0;
+  for (var c = 0u; c < params.cols; c++) {
+    total += x[i * params.cols + c];
+  }
+  out[i] = total;
+}

@@ -1,0 +1,26 @@
+// out = f(x), element by element; OP chooses f (src/tensor/ops/unary.ts). One invocation an element.
+struct Params { rows: u32 }
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linear_group(group, groups) * 256u + lane;
+  if (i >= params.rows) {
+    return;
+  }
+  let v = x[i];
+  switch OP {
+    case RELU: { out[i] = max(v, 0.0); }
+    case GELU: { out[i] = gelu(v); }
+    case EXP: { out[i] = exp(v); }
+    case LOG: { out[i] = log(v); }
+    case SQRT: { out[i] = sqrt(v); }
+    default: { out[i] = v; }
+  }
+}

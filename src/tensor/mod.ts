@@ -1,0 +1,31 @@
+/** Tensors, the tape and every operation. */
+
+export {
+  type DType,
+  elements,
+  empty,
+  formatShape,
+  full,
+  noGrad,
+  record,
+  reshape,
+  type TapeNode,
+  Tensor,
+  tensor,
+  type TensorData,
+  watchOperations,
+  zeros,
+} from "./tensor.ts";
+export { makeRuns, type Runs, runsOfLengths, type RunStage } from "./runs.ts";
+export { add, div, mul, scale, sub } from "./ops/binary.ts";
+export { columns, concat } from "./ops/columns.ts";
+export { diagonal } from "./ops/diagonal.ts";
+export { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./ops/gather_rows.ts";
+export { layerNorm } from "./ops/layer_norm.ts";
+export { logSumExp } from "./ops/log_sum_exp.ts";
+export { linear, matmul, type MatmulOptions } from "./ops/matmul.ts";
+export { normalize } from "./ops/normalize.ts";
+export { runMax, runMean, runSoftmax, runSum } from "./ops/runs.ts";
+export { expand, mean, sum, sumCols, sumRows } from "./ops/sum.ts";
+export { transpose } from "./ops/transpose.ts";
+export { exp, gelu, log, relu, sqrt } from "./ops/unary.ts";

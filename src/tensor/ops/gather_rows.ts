@@ -1,0 +1,116 @@
+/** Rows of a matrix picked by index: parents for points, samples of points, levels put together. */
+
+import gatherWgsl from "../../../shaders/gather_rows.wgsl" with { type: "text" };
+import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
+import type { Device } from "../../gpu/device.ts";
+import { makeRuns, type Runs } from "../runs.ts";
+import { empty, formatShape, record, type Tensor, tensor } from "../tensor.ts";
+import { reduceStage } from "./runs.ts";
+
+/** In an index: no row; the result is zero there. */
+export const NO_ROW = 0xffffffff;
+
+/** Which row of the source each row of the result is, with the way back. */
+export interface RowIndex {
+  readonly sourceRows: number;
+  /** (rows) u32 on the device. */
+  readonly index: Tensor;
+  /** Rows of the result that come from each source row: positions [start, end) of `list`, made when first needed. */
+  inverse(): { readonly list: Tensor; readonly runs: Runs; readonly inOrder: boolean };
+}
+
+/**
+ * Put an index on the device. Entries are rows of the source or `NO_ROW`; a source row may be picked often.
+ */
+export function rowIndex(device: Device, index: Uint32Array, sourceRows: number): RowIndex {
+  for (let i = 0; i < index.length; i++) {
+    if (index[i] >= sourceRows && index[i] !== NO_ROW) {
+      throw new RangeError(`Cannot pick row ${index[i]} (entry ${i}) of ${sourceRows} rows.`);
+    }
+  }
+  let inverse: ReturnType<RowIndex["inverse"]> | undefined;
+  return {
+    sourceRows,
+    index: tensor(device, index),
+    inverse() {
+      return inverse ??= invert(device, index, sourceRows);
+    },
+  };
+}
+
+function invert(
+  device: Device,
+  index: Uint32Array,
+  sourceRows: number,
+): ReturnType<RowIndex["inverse"]> {
+  const end = new Uint32Array(sourceRows);
+  for (const source of index) if (source !== NO_ROW) end[source]++;
+  const start = new Uint32Array(sourceRows);
+  for (let r = 0, at = 0; r < sourceRows; r++) {
+    start[r] = at;
+    at += end[r];
+    end[r] = start[r];
+  }
+  const list = new Uint32Array(index.length);
+  let inOrder = true;
+  for (let i = 0; i < index.length; i++) {
+    if (index[i] === NO_ROW) {
+      inOrder = false;
+      continue;
+    }
+    const position = end[index[i]]++;
+    inOrder &&= position === i;
+    list[position] = i;
+  }
+  return { list: tensor(device, list), runs: makeRuns(device, start, end, index.length), inOrder };
+}
+
+/** Sum, for each source row, the rows of `gradient` that were picked from it. */
+function scatterSum(gradient: Tensor, index: RowIndex): Tensor {
+  const { device, cols } = gradient;
+  const { list, runs, inOrder } = index.inverse();
+  let out = gradient;
+  runs.stages.forEach((stage, k) => {
+    const indirect = k === 0 && !inOrder;
+    const next = empty(device, [stage.count, cols]);
+    reduceStage(
+      device.kernel("run_sum", sumWgsl, { INDIRECT: indirect }),
+      out,
+      stage,
+      { list: list.slice, out: next.slice },
+      !indirect,
+    );
+    out = next;
+  });
+  return out;
+}
+
+/** out[r] = x[index[r]], zeros for `NO_ROW`: (sourceRows, cols) → (rows, cols). */
+export function gatherRows(x: Tensor, index: RowIndex): Tensor {
+  if (x.rows !== index.sourceRows) {
+    throw new TypeError(
+      `Cannot pick rows of ${formatShape(x.shape)} by an index into ${index.sourceRows} rows.`,
+    );
+  }
+  const { device, cols } = x;
+  const rows = index.index.size;
+  const out = empty(device, [rows, cols]);
+  const windowRows = Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64;
+  for (let first = 0; first === 0 || first < x.rows; first += windowRows) {
+    const sourceRows = Math.min(windowRows, x.rows - first);
+    device.runRows(device.kernel("gather_rows", gatherWgsl), {
+      rows,
+      rowsPerGroup: 256 / cols,
+      byRow: { index: [index.index.slice, 4], out: [out.slice, cols * 4] },
+      whole: {
+        x: {
+          buffer: x.slice.buffer,
+          offset: x.slice.offset + first * cols * 4,
+          size: sourceRows * cols * 4,
+        },
+      },
+      params: { cols, first_source: first, source_rows: sourceRows },
+    });
+  }
+  return record("gatherRows", out, [x], (gradient) => [scatterSum(gradient, index)]);
+}

@@ -1,0 +1,120 @@
+/** Matrix products. */
+
+import wgsl from "../../../shaders/matmul.wgsl" with { type: "text" };
+import type { BufferSlice } from "../../gpu/device.ts";
+import { empty, formatShape, record, reshape, type Tensor, zeros } from "../tensor.ts";
+import { sumRows } from "./sum.ts";
+import { add } from "./binary.ts";
+
+/** Which operand is stored transposed. */
+export interface MatmulOptions {
+  /** A is given as (k, m). */
+  readonly transposeA?: boolean;
+  /** B is given as (n, k). */
+  readonly transposeB?: boolean;
+}
+
+/** Inner lengths up to this are summed in one piece. */
+const CHUNK = 256;
+/** Most partial planes of a weight gradient. */
+const MAX_CHUNKS = 256;
+
+function rowsOf(slice: BufferSlice, first: number, count: number, rowBytes: number): BufferSlice {
+  return { buffer: slice.buffer, offset: slice.offset + first * rowBytes, size: count * rowBytes };
+}
+
+/** Aᵀ B for tall A (k, m) and B (k, n): partial products over chunks of rows, then their sum. */
+function tallProduct(a: Tensor, b: Tensor, k: number, m: number, n: number): Tensor {
+  const { device } = a;
+  const kernel = device.kernel("matmul", wgsl, { A_T: true, B_T: false });
+  const chunk = Math.max(CHUNK, Math.ceil(k / MAX_CHUNKS / 64) * 64);
+  const windowRows = Math.max(
+    chunk,
+    Math.floor(device.maxBindingBytes / 4 / Math.max(m, n) / chunk) * chunk,
+  );
+  const planes = Math.ceil(k / chunk);
+  const partial = empty(device, [planes, m * n]);
+  // Planes of one window are bound together; their offset must be aligned, so windows get their own buffer.
+  for (let first = 0, plane = 0; first < k; first += windowRows) {
+    const count = Math.min(windowRows, k - first);
+    const windowPlanes = Math.ceil(count / chunk);
+    const part = first === 0 && count === k ? partial : empty(device, [windowPlanes, m * n]);
+    device.run(
+      kernel,
+      {
+        a: rowsOf(a.slice, first, count, m * 4),
+        b: rowsOf(b.slice, first, count, n * 4),
+        out: part.slice,
+      },
+      { m, n, k: count, chunk },
+      [Math.ceil(n / 32), Math.ceil(m / 32), windowPlanes],
+    );
+    if (part !== partial) {
+      device.copy(part.slice, rowsOf(partial.slice, plane, windowPlanes, m * n * 4));
+    }
+    plane += windowPlanes;
+  }
+  return reshape(sumRows(partial), [m, n]).detach();
+}
+
+function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const [kb, n] = transposeB ? [b.cols, b.rows] : [b.rows, b.cols];
+  if (k !== kb) {
+    throw new TypeError(
+      `Cannot multiply ${formatShape(a.shape)}${transposeA ? "ᵀ" : ""} and ${
+        formatShape(b.shape)
+      }` +
+        `${transposeB ? "ᵀ" : ""}: the inner sizes are ${k} and ${kb}.`,
+    );
+  }
+  const { device } = a;
+  if (m === 0 || n === 0 || k === 0) return zeros(device, [m, n]);
+  if (transposeA && !transposeB && k > CHUNK) return tallProduct(a, b, k, m, n);
+  const out = empty(device, [m, n]);
+  const kernel = device.kernel("matmul", wgsl, { A_T: transposeA, B_T: transposeB });
+  const limit = device.limits.maxComputeWorkgroupsPerDimension;
+  // Rows of A and out in windows: by the binding limit and by the grid's second dimension.
+  const byBinding = Math.floor(device.maxBindingBytes / 4 / Math.max(k, n) / 64) * 64;
+  const windowRows = transposeA ? m : Math.max(64, Math.min(byBinding, limit * 32));
+  for (let first = 0; first < m; first += windowRows) {
+    const count = Math.min(windowRows, m - first);
+    device.run(
+      kernel,
+      {
+        a: transposeA ? a.slice : rowsOf(a.slice, first, count, k * 4),
+        b: b.slice,
+        out: rowsOf(out.slice, first, count, n * 4),
+      },
+      { m: count, n, k, chunk: k },
+      [Math.ceil(n / 32), Math.ceil(count / 32), 1],
+    );
+  }
+  return out;
+}
+
+/** A · B: (m, k) · (k, n) → (m, n), either operand optionally stored transposed. */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  const out = product(a, b, transposeA, transposeB);
+  return record("matmul", out, [a, b], (g) => {
+    // With C = A B: dA = G Bᵀ, dB = Aᵀ G, transposed where the operand is.
+    const da = !a.tracked
+      ? null
+      : transposeA
+      ? product(b, g, transposeB, true)
+      : product(g, b, false, !transposeB);
+    const db = !b.tracked
+      ? null
+      : transposeB
+      ? product(g, a, true, transposeA)
+      : product(a, g, !transposeA, false);
+    return [da && reshape(da, a.shape), db && reshape(db, b.shape)];
+  });
+}
+
+/** x Wᵀ + b, weight (out, in) and bias [out] as PyTorch stores them. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const y = matmul(x, weight, { transposeB: true });
+  return bias ? add(y, bias) : y;
+}

@@ -1,0 +1,106 @@
+/** Runs of consecutive rows (regions of a level, children of a region), on the CPU and on the device. */
+
+import type { Device } from "../gpu/device.ts";
+import { type Tensor, tensor } from "./tensor.ts";
+
+/** Most rows that one invocation reduces; longer runs are reduced in pieces, then the pieces. */
+export const PIECE = 256;
+
+/** One stage of a reduction: runs over the rows of the stage before. */
+export interface RunStage {
+  readonly count: number;
+  readonly start: Uint32Array;
+  readonly end: Uint32Array;
+  readonly deviceStart: Tensor;
+  readonly deviceEnd: Tensor;
+}
+
+/** Disjoint, ascending runs [start, end) over the rows of a matrix. */
+export interface Runs {
+  readonly count: number;
+  /** Rows of the matrix they lie in. */
+  readonly rows: number;
+  readonly start: Uint32Array;
+  readonly end: Uint32Array;
+  /** How to reduce them: the last stage gives one row a run. */
+  readonly stages: readonly RunStage[];
+  /** The runs themselves on the device, not cut into pieces. */
+  readonly deviceStart: Tensor;
+  readonly deviceEnd: Tensor;
+}
+
+function cut(start: Uint32Array, end: Uint32Array): [RunPieces, RunPieces] | null {
+  let pieces = 0;
+  let long = false;
+  for (let r = 0; r < start.length; r++) {
+    const count = Math.max(1, Math.ceil((end[r] - start[r]) / PIECE));
+    pieces += count;
+    long ||= count > 1;
+  }
+  if (!long) return null;
+  const inner = { start: new Uint32Array(pieces), end: new Uint32Array(pieces) };
+  const outer = { start: new Uint32Array(start.length), end: new Uint32Array(start.length) };
+  let piece = 0;
+  for (let r = 0; r < start.length; r++) {
+    outer.start[r] = piece;
+    const count = Math.max(1, Math.ceil((end[r] - start[r]) / PIECE));
+    for (let k = 0; k < count; k++, piece++) {
+      inner.start[piece] = start[r] + k * PIECE;
+      inner.end[piece] = Math.min(end[r], start[r] + (k + 1) * PIECE);
+    }
+    outer.end[r] = piece;
+  }
+  return [inner, outer];
+}
+
+interface RunPieces {
+  start: Uint32Array;
+  end: Uint32Array;
+}
+
+/** Put runs on the device. They belong to the open scope like any tensor. */
+export function makeRuns(device: Device, start: Uint32Array, end: Uint32Array, rows: number): Runs {
+  const stages: RunStage[] = [];
+  const push = ({ start, end }: RunPieces): RunStage => {
+    const stage = {
+      count: start.length,
+      start,
+      end,
+      deviceStart: tensor(device, start),
+      deviceEnd: tensor(device, end),
+    };
+    stages.push(stage);
+    return stage;
+  };
+  let rest: RunPieces = { start, end };
+  for (let pieces = cut(start, end); pieces; pieces = cut(rest.start, rest.end)) {
+    push(pieces[0]);
+    rest = pieces[1];
+  }
+  const last = push(rest);
+  const whole = stages.length === 1
+    ? last
+    : { deviceStart: tensor(device, start), deviceEnd: tensor(device, end) };
+  return {
+    count: start.length,
+    rows,
+    start,
+    end,
+    stages,
+    deviceStart: whole.deviceStart,
+    deviceEnd: whole.deviceEnd,
+  };
+}
+
+/** Runs of the given lengths, one after the other from row 0. */
+export function runsOfLengths(device: Device, lengths: ArrayLike<number>): Runs {
+  const start = new Uint32Array(lengths.length);
+  const end = new Uint32Array(lengths.length);
+  let row = 0;
+  for (let r = 0; r < lengths.length; r++) {
+    start[r] = row;
+    row += lengths[r];
+    end[r] = row;
+  }
+  return makeRuns(device, start, end, row);
+}
