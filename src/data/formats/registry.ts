@@ -3,12 +3,20 @@
 import { extname } from "@std/path";
 import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
+import { objReader } from "./obj.ts";
+import { offReader } from "./off.ts";
+import { pcdReader } from "./pcd.ts";
 import { plyReader } from "./ply.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
+import { stlReader } from "./stl.ts";
 
 /** Every known format. Where two could claim a file by its extension alone, the earlier one gets it. */
 export const formatReaders: readonly FormatReader[] = [
   plyReader,
+  pcdReader,
+  offReader,
+  stlReader,
+  objReader,
 ];
 
 const HEAD_BYTES = 4096;
