@@ -67,7 +67,7 @@ export interface RecenteredCoords {
 /** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
 const LARGEST_ROUNDING = 5e-5;
 /** The rounding allowed as a share of the extent, so that scans in degrees or of tiny things keep theirs. */
-const LARGEST_RELATIVE_ROUNDING = 4e-6;
+const LARGEST_RELATIVE_ROUNDING = 6e-6;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 1023;
 
@@ -127,6 +127,7 @@ function middle(coords: Float64Array, axis: number): number {
   values.sort((a, b) => a - b);
   const median = values[values.length >> 1];
   const spread = values[Math.floor(values.length * 0.9)] - values[Math.floor(values.length * 0.1)];
-  // A whole number reads better, where it costs no precision.
-  return spread >= 8 || Math.abs(median) >= 1e6 ? Math.round(median) : median;
+  // Rounded to a power of two well below the spread: exact in any sum, and shorter to read.
+  const step = spread > 0 ? 2 ** Math.floor(Math.log2(spread / 8)) : 0;
+  return step > 0 && Number.isFinite(step) ? Math.round(median / step) * step : median;
 }

@@ -9,6 +9,7 @@ import { pcdReader } from "./pcd.ts";
 import { plyReader } from "./ply.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 import { stlReader } from "./stl.ts";
+import { textReader } from "./text.ts";
 
 /** Every known format. Where two could claim a file by its extension alone, the earlier one gets it. */
 export const formatReaders: readonly FormatReader[] = [
@@ -17,6 +18,7 @@ export const formatReaders: readonly FormatReader[] = [
   offReader,
   stlReader,
   objReader,
+  textReader,
 ];
 
 const HEAD_BYTES = 4096;

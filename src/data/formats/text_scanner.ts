@@ -5,7 +5,8 @@ import { formatError } from "./reader.ts";
 const BLANK = 1;
 const NEWLINE = 2;
 const COMMENT = 3;
-const SEPARATOR = 4;
+/** The kind of a column separator in `TextScanner.kinds`. */
+export const SEPARATOR = 4;
 
 /** A place in a text file. Lines end with LF, CRLF or CR. */
 export interface TextScanner {

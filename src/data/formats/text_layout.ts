@@ -1,0 +1,80 @@
+/** What the columns of a text table without names are. */
+
+/** Rows looked at. */
+const SAMPLES = 2000;
+
+/**
+ * Names for the columns of a table that has none, from their values: x y z first, then normals (unit vectors),
+ * colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535, or fractions of 1), intensity (the
+ * first other column) and, after normals or colours, labels (whole numbers). The rest is `column_N`, from 1. Files
+ * that end in .pts have intensity before colours.
+ */
+export function nameColumns(columns: readonly Float64Array[], extension: string): string[] {
+  const names = ["x", "y", "z"];
+  const taken = new Set<string>();
+  const add = (group: string, ...added: string[]): void => {
+    taken.add(group);
+    names.push(...added);
+  };
+  while (names.length < columns.length) {
+    const k = names.length;
+    const left = columns.length - k;
+    if (left >= 3 && !taken.has("normals") && areUnitVectors(columns.slice(k, k + 3))) {
+      add("normals", "nx", "ny", "nz");
+    } else if (left >= 3 && !taken.has("colors") && colorsBegin(columns, k, extension)) {
+      add("colors", "red", "green", "blue");
+    } else if (taken.has("colors") && left === 1 && isConstant(columns[k], 255)) {
+      add("alpha", "alpha");
+    } else if (taken.size > 0 && !taken.has("labels") && isLabel(columns[k])) {
+      add("labels", "label");
+    } else if (!taken.has("intensity")) {
+      add("intensity", "intensity");
+    } else {
+      names.push(`column_${k + 1}`);
+    }
+  }
+  return names;
+}
+
+/** True when columns k, k + 1, k + 2 are colours, rather than an intensity that colours follow. */
+function colorsBegin(columns: readonly Float64Array[], k: number, extension: string): boolean {
+  const left = columns.length - k;
+  const here = columns.slice(k, k + 3);
+  if (left === 3) return haveRange(here, 65535, true) || haveRange(here, 1, false);
+  if (!haveRange(here, 255, true)) return false;
+  if (left !== 4 || !haveRange(columns.slice(k + 1), 255, true)) return true;
+  return extension !== "pts" && isConstant(columns[k + 3], 255);
+}
+
+function stride(column: Float64Array): number {
+  return Math.max(1, Math.floor(column.length / SAMPLES));
+}
+
+function haveRange(columns: readonly Float64Array[], max: number, whole: boolean): boolean {
+  return columns.every((column) => {
+    for (let i = 0; i < column.length; i += stride(column)) {
+      const value = column[i];
+      if (!(value >= 0 && value <= max) || (whole && !Number.isInteger(value))) return false;
+    }
+    return true;
+  });
+}
+
+function areUnitVectors([x, y, z]: readonly Float64Array[]): boolean {
+  let units = 0;
+  let rows = 0;
+  for (let i = 0; i < x.length; i += stride(x), rows++) {
+    const length = Math.hypot(x[i], y[i], z[i]);
+    if (Math.abs(length - 1) < 0.02) units++;
+    else if (length !== 0 && !Number.isNaN(length)) return false;
+  }
+  return units > 0 && 2 * units >= rows;
+}
+
+function isConstant(column: Float64Array, value: number): boolean {
+  return column.every((each) => each === value);
+}
+
+function isLabel(column: Float64Array): boolean {
+  return haveRange([column], 65535, true);
+}
