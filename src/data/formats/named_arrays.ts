@@ -1,0 +1,174 @@
+/** From arrays under names (NPZ files, pickled dicts, safetensors) to a point cloud. */
+
+import type { PointCloud } from "../point_cloud.ts";
+import { cloudFromColumns, type Column } from "./columns.ts";
+import type { NumericArray } from "./ndarray.ts";
+import { formatError } from "./reader.ts";
+import { MAX_UNNAMED_COLUMNS, nameColumns } from "./unnamed_columns.ts";
+
+/** One array of a file. Its values are asked for only when they are wanted. */
+export interface NamedArray {
+  readonly shape: readonly number[];
+  /** In C order. */
+  values(): NumericArray;
+}
+
+/** Names are compared in lower case; the first that is there is taken. */
+const ROLES = {
+  coords: ["coords", "coord", "points", "xyz", "pos", "positions", "vertices", "pc", "pointcloud"],
+  normals: ["normals", "normal", "norms", "norm"],
+  colors: ["colors", "color", "colours", "colour", "rgb"],
+  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "y"],
+  instances: ["instances", "instance", "instance_labels", "instance_gt"],
+  triangles: ["triangles", "faces", "tris", "face", "mesh"],
+} as const;
+const AXES = new Set(["x", "y", "z"]);
+
+/**
+ * The point cloud of named arrays: coordinates (N, 3 or more; the columns after the third are named as
+ * `unnamed_columns.ts` says) or arrays x, y and z; normals (N, 3); colors (N, 3 or 4); labels; faces (F, 3); and
+ * every other array of N rows under its own name. Arrays of other shapes are no columns and are left out.
+ * @throws {DataError} when there are no coordinates, or one of the known names has the wrong shape.
+ */
+export function cloudFromArrays(
+  where: string,
+  arrays: ReadonlyMap<string, NamedArray>,
+): PointCloud {
+  const left = new Map(arrays);
+  const take = (names: readonly string[], usable: (array: NamedArray) => boolean) => {
+    for (const name of names) {
+      for (const [key, array] of left) {
+        if (key.toLowerCase() !== name || !usable(array)) continue;
+        left.delete(key);
+        return { key, array };
+      }
+    }
+  };
+  const columns: Column[] = [];
+  const coords = take(ROLES.coords, () => true);
+  const count = coords === undefined
+    ? axisLength(where, arrays)
+    : pushCoords(where, coords.key, coords.array, columns);
+  const perPoint = ({ shape }: NamedArray): boolean => shape[0] === count && shape.length <= 2;
+
+  const triples = [["normals", ["nx", "ny", "nz"]], ["colors", ["red", "green", "blue"]]] as const;
+  for (const [role, names] of triples) {
+    const found = take(ROLES[role], () => true);
+    if (found === undefined) continue;
+    const { shape } = found.array;
+    const wide = shape[1] === 3 || (role === "colors" && shape[1] === 4);
+    if (!perPoint(found.array) || shape.length !== 2 || !wide) {
+      throw formatError(
+        where,
+        undefined,
+        `${found.key}: expected shape (${count}, 3), got (${shape.join(", ")})`,
+      );
+    }
+    const split = splitColumns(found.array.values(), [...names, "alpha"].slice(0, shape[1]));
+    columns.push(...split.filter(({ name }) => !columns.some((other) => other.name === name)));
+  }
+  for (const role of ["labels", "instances"] as const) {
+    const found = take(ROLES[role], (array) => perPoint(array) && rowWidth(array) === 1);
+    if (found !== undefined) columns.push({ name: role, ...columnData(found.array.values()) });
+  }
+  const faces = take(ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
+  for (const [name, array] of left) {
+    if (!perPoint(array) || array.shape.length === 0) continue;
+    // Beside an array of coordinates, x and y are what PyTorch Geometric calls features and targets.
+    const free = coords !== undefined && AXES.has(name.toLowerCase()) ? `${name}_values` : name;
+    columns.push({ name: free, width: rowWidth(array), ...columnData(array.values()) });
+  }
+  const triangles = faces && checkTriangles(where, faces.key, faces.array.values(), count);
+  return cloudFromColumns(where, columns, { triangles });
+}
+
+/** Columns of a row-major table. */
+export function splitColumns(values: NumericArray, names: readonly string[]): Column[] {
+  const { data, integerMax } = columnData(values);
+  const width = names.length;
+  const rows = data.length / width;
+  return names.map((name, k) => {
+    const column = new (data.constructor as Float32ArrayConstructor)(rows) as typeof data;
+    for (let row = 0; row < rows; row++) column[row] = data[row * width + k];
+    return { name, data: column, integerMax };
+  });
+}
+
+/** Values as a column may hold them: small integers as int32, 64-bit ones too where they fit. */
+export function columnData(values: NumericArray): Pick<Column, "data" | "integerMax"> {
+  if (values instanceof Float32Array || values instanceof Float64Array) return { data: values };
+  if (values instanceof Int32Array || values instanceof Uint32Array) {
+    return { data: values, integerMax: 2 ** 32 - 1 };
+  }
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
+    const wide = Float64Array.from(values, Number);
+    const fits = wide.every((value) => (value | 0) === value);
+    return { data: fits ? Int32Array.from(wide) : wide, integerMax: 2 ** 32 - 1 };
+  }
+  const bytes = values.BYTES_PER_ELEMENT;
+  return { data: Int32Array.from(values), integerMax: bytes === 1 ? 255 : 65535 };
+}
+
+/** Triangles as unsigned indices, each checked. */
+export function checkTriangles(
+  where: string,
+  name: string,
+  values: NumericArray,
+  count: number,
+): Uint32Array {
+  const triangles = new Uint32Array(values.length);
+  for (let i = 0; i < triangles.length; i++) {
+    const index = Number(values[i]);
+    if (!Number.isInteger(index) || index < 0 || index >= count) {
+      throw formatError(
+        where,
+        undefined,
+        `${name}: row ${Math.floor(i / 3)} names vertex ${index}; there are ${count} (from 0)`,
+      );
+    }
+    triangles[i] = index;
+  }
+  return triangles;
+}
+
+function rowWidth({ shape }: NamedArray): number {
+  return shape[1] ?? 1;
+}
+
+function pushCoords(where: string, name: string, array: NamedArray, columns: Column[]): number {
+  const { shape } = array;
+  const width = shape[1];
+  if (shape.length === 0) array.values(); // Says why, where the elements are no numbers.
+  if (shape.length !== 2 || width < 3 || width > MAX_UNNAMED_COLUMNS) {
+    throw formatError(
+      where,
+      undefined,
+      `${name}: expected shape (points, 3), or up to ${MAX_UNNAMED_COLUMNS} columns, got (${
+        shape.join(", ")
+      })`,
+    );
+  }
+  const values = array.values();
+  const names = nameColumns(shape[0], width, (row, k) => Number(values[row * width + k]));
+  columns.push(...splitColumns(values, names));
+  return shape[0];
+}
+
+function axisLength(where: string, arrays: ReadonlyMap<string, NamedArray>): number {
+  for (const [key, { shape }] of arrays) {
+    if (key.toLowerCase() === "x" && shape.length === 1) return shape[0];
+  }
+  throw formatError(
+    where,
+    undefined,
+    `holds no coordinates: expected an array named ${
+      ROLES.coords.slice(0, 5).join(", ")
+    }, or x, y and z; it holds ${
+      arrays.size === 0
+        ? "no arrays"
+        : [...arrays].slice(0, 20).map(([key, { shape }]) => `${key} (${shape.join(", ")})`).join(
+          ", ",
+        )
+    }`,
+  );
+}
