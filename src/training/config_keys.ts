@@ -1,0 +1,477 @@
+/**
+ * Every key of a configuration: type, default, what small_mode makes of it, range, help. SPEC §6.
+ *
+ * This one table types `TrainingConfig`, checks what files and flags say, and prints the help.
+ */
+
+/** The headings under which keys are listed. */
+export type ConfigGroup = "run" | "data" | "model" | "loss" | "optimisation";
+
+/** One key: what it may hold and what it is when nobody says. */
+export type ConfigKey =
+  & { readonly group: ConfigGroup; readonly help: string }
+  & (
+    | { readonly type: "boolean"; readonly default: boolean; readonly small?: boolean }
+    | {
+      readonly type: "integer";
+      readonly default: number | null;
+      readonly small?: number;
+      readonly min: number;
+      readonly max: number;
+      readonly nullable?: true;
+    }
+    | {
+      readonly type: "number";
+      readonly default: number;
+      /** The least allowed value, or the value that must be exceeded. */
+      readonly min?: number;
+      readonly above?: number;
+    }
+    | {
+      readonly type: "choice";
+      readonly default: string;
+      readonly small?: string;
+      readonly values: readonly string[];
+      /** Other spellings, with what they are read as. */
+      readonly aliases?: Readonly<Record<string, string>>;
+    }
+    | { readonly type: "text"; readonly default: string | null; readonly nullable?: true }
+    | {
+      readonly type: "integers";
+      readonly default: readonly number[];
+      readonly small?: readonly number[];
+      readonly min: number;
+      readonly max: number;
+    }
+  );
+
+const MANY = 1_000_000_000;
+const WIDEST = 16_384;
+
+/** The table, in the order in which help and written files list the keys. */
+export const CONFIG_KEYS = {
+  small_mode: {
+    group: "run",
+    type: "boolean",
+    default: false,
+    help: "a small encoder, small scenes and short runs, for trying things out",
+  },
+  device: {
+    group: "run",
+    type: "choice",
+    default: "auto",
+    values: ["auto", "gpu", "software"],
+    aliases: { cuda: "gpu", cpu: "software" },
+    help: "where to compute; auto takes the GPU if there is one",
+  },
+  seed: {
+    group: "run",
+    type: "integer",
+    default: 42,
+    min: 0,
+    max: 4_294_967_295,
+    help: "all randomness follows from it: weights, views, samples, synthetic scenes",
+  },
+  use_amp: {
+    group: "run",
+    type: "boolean",
+    default: true,
+    help: "half precision where the device has it and it is faster",
+  },
+  use_gradient_checkpoint: {
+    group: "run",
+    type: "boolean",
+    default: true,
+    help: "recompute activations in the backward pass rather than store them",
+  },
+  fused: {
+    group: "run",
+    type: "choice",
+    default: "auto",
+    values: ["auto", "on", "off"],
+    aliases: { true: "on", false: "off" },
+    help: "the fast fused kernels, or the plain operations they are tested against",
+  },
+  checkpoint_dir: {
+    group: "run",
+    type: "text",
+    default: "checkpoints",
+    help: "folder for checkpoints",
+  },
+  log_dir: {
+    group: "run",
+    type: "text",
+    default: "runs",
+    help: "folder in which each run gets a folder of its own for its logs",
+  },
+  run_name: {
+    group: "run",
+    type: "text",
+    default: null,
+    nullable: true,
+    help: "name of the run's folder in log_dir; null: the time it started",
+  },
+  save_interval: {
+    group: "run",
+    type: "integer",
+    default: 10,
+    min: 1,
+    max: MANY,
+    help: "epochs from one periodic checkpoint to the next",
+  },
+  log_interval: {
+    group: "run",
+    type: "integer",
+    default: 100,
+    min: 1,
+    max: MANY,
+    help: "steps from one logged step to the next",
+  },
+  eval_interval: {
+    group: "run",
+    type: "integer",
+    default: 5,
+    min: 1,
+    max: MANY,
+    help: "epochs from one validation to the next",
+  },
+  verbose: {
+    group: "run",
+    type: "boolean",
+    default: true,
+    help: "show progress while training",
+  },
+  dataset: {
+    group: "data",
+    type: "choice",
+    default: "scenes",
+    small: "synthetic",
+    values: ["synthetic", "scenes"],
+    help: "made-up rooms, or the scenes under data_root; setting data_root means scenes",
+  },
+  data_root: {
+    group: "data",
+    type: "text",
+    default: "datasets/scannet",
+    help: "folder of the scenes",
+  },
+  max_train_scenes: {
+    group: "data",
+    type: "integer",
+    default: null,
+    small: 4,
+    nullable: true,
+    min: 1,
+    max: MANY,
+    help: "train on the first so many scenes only; null: all",
+  },
+  max_val_scenes: {
+    group: "data",
+    type: "integer",
+    default: null,
+    small: 2,
+    nullable: true,
+    min: 1,
+    max: MANY,
+    help: "validate on the first so many scenes only; null: all",
+  },
+  max_hierarchy_depth: {
+    group: "data",
+    type: "integer",
+    default: null,
+    small: 2,
+    nullable: true,
+    min: 0,
+    max: 64,
+    help: "cut region trees at this depth; null: no limit",
+  },
+  synthetic_scenes: {
+    group: "data",
+    type: "integer",
+    default: 64,
+    min: 1,
+    max: MANY,
+    help: "training scenes of the synthetic dataset, before max_train_scenes",
+  },
+  synthetic_val_scenes: {
+    group: "data",
+    type: "integer",
+    default: 16,
+    min: 1,
+    max: MANY,
+    help: "validation scenes of the synthetic dataset, before max_val_scenes",
+  },
+  synthetic_points: {
+    group: "data",
+    type: "integer",
+    default: 16_384,
+    small: 2048,
+    min: 64,
+    max: 10_000_000,
+    help: "points of a synthetic scene, about",
+  },
+  batch_size: {
+    group: "data",
+    type: "integer",
+    default: 8,
+    small: 2,
+    min: 1,
+    max: 65_536,
+    help: "scenes in a training step",
+  },
+  num_workers: {
+    group: "data",
+    type: "integer",
+    default: 4,
+    small: 0,
+    min: 0,
+    max: 256,
+    help: "workers that prepare batches while the device works; 0: none",
+  },
+  input_feat_dim: {
+    group: "model",
+    type: "integer",
+    default: 3,
+    min: 1,
+    max: WIDEST,
+    help: "feature channels of a point (3: its normal)",
+  },
+  hidden_dim: {
+    group: "model",
+    type: "integer",
+    default: 96,
+    small: 64,
+    min: 1,
+    max: WIDEST,
+    help: "width of what goes into the point encoder",
+  },
+  output_dim: {
+    group: "model",
+    type: "integer",
+    default: 96,
+    small: 64,
+    min: 1,
+    max: WIDEST,
+    help: "width of region and point features; attention needs a multiple of 4",
+  },
+  encoder_hidden_dims: {
+    group: "model",
+    type: "integers",
+    default: [64, 128],
+    small: [32, 64],
+    min: 1,
+    max: WIDEST,
+    help: "widths of the point encoder's hidden layers",
+  },
+  encoder_pooling: {
+    group: "model",
+    type: "choice",
+    default: "max",
+    values: ["max", "mean"],
+    help: "how a region's points become its feature",
+  },
+  backbone: {
+    group: "model",
+    type: "choice",
+    default: "pointnet",
+    values: ["pointnet"],
+    help: "kind of point encoder",
+  },
+  propagator_hidden_dim: {
+    group: "model",
+    type: "integer",
+    default: 128,
+    small: 64,
+    min: 1,
+    max: WIDEST,
+    help: "hidden width of the propagator, which hands a region's feature to its children",
+  },
+  propagator_num_layers: {
+    group: "model",
+    type: "integer",
+    default: 2,
+    min: 2,
+    max: 64,
+    help: "linear layers of the propagator",
+  },
+  aggregator_mode: {
+    group: "model",
+    type: "choice",
+    default: "max",
+    values: ["max", "mean", "attention"],
+    help: "how children's features become their parent's",
+  },
+  aggregator_use_spatial: {
+    group: "model",
+    type: "boolean",
+    default: true,
+    help: "attention sees where the children lie",
+  },
+  projection_dim: {
+    group: "loss",
+    type: "integer",
+    default: 128,
+    small: 64,
+    min: 1,
+    max: WIDEST,
+    help: "width in which the two branches are compared",
+  },
+  temperature: {
+    group: "loss",
+    type: "number",
+    default: 0.1,
+    above: 0,
+    help: "of the contrastive loss; smaller is stricter",
+  },
+  alpha: { group: "loss", type: "number", default: 1, min: 0, help: "weight of the region loss" },
+  beta: { group: "loss", type: "number", default: 0.5, min: 0, help: "weight of the point loss" },
+  point_num_samples: {
+    group: "loss",
+    type: "integer",
+    default: 4096,
+    small: 512,
+    min: 1,
+    max: 16_777_216,
+    help: "points drawn from a batch for the point loss",
+  },
+  num_epochs: {
+    group: "optimisation",
+    type: "integer",
+    default: 100,
+    min: 1,
+    max: MANY,
+    help: "how often to go through the training scenes",
+  },
+  learning_rate: {
+    group: "optimisation",
+    type: "number",
+    default: 0.001,
+    above: 0,
+    help: "AdamW's step size at the start",
+  },
+  weight_decay: {
+    group: "optimisation",
+    type: "number",
+    default: 0.01,
+    min: 0,
+    help: "AdamW's decoupled decay, on every parameter",
+  },
+  scheduler_type: {
+    group: "optimisation",
+    type: "choice",
+    default: "cosine",
+    values: ["cosine", "none"],
+    help: "how the learning rate changes from epoch to epoch",
+  },
+  T_max: {
+    group: "optimisation",
+    type: "integer",
+    default: 100,
+    min: 1,
+    max: MANY,
+    help: "epochs in which cosine reaches eta_min; then it climbs back",
+  },
+  eta_min: {
+    group: "optimisation",
+    type: "number",
+    default: 0.00001,
+    min: 0,
+    help: "lowest learning rate of cosine",
+  },
+} as const satisfies Readonly<Record<string, ConfigKey>>;
+
+/** The name of a key. */
+export type ConfigKeyName = keyof typeof CONFIG_KEYS;
+
+/** The TypeScript type of a key's value, null aside. */
+export type ConfigValueOf<K> = K extends { type: "boolean" } ? boolean
+  : K extends { type: "integer" | "number" } ? number
+  : K extends { type: "choice"; values: readonly (infer V)[] } ? V
+  : K extends { type: "text" } ? string
+  : readonly number[];
+
+/** What each key holds once the configuration is resolved: defaults filled in, aliases replaced. */
+export type ConfigValues = {
+  readonly [K in ConfigKeyName]:
+    | ConfigValueOf<(typeof CONFIG_KEYS)[K]>
+    | ((typeof CONFIG_KEYS)[K] extends { nullable: true } ? null : never);
+};
+
+/** All key names, in the table's order. */
+export const CONFIG_KEY_NAMES: readonly ConfigKeyName[] = Object.keys(
+  CONFIG_KEYS,
+) as ConfigKeyName[];
+
+/** What a key may hold, in words: "an integer of at least 1, or null". */
+export function describeAllowed(key: ConfigKey): string {
+  switch (key.type) {
+    case "boolean":
+      return "true or false";
+    case "integer":
+      return `an integer ${range(key.min, key.max)}${key.nullable ? ", or null" : ""}`;
+    case "number":
+      return key.above !== undefined
+        ? `a number above ${key.above}`
+        : `a number of at least ${key.min}`;
+    case "choice": {
+      const aliases = Object.entries(key.aliases ?? {}).filter(([, value]) =>
+        value !== "on" && value !== "off"
+      );
+      const also = aliases.map(([alias, value]) => `${alias} = ${value}`).join(", ");
+      return (key.values.length > 1 ? `one of ${key.values.join(", ")}` : key.values[0]) +
+        (also ? ` (${also})` : "");
+    }
+    case "text":
+      return `text that is not empty${key.nullable ? ", or null" : ""}`;
+    case "integers":
+      return `a list of integers ${range(key.min, key.max)}, such as [${key.default.join(", ")}]`;
+  }
+}
+
+function range(min: number, max: number): string {
+  return max === MANY ? `of at least ${min}` : `from ${min} to ${max}`;
+}
+
+/**
+ * Checks a plain value (as YAML or JSON gives it) against a key.
+ *
+ * @returns The value as the configuration holds it, or undefined where it is not allowed.
+ */
+export function acceptValue(key: ConfigKey, value: unknown): unknown {
+  if (value === null) return "nullable" in key && key.nullable ? null : undefined;
+  switch (key.type) {
+    case "boolean":
+      if (typeof value === "boolean") return value;
+      // PyYAML, for which existing files were written, reads these words as booleans; YAML 1.2 as text.
+      if (typeof value !== "string") return undefined;
+      if (/^(yes|Yes|YES|on|On|ON)$/.test(value)) return true;
+      return /^(no|No|NO|off|Off|OFF)$/.test(value) ? false : undefined;
+    case "integer":
+      return isInteger(value, key.min, key.max) ? value : undefined;
+    case "number": {
+      if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
+      return key.above !== undefined && value <= key.above || value < (key.min ?? -Infinity)
+        ? undefined
+        : value + 0; // -0 becomes 0
+    }
+    case "choice": {
+      if (typeof value !== "string" && typeof value !== "boolean") return undefined;
+      const word = String(value); // of YAML's booleans too: `fused: true`
+      if (key.values.includes(word)) return word;
+      return Object.hasOwn(key.aliases ?? {}, word) ? key.aliases![word] : undefined;
+    }
+    case "text":
+      return typeof value === "string" && value.trim() !== "" && !value.includes("\0")
+        ? value
+        : undefined;
+    case "integers":
+      return Array.isArray(value) && value.length > 0 && value.length <= 64 &&
+          value.every((item) => isInteger(item, key.min, key.max))
+        ? Object.freeze([...value])
+        : undefined;
+  }
+}
+
+function isInteger(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

@@ -1,0 +1,144 @@
+/** The settings a YAML text or a command line makes, each with the place where it stands. */
+
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+
+/** One setting as somebody wrote it, not yet checked. */
+export interface Setting {
+  readonly key: string;
+  /** As YAML gives it: text, number, boolean, null, list, mapping. */
+  readonly value: unknown;
+  /** Where to look for it: "FILE:3:14", "--set seed". */
+  readonly where: string;
+  /** Where its key stands; the same as `where` outside files. */
+  readonly keyWhere: string;
+  /** For sorting: the position in the file's text; none outside files. */
+  readonly at?: number;
+}
+
+/** Something that is wrong, and where. */
+export interface Problem {
+  readonly where: string;
+  readonly what: string;
+  /** For sorting, as in `Setting`. */
+  readonly at?: number;
+}
+
+/** Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed. */
+const MAX_CHARACTERS = 1_000_000;
+
+/** Reads a flat YAML mapping. An empty text is an empty mapping. Problems of syntax go to `problems`. */
+export function readSettings(text: string, file: string, problems: Problem[]): Setting[] {
+  const source = text.startsWith("\uFEFF") ? text.slice(1) : text;
+  const lines = new LineCounter();
+  const place = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const yaml = parse(source, lines, (what) => problems.push({ where: file, what }));
+  if (yaml === undefined) return [];
+  for (const { code, message, pos } of [...yaml.errors, ...yaml.warnings]) {
+    problems.push({ where: place(pos[0]), what: explain(code, message), at: pos[0] });
+  }
+  const top = yaml.contents;
+  if (top === null || isScalar(top) && top.value === null) return [];
+  if (!isMap(top)) {
+    if (yaml.errors.length > 0) return []; // broken syntax hides what it was to be
+    problems.push({
+      where: place(top.range?.[0] ?? 0),
+      what: `expected a mapping of keys to values ("key: value" lines), found ${
+        isScalar(top) ? show(top.value) : "a list"
+      }`,
+    });
+    return [];
+  }
+  const settings: Setting[] = [];
+  const seen = new Set<string>();
+  for (const { key, value } of top.items) {
+    const at = rangeOf(key)?.[0] ?? 0;
+    const keyWhere = place(at);
+    if (!isScalar(key) || typeof key.value !== "string") {
+      problems.push({
+        where: keyWhere,
+        what: `expected a key that is plain text, found ${show(String(key))}`,
+        at,
+      });
+      continue;
+    }
+    if (seen.has(key.value)) continue; // reported as a duplicate already
+    seen.add(key.value);
+    const where = place(rangeOf(value)?.[0] ?? at);
+    try {
+      settings.push({ key: key.value, value: toPlain(value, yaml), where, keyWhere, at });
+    } catch (error) { // an alias of nothing, or aliases of aliases that would fill the memory
+      problems.push({ where, what: (error as Error).message, at });
+    }
+  }
+  return settings;
+}
+
+/**
+ * Reads one value as it stands on a command line.
+ *
+ * @returns The value, or undefined (with a problem) where it is not YAML.
+ */
+export function readValue(text: string, where: string, problems: Problem[]): unknown {
+  const report = (what: string) => problems.push({ where, what });
+  const yaml = parse(text, new LineCounter(), report);
+  if (yaml === undefined) return undefined;
+  const [trouble] = [...yaml.errors, ...yaml.warnings];
+  if (trouble !== undefined) {
+    report(`cannot read ${show(text)} as YAML: ${explain(trouble.code, trouble.message)}`);
+    return undefined;
+  }
+  try {
+    return toPlain(yaml.contents, yaml);
+  } catch (error) {
+    report(`cannot read ${show(text)} as YAML: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function parse(
+  text: string,
+  lineCounter: LineCounter,
+  report: (what: string) => void,
+): Document.Parsed | undefined {
+  if (text.length > MAX_CHARACTERS || text.includes("\0")) {
+    report("expected a YAML text of settings, found something else (too long or binary)");
+    return undefined;
+  }
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, version: "1.2" });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // the parser recurses
+    report("nested too deeply");
+    return undefined;
+  }
+}
+
+function toPlain(node: unknown, yaml: Document.Parsed): unknown {
+  if (node === null || node === undefined) return null;
+  return (node as { toJS(doc: Document, options: object): unknown })
+    .toJS(yaml, { maxAliasCount: 100 });
+}
+
+function rangeOf(node: unknown): readonly number[] | undefined {
+  return (node as { range?: readonly number[] | null } | null)?.range ?? undefined;
+}
+
+function explain(code: string, message: string): string {
+  switch (code) {
+    case "DUPLICATE_KEY":
+      return "this key stands in the file twice; keep one";
+    case "MULTIPLE_DOCS":
+      return 'expected one YAML document, found a second one after "---"';
+    default:
+      return `not YAML: ${message}`;
+  }
+}
+
+/** A value as an error message shows it, cut short. */
+export function show(value: unknown): string {
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
