@@ -1,6 +1,14 @@
 /** Views of a scene: copies of its coordinates and features that share its tree. SPEC §5. */
 
-import type { Scene } from "./scene.ts";
+import { DataError, UsageError } from "../errors.ts";
+import {
+  type AugmentationConfig,
+  type Axis,
+  type CompleteAugmentation,
+  parseAugmentation,
+} from "./augmentation.ts";
+import type { Random } from "./random.ts";
+import type { FeatureKind, Scene } from "./scene.ts";
 
 /** One view of one scene, points in the scene's own order. */
 export interface SceneView {
@@ -13,4 +21,206 @@ export interface SceneView {
 /** The scene as it is, sharing its arrays: what validation sees. */
 export function identityView(scene: Scene): SceneView {
   return { coords: scene.coords, feats: scene.feats };
+}
+
+/**
+ * A view of `scene` that went through the augmentations of `config` in order, drawn from `random`. The scene
+ * itself is left as it is.
+ *
+ * Coordinates change under rotation, scale, translation, flip and jitter. Feature columns of kind "vector" are
+ * taken for surface normals: they rotate and flip with the coordinates, follow an anisotropic scale by its inverse
+ * transpose, and keep their length. Columns of kind "color" change under colour augmentations alone, others never.
+ *
+ * Throws UsageError for a config that is not valid or asks for colours the scene does not have, DataError for
+ * feature columns that do not fit the features.
+ */
+export function augment(scene: Scene, config: AugmentationConfig, random: Random): SceneView {
+  const vectors = channels(scene, "vector"), colors = channels(scene, "color");
+  const width = scene.feats.length / (scene.coords.length / 3);
+  const coords = scene.coords.slice(), feats = scene.feats.slice();
+  let pending = IDENTITY; // affine steps are multiplied together and applied in one pass
+  const apply = (): void => {
+    transformPoints(coords, pending);
+    for (const first of vectors) transformNormals(feats, width, first, pending);
+    pending = IDENTITY;
+  };
+  for (const augmentation of parseAugmentation(config)) {
+    const { type } = augmentation;
+    if (type === "flip") {
+      for (const axis of augmentation.axes) {
+        if (random.uniform() < augmentation.p) pending = compose(mirror(axis), pending);
+      }
+      continue;
+    }
+    if ((type === "color_jitter" || type === "auto_contrast") && colors.length === 0) {
+      const names = scene.featureColumns.map(({ name }) => name).join(", ") || "none";
+      throw new UsageError(
+        `Cannot augment scene ${scene.id}: ${type} needs colour features, the scene's features are: ${names}`,
+      );
+    }
+    if (random.uniform() >= augmentation.p) continue;
+    if (type === "jitter") {
+      apply();
+      jitter(coords, augmentation.sigma, augmentation.clip, random);
+    } else if (type === "color_jitter") {
+      for (const channel of colors) jitterColor(feats, width, channel, augmentation.sigma, random);
+    } else if (type === "auto_contrast") {
+      const blend = augmentation.blend ?? random.uniform();
+      for (const channel of colors) stretchContrast(feats, width, channel, blend);
+    } else {
+      pending = compose(drawAffine(augmentation, random), pending);
+    }
+  }
+  apply();
+  return { coords, feats };
+}
+
+/** Positions of the colour channels, or of the first channel of each vector, in a feature row. */
+function channels(scene: Scene, kind: FeatureKind & ("vector" | "color")): number[] {
+  const found: number[] = [];
+  let first = 0;
+  for (const column of scene.featureColumns) {
+    if (column.kind === "vector" && column.width !== 3) {
+      throw new DataError(
+        `Cannot augment scene ${scene.id}: feature ${column.name} is a vector of ${column.width} values; expected 3`,
+      );
+    }
+    if (column.kind === kind) {
+      for (let k = 0; k < (kind === "vector" ? 1 : column.width); k++) found.push(first + k);
+    }
+    first += column.width;
+  }
+  const points = scene.coords.length / 3;
+  if (first * points !== scene.feats.length) {
+    throw new DataError(
+      `Cannot augment scene ${scene.id}: its feature columns are ${first} wide together, its features ` +
+        `${scene.feats.length / points} a point; expected the same`,
+    );
+  }
+  return found;
+}
+
+/** x ↦ M x + t, as M row by row and then t: 12 numbers. */
+type Affine = readonly number[];
+
+const IDENTITY: Affine = [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0];
+const AXES: readonly Axis[] = ["x", "y", "z"];
+
+/** The map that does `first`, then `then`. */
+function compose(then: Affine, first: Affine): Affine {
+  const out: number[] = [];
+  for (let row = 0; row < 9; row += 3) {
+    for (let column = 0; column < 3; column++) {
+      out.push(
+        then[row] * first[column] + then[row + 1] * first[3 + column] +
+          then[row + 2] * first[6 + column],
+      );
+    }
+  }
+  for (let k = 0; k < 3; k++) {
+    out.push(
+      then[3 * k] * first[9] + then[3 * k + 1] * first[10] + then[3 * k + 2] * first[11] +
+        then[9 + k],
+    );
+  }
+  return out;
+}
+
+function scaling(factors: readonly number[]): Affine {
+  return [factors[0], 0, 0, 0, factors[1], 0, 0, 0, factors[2], 0, 0, 0];
+}
+
+function mirror(axis: Axis): Affine {
+  return scaling(AXES.map((other) => other === axis ? -1 : 1));
+}
+
+function rotation(axis: Axis, radians: number): Affine {
+  const c = Math.cos(radians), s = Math.sin(radians);
+  if (axis === "x") return [1, 0, 0, 0, c, -s, 0, s, c, 0, 0, 0];
+  if (axis === "y") return [c, 0, s, 0, 1, 0, -s, 0, c, 0, 0, 0];
+  return [c, -s, 0, s, c, 0, 0, 0, 1, 0, 0, 0];
+}
+
+function drawAffine(
+  augmentation: Extract<CompleteAugmentation, { type: "rotate" | "scale" | "translate" }>,
+  random: Random,
+): Affine {
+  if (augmentation.type === "rotate") {
+    const { axis, degrees } = augmentation;
+    return rotation(axis, random.uniform(-degrees, degrees) * Math.PI / 180);
+  }
+  if (augmentation.type === "scale") {
+    const { min, max, anisotropic } = augmentation;
+    const factor = random.uniform(min, max);
+    if (!anisotropic) return scaling([factor, factor, factor]);
+    return scaling([factor, random.uniform(min, max), random.uniform(min, max)]);
+  }
+  const { range } = augmentation;
+  const [x, y, z] = typeof range === "number" ? [range, range, range] : range;
+  const offset = [random.uniform(-x, x), random.uniform(-y, y), random.uniform(-z, z)];
+  return [...IDENTITY.slice(0, 9), ...offset];
+}
+
+function transformPoints(coords: Float32Array, map: Affine): void {
+  if (map === IDENTITY) return;
+  const [a, b, c, d, e, f, g, h, i, tx, ty, tz] = map;
+  for (let at = 0; at < coords.length; at += 3) {
+    const x = coords[at], y = coords[at + 1], z = coords[at + 2];
+    coords[at] = a * x + b * y + c * z + tx;
+    coords[at + 1] = d * x + e * y + f * z + ty;
+    coords[at + 2] = g * x + h * y + i * z + tz;
+  }
+}
+
+/** Normals follow M by its inverse transpose, which is its cofactor matrix over its determinant. */
+function transformNormals(feats: Float32Array, width: number, first: number, map: Affine): void {
+  if (map === IDENTITY) return;
+  const [a, b, c, d, e, f, g, h, i] = map;
+  const cofactors = [e * i - f * h, f * g - d * i, d * h - e * g];
+  cofactors.push(c * h - b * i, a * i - c * g, b * g - a * h);
+  cofactors.push(b * f - c * e, c * d - a * f, a * e - b * d);
+  const sign = Math.sign(a * cofactors[0] + b * cofactors[1] + c * cofactors[2]);
+  const [n0, n1, n2, n3, n4, n5, n6, n7, n8] = cofactors.map((value) => sign * value);
+  for (let at = first; at < feats.length; at += width) {
+    const x = feats[at], y = feats[at + 1], z = feats[at + 2];
+    const u = n0 * x + n1 * y + n2 * z;
+    const v = n3 * x + n4 * y + n5 * z;
+    const w = n6 * x + n7 * y + n8 * z;
+    const square = u * u + v * v + w * w;
+    // A zero vector (no normal known) stays one.
+    const scale = square > 0 ? Math.sqrt((x * x + y * y + z * z) / square) : 0;
+    feats[at] = u * scale;
+    feats[at + 1] = v * scale;
+    feats[at + 2] = w * scale;
+  }
+}
+
+function jitter(coords: Float32Array, sigma: number, clip: number, random: Random): void {
+  for (let i = 0; i < coords.length; i++) {
+    coords[i] += Math.min(clip, Math.max(-clip, sigma * random.normal()));
+  }
+}
+
+function jitterColor(
+  feats: Float32Array,
+  width: number,
+  channel: number,
+  sigma: number,
+  random: Random,
+): void {
+  for (let at = channel; at < feats.length; at += width) {
+    feats[at] = Math.min(1, Math.max(0, feats[at] + sigma * random.normal()));
+  }
+}
+
+function stretchContrast(feats: Float32Array, width: number, channel: number, blend: number): void {
+  let least = Infinity, most = -Infinity;
+  for (let at = channel; at < feats.length; at += width) {
+    least = Math.min(least, feats[at]);
+    most = Math.max(most, feats[at]);
+  }
+  if (most <= least) return; // one value throughout: nothing to stretch
+  for (let at = channel; at < feats.length; at += width) {
+    feats[at] = (1 - blend) * feats[at] + blend * (feats[at] - least) / (most - least);
+  }
 }
