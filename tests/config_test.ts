@@ -312,6 +312,7 @@ Deno.test("the resolved configuration loads back to the same, from YAML and from
       "",
       "small_mode: true",
       "small_mode: true\ndata_root: on\nrun_name: 'a \"b\" #c'\nalpha: 1e-7\neta_min: 1.5e-9",
+      "augmentation: [{type: flip, axes: [x, y]}, {type: auto_contrast}, {type: jitter, sigma: 1e-9}]",
       "fused: off\nscheduler_type: none\ndevice: cpu\nmax_hierarchy_depth: 0",
     ]
   ) {
@@ -327,6 +328,33 @@ Deno.test("the resolved configuration loads back to the same, from YAML and from
   assertStringIncludes(yaml, '\nfused: "off"\n');
   assertStringIncludes(yaml, "\nbeta: 2\n");
   assertStringIncludes(yaml, "\nencoder_hidden_dims: [64, 128]\n");
+});
+
+Deno.test("augmentations are a list, checked part by part, with every field filled in", () => {
+  assertEquals(TrainingConfig.defaults().augmentation, [
+    { type: "rotate", axis: "z", degrees: 180, p: 0.95 },
+    { type: "scale", min: 0.9, max: 1.1, anisotropic: false, p: 0.95 },
+  ]);
+  assertEquals(TrainingConfig.fromYaml("augmentation: []").augmentation, []);
+  const config = TrainingConfig.fromYaml("augmentation:\n- type: flip\n  axes: [y]\n");
+  assertEquals(config.augmentation, [{ type: "flip", axes: ["y"], p: 0.5 }]);
+  assertEquals(TrainingConfig.fromYaml(config.toYaml()).augmentation, config.augmentation);
+  const text = `seed: -1
+augmentation:
+  - {type: rotate, p: 2}
+  - type: jitter
+    sigmas: 1
+  - turn
+alpha: -1
+`;
+  assertEquals(problems(text).map((line) => line.slice(0, 46)), [
+    "my.yaml:1:7: seed: expected an integer from 0 ",
+    "my.yaml:3:23: augmentation.0.p: expected a num",
+    "my.yaml:5:13: augmentation.1.sigmas: unknown k",
+    "my.yaml:6:5: augmentation.2: expected a mappin",
+    "my.yaml:7:8: alpha: expected a number of at le",
+  ]);
+  assertStringIncludes(problems("augmentation: rotate")[0], "my.yaml:1:15: augmentation: expected");
 });
 
 Deno.test("objects are checked like files, and undefined is not set", () => {

@@ -19,7 +19,7 @@ import {
 export type { SafeTensorDtype, SafeTensorsHeader, TensorEntry } from "./safetensors_header.ts";
 
 /** The array type that holds each dtype's values. */
-export interface SafeTensorArrays {
+export type SafeTensorArrays = {
   F64: Float64Array;
   F32: Float32Array;
   F16: Float16Array;
@@ -35,7 +35,7 @@ export interface SafeTensorArrays {
   U8: Uint8Array;
   /** 0 or 1. */
   BOOL: Uint8Array;
-}
+};
 
 const ARRAYS = {
   F64: Float64Array,
@@ -65,7 +65,9 @@ export type SafeTensor = {
 
 /** What a file holds: tensors by name in the header's order, and the text under `__metadata__`. */
 export interface SafeTensors {
+  /** By name. */
   readonly tensors: Map<string, SafeTensor>;
+  /** Empty where the file has none. */
   readonly metadata: Record<string, string>;
 }
 

@@ -6,7 +6,7 @@ import { DataError } from "../errors.ts";
  * Bytes per element. The order is the one in which Python's writer lays tensors out: widest first, so that every
  * tensor is aligned for its own type.
  */
-export const DTYPE_BYTES = {
+export const DTYPE_BYTES: Readonly<Record<SafeTensorDtype, number>> = {
   U64: 8,
   I64: 8,
   F64: 8,
@@ -20,17 +20,33 @@ export const DTYPE_BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
-} as const;
+};
 
 /** The element types that can be read and written. */
-export type SafeTensorDtype = keyof typeof DTYPE_BYTES;
+export type SafeTensorDtype =
+  | "U64"
+  | "I64"
+  | "F64"
+  | "F32"
+  | "U32"
+  | "I32"
+  | "BF16"
+  | "F16"
+  | "U16"
+  | "I16"
+  | "I8"
+  | "U8"
+  | "BOOL";
 
 /** Where one tensor stands: bytes [begin, end) counted from `dataStart`. */
 export interface TensorEntry {
+  /** The element type. */
   readonly dtype: SafeTensorDtype;
   /** Empty for a scalar. */
   readonly shape: readonly number[];
+  /** The first byte. */
   readonly begin: number;
+  /** The byte after the last. */
   readonly end: number;
 }
 
@@ -38,6 +54,7 @@ export interface TensorEntry {
 export interface SafeTensorsHeader {
   /** By name, in the header's order. */
   readonly tensors: Map<string, TensorEntry>;
+  /** Empty where the file has none. */
   readonly metadata: Record<string, string>;
   /** The file position at which the tensors' bytes begin. */
   readonly dataStart: number;

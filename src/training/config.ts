@@ -1,5 +1,6 @@
 /** The settings of a run: read from YAML, flags or objects, checked together, resolved, immutable. SPEC §6. */
 
+import { augmentationProblems, parseAugmentation } from "../data/augmentation.ts";
 import { UsageError } from "../errors.ts";
 import {
   acceptValue,
@@ -10,6 +11,7 @@ import {
   type ConfigKeyName,
   type ConfigValues,
   describeAllowed,
+  freeze,
 } from "./config_keys.ts";
 import { type Problem, readSettings, readValue, type Setting, show } from "./config_yaml.ts";
 import { nearest } from "./nearest.ts";
@@ -97,7 +99,7 @@ export class TrainingConfig {
     const places = new Map<ConfigKeyName, Setting>();
     const wrong = new Set<ConfigKeyName>();
     const take = (setting: Setting): void => {
-      const { key: name, value, where, keyWhere, at } = setting;
+      const { key: name, value, keyWhere, at } = setting;
       if (!isKeyName(name)) {
         problems.push({ where: keyWhere, what: unknownKey(name), at });
         return;
@@ -107,8 +109,7 @@ export class TrainingConfig {
       if (accepted !== undefined) {
         set.set(name, accepted);
       } else {
-        const prefix = where.endsWith(name) ? "" : `${name}: `; // "--seed" says it already
-        problems.push({ where, what: prefix + wrongValue(name, value), at });
+        problems.push(...wrongValue(name, setting));
         wrong.add(name);
       }
     };
@@ -162,8 +163,8 @@ function unset(
   const key: ConfigKey = CONFIG_KEYS[name];
   // Whoever names their scenes wants to train on them, also in small_mode.
   const useSmall = small && "small" in key && !(name === "dataset" && set.has("data_root"));
-  const value = useSmall ? key.small : key.default;
-  return Array.isArray(value) ? Object.freeze([...value]) : value;
+  if (key.type === "augmentation") return freeze(parseAugmentation(key.default));
+  return freeze(structuredClone(useSmall ? key.small : key.default));
 }
 
 function isKeyName(name: string): name is ConfigKeyName {
@@ -180,8 +181,18 @@ function unknownKey(name: string): string {
   return `unknown key ${show(name)}; did you mean ${nearest(name, CONFIG_KEY_NAMES)}?`;
 }
 
-function wrongValue(name: ConfigKeyName, value: unknown): string {
-  return `expected ${describeAllowed(CONFIG_KEYS[name])}; found ${show(value)}`;
+function wrongValue(name: ConfigKeyName, setting: Setting): Problem[] {
+  const { value, where, at, locate } = setting;
+  if (name === "augmentation") {
+    return augmentationProblems(value).map(({ path, message }) => ({
+      where: locate?.(path) ?? where,
+      what: [name, ...path].join(".") + `: ${message}`,
+      at,
+    }));
+  }
+  const prefix = where.endsWith(name) ? "" : `${name}: `; // "--seed" says it already
+  const what = `expected ${describeAllowed(CONFIG_KEYS[name])}; found ${show(value)}`;
+  return [{ where, what: prefix + what, at }];
 }
 
 function checkTogether(
@@ -227,8 +238,13 @@ function yamlText(value: unknown): string {
     // PyYAML takes 1e-7 for text; with a point in it, it is a number to every reader.
     return String(value).replace(/^(-?\d+)e/, "$1.0e");
   }
-  if (typeof value !== "string") return JSON.stringify(value).replaceAll(",", ", ");
+  if (Array.isArray(value)) return `[${value.map(yamlText).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value).map(([key, member]) => `${key}: ${yamlText(member)}`);
+    return `{${members.join(", ")}}`;
+  }
+  if (typeof value !== "string") return String(value);
   const plain = /^[A-Za-z][\w./-]*$/.test(value) &&
-    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value);
+    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value); // words that some YAML readers take for values
   return plain ? value : JSON.stringify(value);
 }

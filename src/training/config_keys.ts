@@ -4,6 +4,13 @@
  * This one table types `TrainingConfig`, checks what files and flags say, and prints the help.
  */
 
+import {
+  type AugmentationConfig,
+  augmentationProblems,
+  parseAugmentation,
+  TRAINING_AUGMENTATION,
+} from "../data/augmentation.ts";
+
 /** The headings under which keys are listed. */
 export type ConfigGroup = "run" | "data" | "model" | "loss" | "optimisation";
 
@@ -43,6 +50,7 @@ export type ConfigKey =
       readonly min: number;
       readonly max: number;
     }
+    | { readonly type: "augmentation"; readonly default: AugmentationConfig }
   );
 
 const MANY = 1_000_000_000;
@@ -209,6 +217,12 @@ export const CONFIG_KEYS = {
     min: 64,
     max: 10_000_000,
     help: "points of a synthetic scene, about",
+  },
+  augmentation: {
+    group: "data",
+    type: "augmentation",
+    default: TRAINING_AUGMENTATION,
+    help: "what the two training views go through, in order; []: nothing",
   },
   batch_size: {
     group: "data",
@@ -388,6 +402,7 @@ export type ConfigValueOf<K> = K extends { type: "boolean" } ? boolean
   : K extends { type: "integer" | "number" } ? number
   : K extends { type: "choice"; values: readonly (infer V)[] } ? V
   : K extends { type: "text" } ? string
+  : K extends { type: "augmentation" } ? AugmentationConfig
   : readonly number[];
 
 /** What each key holds once the configuration is resolved: defaults filled in, aliases replaced. */
@@ -425,6 +440,8 @@ export function describeAllowed(key: ConfigKey): string {
       return `text that is not empty${key.nullable ? ", or null" : ""}`;
     case "integers":
       return `a list of integers ${range(key.min, key.max)}, such as [${key.default.join(", ")}]`;
+    case "augmentation":
+      return "a list of augmentations";
   }
 }
 
@@ -467,11 +484,21 @@ export function acceptValue(key: ConfigKey, value: unknown): unknown {
     case "integers":
       return Array.isArray(value) && value.length > 0 && value.length <= 64 &&
           value.every((item) => isInteger(item, key.min, key.max))
-        ? Object.freeze([...value])
+        ? freeze([...value])
+        : undefined;
+    case "augmentation":
+      return augmentationProblems(value).length === 0
+        ? freeze(parseAugmentation(value))
         : undefined;
   }
 }
 
 function isInteger(value: unknown, min: number, max: number): boolean {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+/** Makes a value that nobody else holds unchangeable, all the way down. */
+export function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(value).forEach(freeze);
+  return Object.freeze(value);
 }

@@ -13,6 +13,8 @@ export interface Setting {
   readonly keyWhere: string;
   /** For sorting: the position in the file's text; none outside files. */
   readonly at?: number;
+  /** Where a part of the value stands; absent outside files. */
+  readonly locate?: (path: readonly (string | number)[]) => string;
 }
 
 /** Something that is wrong, and where. */
@@ -67,8 +69,12 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
     if (seen.has(key.value)) continue; // reported as a duplicate already
     seen.add(key.value);
     const where = place(rangeOf(value)?.[0] ?? at);
+    const locate = (path: readonly (string | number)[]): string => {
+      const part = yaml.getIn([key.value, ...path], true);
+      return place(rangeOf(part)?.[0] ?? rangeOf(value)?.[0] ?? at);
+    };
     try {
-      settings.push({ key: key.value, value: toPlain(value, yaml), where, keyWhere, at });
+      settings.push({ key: key.value, value: toPlain(value, yaml), where, keyWhere, at, locate });
     } catch (error) { // an alias of nothing, or aliases of aliases that would fill the memory
       problems.push({ where, what: (error as Error).message, at });
     }
