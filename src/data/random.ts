@@ -14,9 +14,9 @@ import { UsageError } from "../errors.ts";
 export type RandomKey = string | number;
 
 /** An array that `Random.shuffle` can permute. */
-export interface Shuffleable<T> {
+export interface Shuffleable {
   readonly length: number;
-  [index: number]: T;
+  [index: number]: unknown;
 }
 
 const TWO_32 = 4294967296;
@@ -150,7 +150,7 @@ export class Random {
   }
 
   /** Puts `array` into random order in place (Fisher–Yates) and returns it. */
-  shuffle<T, A extends Shuffleable<T>>(array: A & Shuffleable<T>): A {
+  shuffle<A extends Shuffleable>(array: A): A {
     for (let i = array.length - 1; i > 0; i--) {
       const j = this.int(i + 1);
       const kept = array[i];
