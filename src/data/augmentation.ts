@@ -50,10 +50,10 @@ export type AugmentationConfig = readonly Augmentation[];
 
 /** An augmentation with every field given. */
 export type CompleteAugmentation = {
-  [T in Augmentation["type"]]: Complete<T>;
+  [T in Augmentation["type"]]: Required<Extract<Augmentation, { type: T }>>;
 }[Augmentation["type"]];
 
-type Complete<T extends Augmentation["type"]> = Required<Extract<Augmentation, { type: T }>>;
+type Complete<T extends Augmentation["type"]> = Extract<CompleteAugmentation, { type: T }>;
 
 /** What training does unless told otherwise (SPEC §5). */
 export const TRAINING_AUGMENTATION: AugmentationConfig = [
@@ -138,9 +138,11 @@ const FIELDS: {
   },
 };
 
-/** Something wrong in a list of augmentations: where (list index, then key) and what. */
+/** Something wrong in a list of augmentations. */
 export interface AugmentationProblem {
+  /** Where: the index in the list, then the key; as far as the problem is that specific. */
   readonly path: readonly (string | number)[];
+  /** What was expected and what was got. */
   readonly message: string;
 }
 

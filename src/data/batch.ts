@@ -10,8 +10,9 @@ export interface BatchLevel {
   readonly center: Uint32Array;
   /** (R) index of the parent among the regions of the level above; zeros at level 0. */
   readonly parent: Uint32Array;
-  /** (R) first child among the regions of the level below; `childEnd` the one after the last. Equal for a leaf. */
+  /** (R) first child among the regions of the level below; equal to `childEnd` for a leaf. */
   readonly childStart: Uint32Array;
+  /** (R) the one after the last child. */
   readonly childEnd: Uint32Array;
   /** (B + 1) where each scene's regions begin in this level. */
   readonly offsets: Uint32Array;
@@ -27,8 +28,11 @@ export interface BatchView {
 
 /** A batch of B scenes with N points together, in plain typed arrays. */
 export interface Batch {
+  /** (B) */
   readonly sceneIds: readonly string[];
+  /** N */
   readonly pointCount: number;
+  /** C */
   readonly featureWidth: number;
   /** (B + 1) where each scene's points begin; a scene keeps its own block of rows under the permutation. */
   readonly pointOffsets: Uint32Array;
@@ -38,5 +42,6 @@ export interface Batch {
   readonly view1: BatchView;
   /** What L2G sees. */
   readonly view2: BatchView;
+  /** One entry per level, from the roots down; none is empty. */
   readonly levels: readonly BatchLevel[];
 }

@@ -8,6 +8,7 @@ import type { SceneView } from "./views.ts";
 
 /** One scene of a batch with the view of each branch, both in the scene's own point order. */
 export interface BatchItem {
+  /** Gives the points their tree and order. */
   readonly scene: Scene;
   /** What G2L sees. */
   readonly view1: SceneView;

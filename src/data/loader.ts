@@ -41,9 +41,13 @@ export interface BatchOptions {
 
 /** What decides the views of a training batch. The same values give the same batch, to the bit. */
 export interface TrainingBatchOptions extends BatchOptions {
+  /** What each view goes through, in order. */
   readonly augmentation: AugmentationConfig;
+  /** The run's seed. */
   readonly seed: number;
+  /** The epoch, from 0. */
   readonly epoch: number;
+  /** The step, counted as the caller likes: it only sets streams apart. */
   readonly step: number;
 }
 

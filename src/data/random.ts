@@ -15,7 +15,9 @@ export type RandomKey = string | number;
 
 /** An array that `Random.shuffle` can permute. */
 export interface Shuffleable {
+  /** How many elements there are. */
   readonly length: number;
+  /** The elements, from 0. */
   [index: number]: unknown;
 }
 

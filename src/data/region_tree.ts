@@ -9,9 +9,13 @@ import type { RegionTree } from "./scene.ts";
 
 /** A region as scene files nest it. Indices are the scene's own, from 0; `center_idx` is one of them. */
 export interface NestedRegion {
+  /** The region's points. */
   indices: number[];
+  /** The point in its middle. */
   center_idx: number;
+  /** Its depth; the root's is 0. */
   level: number;
+  /** The regions it is split into; none for a leaf. */
   children: NestedRegion[];
 }
 

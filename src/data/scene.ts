@@ -26,19 +26,25 @@ export type FeatureKind = "vector" | "color" | "scalar";
 
 /** A named group of feature columns, e.g. `{ name: "normals", width: 3, kind: "vector" }`. */
 export interface FeatureColumn {
+  /** E.g. `normals`, `colors`, `intensity`. */
   readonly name: string;
+  /** Values per point. */
   readonly width: number;
+  /** What a change of view does to it. */
   readonly kind: FeatureKind;
 }
 
 /** One scene: N points, C feature channels, a tree, and labels that only probes read. */
 export interface Scene {
+  /** Names the scene in messages and results. */
   readonly id: string;
   /** (N, 3) metres. */
   readonly coords: Float32Array;
   /** (N, C), the columns of `featureColumns` side by side. */
   readonly feats: Float32Array;
+  /** What the feature channels are, in order. */
   readonly featureColumns: readonly FeatureColumn[];
+  /** The region tree over all N points. */
   readonly tree: RegionTree;
   /** (N) class of each point; probes only, never training. */
   readonly pointLabels?: Int32Array;

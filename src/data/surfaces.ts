@@ -2,12 +2,14 @@
 
 import type { Random } from "./random.ts";
 
-type Vector = readonly [number, number, number];
+/** x, y and z. */
+export type Vector = readonly [number, number, number];
 
 /** A piece of surface with a class. */
 export interface Surface {
   /** Square metres. */
   readonly area: number;
+  /** Class of its points. */
   readonly label: number;
   /** Writes one point, uniform on the surface, and its unit normal at offset `at` of both arrays. */
   readonly draw: (random: Random, coords: Float32Array, normals: Float32Array, at: number) => void;
@@ -81,8 +83,11 @@ export function cylinder(label: number, base: Vector, radius: number, height: nu
 
 /** Where a piece of furniture stands: on the floor at (x, y), turned by `yaw` radians about z. */
 export interface Place {
+  /** Metres. */
   readonly x: number;
+  /** Metres. */
   readonly y: number;
+  /** Radians. */
   readonly yaw: number;
 }
 
