@@ -73,8 +73,15 @@ function readAscii(bytes: Uint8Array, where: string, header: PcdHeader): Column[
       { line: s.line },
       `the header declares ${points} points, the file holds ${found}.`,
     );
-  if (points * perRow * 2 > bytes.length - s.pos + 1) {
-    throw shortage(Math.min(points - 1, countLines(s)));
+  const left = bytes.length - s.pos;
+  if (points * perRow * 2 > left + 1) {
+    const lines = countLines(s);
+    if (points > lines) throw shortage(lines);
+    throw formatError(
+      where,
+      { line: s.line },
+      `${points} points of ${perRow} values do not fit into the ${left} bytes after the header.`,
+    );
   }
   const columns = fields.map((field) =>
     // Text may hold more digits than the declared type: coordinates keep them all.

@@ -28,10 +28,15 @@ export function asciiBody(bytes: Uint8Array, where: string, header: PlyHeader): 
     );
   /** Every row takes a line with at least one digit and one blank or line end a property. */
   const check = (element: PlyElement): void => {
-    const smallest = 2 * element.properties.length;
-    if (element.count * smallest > s.bytes.length - s.pos + 1) {
-      throw shortage(element, Math.min(element.count - 1, countLines(s)));
-    }
+    const left = bytes.length - s.pos;
+    if (element.count * element.properties.length * 2 <= left + 1) return;
+    const lines = countLines(s);
+    if (element.count > lines) throw shortage(element, lines);
+    throw formatError(
+      where,
+      { line: s.line },
+      `${element.count} rows of element "${element.name}" do not fit into the ${left} bytes left.`,
+    );
   };
   const value = (element: PlyElement, property: PlyProperty): void => {
     if (nextWord(s)) return;

@@ -109,7 +109,7 @@ function needsRecentering(coords: Float64Array): boolean {
     const extent = max[k] - low;
     return Number.isFinite(rounding) &&
       (rounding > LARGEST_ROUNDING ||
-        (extent > 0 && rounding > extent * LARGEST_RELATIVE_ROUNDING));
+        (rounding > 1e-6 && extent > 0 && rounding > extent * LARGEST_RELATIVE_ROUNDING));
   });
 }
 
