@@ -1,0 +1,160 @@
+/** Checks an operation against a float64 reference: values, and gradients by finite differences of the reference. */
+
+import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../src/data/random.ts";
+import { elements, formatShape, mul, sum, type Tensor, tensor } from "../../src/tensor/mod.ts";
+import type { Device } from "../../src/gpu/device.ts";
+import { testDevice } from "./device.ts";
+import type { Matrix } from "./matrix.ts";
+
+/** How inputs are drawn and how far the device may be off. */
+export interface CheckOptions {
+  /** Entries of input `k`; default normal with deviation 1. */
+  readonly values?: (random: Random, k: number) => number;
+  /** Largest difference allowed, relative to the largest magnitude in the result (at least 1). Default 5e-6. */
+  readonly tolerance?: number;
+  /** The same for gradients. Default four times `tolerance`. */
+  readonly gradientTolerance?: number;
+  /** Default the device of the test file. */
+  readonly device?: Device;
+}
+
+/** Entries of each input whose derivative is taken one by one; all of them are in the random directions. */
+const SINGLE = 40;
+const DIRECTIONS = 3;
+const STEP = 1e-5;
+
+function matrix(shape: readonly number[], data: Float64Array): Matrix {
+  return { rows: elements(shape.slice(0, -1)), cols: shape.at(-1) ?? 1, data };
+}
+
+function compare(
+  what: string,
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  tolerance: number,
+): void {
+  assertEquals(got.length, want.length, `${what}: number of values`);
+  let scale = 1;
+  for (let i = 0; i < want.length; i++) scale = Math.max(scale, Math.abs(want[i]));
+  for (let i = 0; i < want.length; i++) {
+    if (!(Math.abs(got[i] - want[i]) <= tolerance * scale)) {
+      throw new Error(`${what}: entry ${i} is ${got[i]}, the reference ${want[i]}`);
+    }
+  }
+}
+
+/**
+ * Run `op` on random inputs of these shapes and compare its values with `reference`, and its gradients with
+ * central differences of `reference`: of some entries one by one, and of all along random directions. Also: inputs
+ * stay as they were, and nothing is left allocated.
+ */
+export async function checkOp(
+  name: string,
+  op: (...inputs: Tensor[]) => Tensor,
+  reference: (...inputs: Matrix[]) => Matrix,
+  shapes: readonly (readonly number[])[],
+  options: CheckOptions = {},
+): Promise<void> {
+  const device = options.device ?? await testDevice();
+  const { values = (random) => random.normal(), tolerance = 5e-6 } = options;
+  const gradientTolerance = options.gradientTolerance ?? 4 * tolerance;
+  const what = `${name} ${shapes.map(formatShape).join(" ")}`;
+  const random = new Random(7, what);
+  const data = shapes.map((shape, k) =>
+    Float32Array.from({ length: elements(shape) }, () => values(random, k))
+  );
+  const exact = data.map((array, k) => matrix(shapes[k], Float64Array.from(array)));
+  const want = reference(...exact);
+  const weights = random.fillNormal(new Float32Array(want.data.length));
+
+  const liveBefore = device.pool.usage.live;
+  let out: Float32Array, grads: Float32Array[], unchanged: Float32Array[];
+  {
+    using _ = device.scope();
+    const inputs = data.map((array, k) => tensor(device, array, shapes[k], { requiresGrad: true }));
+    const result = op(...inputs);
+    if (want.data.length > 0) {
+      assertEquals([result.rows, result.cols], [want.rows, want.cols], `${what}: shape`);
+    }
+    assertEquals(result.size, want.data.length, `${what}: size`);
+    sum(mul(result, tensor(device, weights, result.shape))).backward();
+    const reads = [result, ...inputs.map((input) => input.grad!), ...inputs];
+    const all = await Promise.all(reads.map((read) => read.data()));
+    out = all[0];
+    grads = all.slice(1, 1 + inputs.length);
+    unchanged = all.slice(1 + inputs.length);
+  }
+  assertEquals(device.pool.usage.live, liveBefore, `${what}: bytes left allocated`);
+  unchanged.forEach((now, k) => assertEquals(now, data[k], `${what}: input ${k} was changed`));
+  compare(what, out, want.data, tolerance);
+
+  const loss = (moved: Matrix[]) => {
+    const result = reference(...moved).data;
+    let value = 0;
+    for (let i = 0; i < result.length; i++) value += weights[i] * result[i];
+    return value;
+  };
+  const slope = (k: number, direction: Float64Array) => {
+    const [up, down] = [STEP, -STEP].map((step) =>
+      loss(
+        exact.map((x, j) =>
+          j === k ? { ...x, data: x.data.map((v, i) => v + step * direction[i]) } : x
+        ),
+      )
+    );
+    return (up - down) / (2 * STEP);
+  };
+  exact.forEach((x, k) => {
+    const size = x.data.length;
+    const label = `${what}: gradient of input ${k}`;
+    let scale = 1;
+    for (const value of grads[k]) {
+      assert(Number.isFinite(value), `${label}: ${value}`);
+      scale = Math.max(scale, Math.abs(value));
+    }
+    const chosen = size <= SINGLE
+      ? Array.from({ length: size }, (_, i) => i)
+      : [0, size - 1, ...Array.from({ length: SINGLE }, () => random.int(size))];
+    const differences = chosen.map((i) => {
+      const direction = new Float64Array(size);
+      direction[i] = 1;
+      return slope(k, direction);
+    });
+    compare(
+      `${label} at ${chosen}`,
+      chosen.map((i) => grads[k][i] / scale),
+      differences.map((value) => value / scale),
+      gradientTolerance,
+    );
+    for (let d = 0; d < DIRECTIONS && size > SINGLE; d++) {
+      const direction = Float64Array.from({ length: size }, () => random.normal());
+      let along = 0;
+      let norm = 0;
+      for (let i = 0; i < size; i++) {
+        along += grads[k][i] * direction[i];
+        norm += (Math.abs(grads[k][i]) + scale / Math.sqrt(size)) ** 2;
+      }
+      norm = Math.sqrt(norm);
+      compare(
+        `${label} along a direction`,
+        [along / norm],
+        [slope(k, direction) / norm],
+        gradientTolerance,
+      );
+    }
+  });
+}
+
+/** A test of one operation at several lists of input shapes. */
+export function testOp(
+  name: string,
+  op: (...inputs: Tensor[]) => Tensor,
+  reference: (...inputs: Matrix[]) => Matrix,
+  cases: readonly (readonly (readonly number[])[])[],
+  options: CheckOptions = {},
+): void {
+  Deno.test(`${name} agrees with its float64 reference, forward and backward`, async () => {
+    for (const shapes of cases) await checkOp(name, op, reference, shapes, options);
+  });
+}
