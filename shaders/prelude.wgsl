@@ -3,3 +3,6 @@
 fn linear_group(group: vec3u, groups: vec3u) -> u32 {
   return group.x + group.y * groups.x;
 }
+
+// A warning to every kernel: Mesa's software device ends loops, without a word, once an invocation has made 65,535 turns
+// in all its loops together, inner ones counted. Nothing may loop over the rows of a batch: cut it in pieces.

@@ -1,7 +1,7 @@
 // Per-channel maxima over runs, with the row each came from: value[s, c] = max x[p, c] over p in
 // [run_start[s], run_end[s]), arg[s, c] = the first p that reaches it. With LATER, x holds maxima of pieces of the runs
-// and piece_arg their rows, which are passed on. An empty run gives 0 and no row (0xffffffff). x is bound from row
-// first_row on. One invocation an output.
+// and piece_arg their rows, which are passed on. An empty run gives 0 and no row (0xffffffff). x and piece_arg are
+// bound from row first_row on; of the runs bound, first_run … first_run + runs − 1 are done. One invocation an output.
 struct Params { runs: u32, first_run: u32, cols: u32, first_row: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> piece_arg: array<u32>;

@@ -1,9 +1,10 @@
-// Softmax of each column within each run: out[r, c] = exp(x[r, c] − m) / Σ exp(x[q, c] − m) over the run's rows q,
-// m their maximum. One invocation a run and column.
+// The steps of a softmax within runs: out[r, c] = f(x[r, c], per_run[s, c]) with s = run_of_row[r] and f chosen by OP
+// (src/tensor/ops/runs.ts): exp(x − v) with v the run's maximum, x / v with v its sum, x − v for the gradient. 0
+// where run_of_row is 0xffffffff. One invocation an element; the runs themselves are reduced by run_max and run_sum.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> run_start: array<u32>;
-@group(0) @binding(2) var<storage, read> run_end: array<u32>;
+@group(0) @binding(1) var<storage, read> per_run: array<f32>;
+@group(0) @binding(2) var<storage, read> run_of_row: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
@@ -17,19 +18,15 @@ fn main(
   if (i >= params.rows * params.cols) {
     return;
   }
-  let first = run_start[i / params.cols];
-  let last = run_end[i / params.cols];
-  let cols = params.cols;
-  let c = i % cols;
-  var largest = -3.4028234e38;
-  for (var r = first; r < last; r++) {
-    largest = max(largest, x[r * cols + c]);
+  let run = run_of_row[i / params.cols];
+  if (run == 0xffffffffu) {
+    out[i] = 0.0;
+    return;
   }
-  var total = 0.0;
-  for (var r = first; r < last; r++) {
-    total += exp(x[r * cols + c] - largest);
-  }
-  for (var r = first; r < last; r++) {
-    out[r * cols + c] = exp(x[r * cols + c] - largest) / total;
+  let v = per_run[run * params.cols + i % params.cols];
+  switch OP {
+    case EXP_SUB: { out[i] = exp(x[i] - v); }
+    case DIVIDE: { out[i] = x[i] / v; }
+    default: { out[i] = x[i] - v; }
   }
 }

@@ -46,6 +46,7 @@ interface FreeBuffer {
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #maxBytes: number;
+  readonly #flush: () => void;
   readonly #free = new Map<number, FreeBuffer[]>();
   #live = 0;
   #liveCount = 0;
@@ -55,9 +56,11 @@ export class BufferPool {
   /** The largest recent request, named when the device says it is out of memory. */
   lastLarge = { bytes: 0, label: "" };
 
-  constructor(device: GPUDevice, maxBytes: number) {
+  /** `flush` submits recorded commands: they may still use a free buffer, so it is called before any is destroyed. */
+  constructor(device: GPUDevice, maxBytes: number, flush: () => void) {
     this.#device = device;
     this.#maxBytes = maxBytes;
+    this.#flush = flush;
   }
 
   /** A buffer of at least `bytes` bytes. Its content is whatever was there before. */
@@ -109,6 +112,8 @@ export class BufferPool {
   }
 
   #destroyFree(which: (entry: FreeBuffer) => boolean): void {
+    if (![...this.#free.values()].some((list) => list.some(which))) return;
+    this.#flush();
     for (const [size, list] of this.#free) {
       const kept = list.filter((entry) => {
         if (!which(entry)) return true;

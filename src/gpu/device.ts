@@ -20,6 +20,22 @@ export interface BufferSlice {
   readonly size: number;
 }
 
+/** The bytes of rows [first, first + count). `first` is a multiple of 64, which keeps the offset aligned. */
+export function rowsOf(
+  slice: BufferSlice,
+  first: number,
+  count: number,
+  rowBytes: number,
+): BufferSlice {
+  return { buffer: slice.buffer, offset: slice.offset + first * rowBytes, size: count * rowBytes };
+}
+
+function requireLive({ buffer }: BufferSlice, use: () => string): void {
+  if (buffer.released) {
+    throw new Error(`${use()}: ${buffer.label} is used after its scope ended.`);
+  }
+}
+
 /** What `Device.create` may be told. */
 export interface DeviceOptions {
   /** Default auto: the fastest adapter there is. */
@@ -90,7 +106,7 @@ export class Device implements Disposable {
       options.maxBindingBytes ?? Infinity,
       gpu.limits.maxStorageBufferBindingSize,
     );
-    this.pool = new BufferPool(gpu, gpu.limits.maxBufferSize);
+    this.pool = new BufferPool(gpu, gpu.limits.maxBufferSize, () => this.flush());
     this.#arena = gpu.createBuffer({
       label: "parameters",
       size: ARENA_BYTES,
@@ -221,11 +237,7 @@ export class Device implements Disposable {
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
       const slice = bind[name];
       if (!slice) throw new Error(`Kernel ${kernel.name}: binding ${name} is missing`);
-      if (slice.buffer.released) {
-        throw new Error(
-          `Kernel ${kernel.name}: ${name} (${slice.buffer.label}) is used after its scope ended`,
-        );
-      }
+      requireLive(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
       if (slice.size > this.maxBindingBytes) {
         throw new DeviceError(
           `Cannot bind ${
@@ -284,11 +296,7 @@ export class Device implements Disposable {
       const count = Math.min(windowRows, rows - first);
       const bind: Record<string, BufferSlice> = { ...whole };
       for (const [name, [slice, rowBytes]] of Object.entries(byRow)) {
-        bind[name] = {
-          buffer: slice.buffer,
-          offset: slice.offset + first * rowBytes,
-          size: count * rowBytes,
-        };
+        bind[name] = rowsOf(slice, first, count, rowBytes);
       }
       const groups = Math.ceil(count / rowsPerGroup);
       this.run(kernel, bind, { ...params, rows: count, first_row: first }, groups);
@@ -298,6 +306,8 @@ export class Device implements Disposable {
   /** Record a copy between buffers. Sizes and offsets are multiples of 4. */
   copy(source: BufferSlice, target: BufferSlice): void {
     if (source.size === 0) return;
+    requireLive(source, () => "Cannot copy");
+    requireLive(target, () => "Cannot copy");
     this.#endPass();
     this.#commands().copyBufferToBuffer(
       source.buffer.gpu,
@@ -310,6 +320,8 @@ export class Device implements Disposable {
 
   /** Record filling with zeros. */
   clear(target: BufferSlice): void {
+    if (target.size === 0) return;
+    requireLive(target, () => "Cannot clear");
     this.#endPass();
     this.#commands().clearBuffer(target.buffer.gpu, target.offset, Math.ceil(target.size / 4) * 4);
   }
@@ -317,6 +329,7 @@ export class Device implements Disposable {
   /** Write from the CPU, after everything recorded so far. */
   write(target: BufferSlice, data: ArrayBufferView): void {
     if (data.byteLength === 0) return;
+    requireLive(target, () => "Cannot write");
     this.flush();
     // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
     this.gpu.queue.writeBuffer(
@@ -344,6 +357,7 @@ export class Device implements Disposable {
 
   /** Bytes of a buffer after everything recorded so far. Waits for the device. */
   async read(source: BufferSlice): Promise<ArrayBuffer> {
+    requireLive(source, () => "Cannot read");
     const size = Math.ceil(source.size / 4) * 4;
     if (size === 0) {
       await this.sync();

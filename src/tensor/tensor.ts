@@ -128,6 +128,14 @@ export class Tensor {
         `Cannot differentiate a tensor of shape ${formatShape(this.shape)} without a gradient.`,
       );
     }
+    if (gradient && gradient.size !== this.size) {
+      throw new TypeError(
+        `Cannot differentiate a tensor of shape ${
+          formatShape(this.shape)
+        } with a gradient of shape ` +
+          `${formatShape(gradient.shape)}.`,
+      );
+    }
     return backward(this, gradient ?? full(this.device, this.shape, 1));
   }
 }

@@ -2,7 +2,7 @@
 
 import gatherWgsl from "../../../shaders/gather_rows.wgsl" with { type: "text" };
 import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
-import type { Device } from "../../gpu/device.ts";
+import { type Device, rowsOf } from "../../gpu/device.ts";
 import { makeRuns, type Runs } from "../runs.ts";
 import { empty, formatShape, record, type Tensor, tensor } from "../tensor.ts";
 import { reduceStage } from "./runs.ts";
@@ -33,7 +33,11 @@ export function rowIndex(device: Device, index: Uint32Array, sourceRows: number)
     sourceRows,
     index: tensor(device, index),
     inverse() {
-      return inverse ??= invert(device, index, sourceRows);
+      // It belongs to the scope it was first needed in; past that, it is made again.
+      if (!inverse || inverse.list.slice.buffer.released) {
+        inverse = invert(device, index, sourceRows);
+      }
+      return inverse;
     },
   };
 }
@@ -65,20 +69,40 @@ function invert(
   return { list: tensor(device, list), runs: makeRuns(device, start, end, index.length), inOrder };
 }
 
+/** out[r] = x[index[r]] without recording. */
+function pickRows(x: Tensor, index: Tensor): Tensor {
+  const { device, cols } = x;
+  const out = empty(device, [index.size, cols]);
+  const windowRows = Math.max(64, Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64);
+  for (let first = 0; first === 0 || first < x.rows; first += windowRows) {
+    const sourceRows = Math.min(windowRows, x.rows - first);
+    device.runRows(device.kernel("gather_rows", gatherWgsl), {
+      rows: index.size,
+      rowsPerGroup: 256 / cols,
+      byRow: { index: [index.slice, 4], out: [out.slice, cols * 4] },
+      whole: { x: rowsOf(x.slice, first, sourceRows, cols * 4) },
+      params: { cols, first_source: first, source_rows: sourceRows },
+    });
+  }
+  return out;
+}
+
 /** Sum, for each source row, the rows of `gradient` that were picked from it. */
 function scatterSum(gradient: Tensor, index: RowIndex): Tensor {
   const { device, cols } = gradient;
   const { list, runs, inOrder } = index.inverse();
-  let out = gradient;
+  // A list cannot be followed through windows: what is larger than a binding is put in order first.
+  const follow = !inOrder && gradient.slice.size <= device.maxBindingBytes;
+  let out = inOrder || follow ? gradient : pickRows(gradient, list);
   runs.stages.forEach((stage, k) => {
-    const indirect = k === 0 && !inOrder;
+    const indirect = k === 0 && follow;
     const next = empty(device, [stage.count, cols]);
+    const byRun = { out: next.slice };
     reduceStage(
       device.kernel("run_sum", sumWgsl, { INDIRECT: indirect }),
       out,
       stage,
-      { list: list.slice, out: next.slice },
-      !indirect,
+      indirect ? { byRun, list: list.slice } : { byRun, byRow: { list: out.slice } },
     );
     out = next;
   });
@@ -92,25 +116,7 @@ export function gatherRows(x: Tensor, index: RowIndex): Tensor {
       `Cannot pick rows of ${formatShape(x.shape)} by an index into ${index.sourceRows} rows.`,
     );
   }
-  const { device, cols } = x;
-  const rows = index.index.size;
-  const out = empty(device, [rows, cols]);
-  const windowRows = Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64;
-  for (let first = 0; first === 0 || first < x.rows; first += windowRows) {
-    const sourceRows = Math.min(windowRows, x.rows - first);
-    device.runRows(device.kernel("gather_rows", gatherWgsl), {
-      rows,
-      rowsPerGroup: 256 / cols,
-      byRow: { index: [index.index.slice, 4], out: [out.slice, cols * 4] },
-      whole: {
-        x: {
-          buffer: x.slice.buffer,
-          offset: x.slice.offset + first * cols * 4,
-          size: sourceRows * cols * 4,
-        },
-      },
-      params: { cols, first_source: first, source_rows: sourceRows },
-    });
-  }
-  return record("gatherRows", out, [x], (gradient) => [scatterSum(gradient, index)]);
+  return record("gatherRows", pickRows(x, index.index), [x], (gradient) => [
+    scatterSum(gradient, index),
+  ]);
 }

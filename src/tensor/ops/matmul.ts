@@ -1,9 +1,9 @@
 /** Matrix products. */
 
 import wgsl from "../../../shaders/matmul.wgsl" with { type: "text" };
-import type { BufferSlice } from "../../gpu/device.ts";
+import { rowsOf } from "../../gpu/device.ts";
 import { empty, formatShape, record, reshape, type Tensor, zeros } from "../tensor.ts";
-import { sumRows } from "./sum.ts";
+import { addRows } from "./sum.ts";
 import { add } from "./binary.ts";
 
 /** Which operand is stored transposed. */
@@ -16,18 +16,19 @@ export interface MatmulOptions {
 
 /** Inner lengths up to this are summed in one piece. */
 const CHUNK = 256;
-/** Most partial planes of a weight gradient. */
+/** Most partial planes of a weight gradient, and their elements in all: 16 MiB. */
 const MAX_CHUNKS = 256;
-
-function rowsOf(slice: BufferSlice, first: number, count: number, rowBytes: number): BufferSlice {
-  return { buffer: slice.buffer, offset: slice.offset + first * rowBytes, size: count * rowBytes };
-}
+const MAX_PARTIAL = 1 << 22;
+/** Longest inner loop: Mesa's software device ends loops without a word at 65,535 turns. */
+const LONGEST = 1 << 15;
 
 /** Aᵀ B for tall A (k, m) and B (k, n): partial products over chunks of rows, then their sum. */
 function tallProduct(a: Tensor, b: Tensor, k: number, m: number, n: number): Tensor {
   const { device } = a;
   const kernel = device.kernel("matmul", wgsl, { A_T: true, B_T: false });
-  const chunk = Math.max(CHUNK, Math.ceil(k / MAX_CHUNKS / 64) * 64);
+  const room = Math.floor(Math.min(MAX_PARTIAL, device.maxBindingBytes / 4) / (m * n));
+  const planesWanted = Math.max(1, Math.min(MAX_CHUNKS, room));
+  const chunk = Math.min(LONGEST, Math.max(CHUNK, Math.ceil(k / planesWanted / 64) * 64));
   const windowRows = Math.max(
     chunk,
     Math.floor(device.maxBindingBytes / 4 / Math.max(m, n) / chunk) * chunk,
@@ -54,7 +55,7 @@ function tallProduct(a: Tensor, b: Tensor, k: number, m: number, n: number): Ten
     }
     plane += windowPlanes;
   }
-  return reshape(sumRows(partial), [m, n]).detach();
+  return reshape(addRows(partial), [m, n]);
 }
 
 function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
@@ -71,12 +72,23 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean)
   const { device } = a;
   if (m === 0 || n === 0 || k === 0) return zeros(device, [m, n]);
   if (transposeA && !transposeB && k > CHUNK) return tallProduct(a, b, k, m, n);
-  const out = empty(device, [m, n]);
   const kernel = device.kernel("matmul", wgsl, { A_T: transposeA, B_T: transposeB });
+  if (k > LONGEST) {
+    const planes = Math.ceil(k / LONGEST);
+    const partial = empty(device, [planes, m * n]);
+    device.run(
+      kernel,
+      { a: a.slice, b: b.slice, out: partial.slice },
+      { m, n, k, chunk: LONGEST },
+      [Math.ceil(n / 32), Math.ceil(m / 32), planes],
+    );
+    return reshape(addRows(partial), [m, n]);
+  }
+  const out = empty(device, [m, n]);
   const limit = device.limits.maxComputeWorkgroupsPerDimension;
   // Rows of A and out in windows: by the binding limit and by the grid's second dimension.
   const byBinding = Math.floor(device.maxBindingBytes / 4 / Math.max(k, n) / 64) * 64;
-  const windowRows = transposeA ? m : Math.max(64, Math.min(byBinding, limit * 32));
+  const windowRows = transposeA ? m : Math.max(64, Math.min(byBinding, Math.floor(limit / 2) * 64));
   for (let first = 0; first < m; first += windowRows) {
     const count = Math.min(windowRows, m - first);
     device.run(

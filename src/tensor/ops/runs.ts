@@ -2,55 +2,72 @@
 
 import maxBackwardWgsl from "../../../shaders/run_max_backward.wgsl" with { type: "text" };
 import maxWgsl from "../../../shaders/run_max.wgsl" with { type: "text" };
-import softmaxBackwardWgsl from "../../../shaders/run_softmax_backward.wgsl" with { type: "text" };
 import softmaxWgsl from "../../../shaders/run_softmax.wgsl" with { type: "text" };
 import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
-import type { BufferSlice, Device } from "../../gpu/device.ts";
+import { type BufferSlice, type Device, rowsOf } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { Runs, RunStage } from "../runs.ts";
 import { empty, formatShape, record, type Tensor, tensor, zeros } from "../tensor.ts";
 import { mul } from "./binary.ts";
-import { gatherRows, type RowIndex, rowIndex } from "./gather_rows.ts";
+import { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./gather_rows.ts";
 
-/**
- * Record one stage of a reduction over runs of `x`'s rows, in windows of runs where x is larger than a binding.
- */
+/** How run_softmax.wgsl combines a row with its run's value. */
+const WITH_RUN = { EXP_SUB: 0, DIVIDE: 1, SUBTRACT: 2 } as const;
+
+/** What a reduction binds besides x and the runs. */
+export interface StageBindings {
+  /** One row of x's width for each run. */
+  readonly byRun: Readonly<Record<string, BufferSlice>>;
+  /** One row of x's width for each row of x. */
+  readonly byRow?: Readonly<Record<string, BufferSlice>>;
+  /** A list of x's rows, for kernels that read x through it: then x is bound whole. */
+  readonly list?: BufferSlice;
+}
+
+/** Record one stage of a reduction over runs of `x`'s rows, in windows of runs and rows where a binding is too small. */
 export function reduceStage(
   kernel: Kernel,
   x: Tensor,
   stage: RunStage,
-  bind: Readonly<Record<string, BufferSlice>>,
-  windowed = true,
+  { byRun, byRow = {}, list }: StageBindings,
 ): void {
   const { device, cols } = x;
-  const whole = {
-    ...bind,
-    run_start: stage.deviceStart.slice,
-    run_end: stage.deviceEnd.slice,
-  };
-  const run = (firstRun: number, runs: number, firstRow: number, slice: BufferSlice) =>
-    device.run(
-      kernel,
-      { ...whole, x: slice },
-      { runs, first_run: firstRun, cols, first_row: firstRow },
-      Math.ceil(runs * cols / 256),
-    );
-  if (!windowed || x.slice.size <= device.maxBindingBytes) {
-    run(0, stage.count, 0, x.slice);
-    return;
-  }
-  const windowRows = Math.floor(device.maxBindingBytes / 4 / cols);
-  for (let first = 0; first < stage.count;) {
-    const firstRow = Math.floor(stage.start[first] / 64) * 64;
-    let last = first + 1;
-    while (last < stage.count && stage.end[last] - firstRow <= windowRows) last++;
-    const rows = stage.end[last - 1] - firstRow;
-    run(first, last - first, firstRow, {
-      buffer: x.slice.buffer,
-      offset: x.slice.offset + firstRow * cols * 4,
-      size: rows * cols * 4,
-    });
-    first = last;
+  const rowBytes = cols * 4;
+  const windowRows = Math.floor(device.maxBindingBytes / rowBytes);
+  const windowRuns = Math.max(64, Math.floor(windowRows / 64) * 64);
+  const cutRows = !list && x.slice.size > device.maxBindingBytes;
+  for (let firstRun = 0; firstRun < stage.count; firstRun += windowRuns) {
+    const lastRun = Math.min(firstRun + windowRuns, stage.count);
+    const bind: Record<string, BufferSlice> = {
+      run_start: rowsOf(stage.deviceStart.slice, firstRun, lastRun - firstRun, 4),
+      run_end: rowsOf(stage.deviceEnd.slice, firstRun, lastRun - firstRun, 4),
+      ...(list ? { list } : {}),
+    };
+    for (const [name, slice] of Object.entries(byRun)) {
+      bind[name] = rowsOf(slice, firstRun, lastRun - firstRun, rowBytes);
+    }
+    for (let first = firstRun; first < lastRun;) {
+      let last = lastRun;
+      let firstRow = 0;
+      let rows = x.rows;
+      if (cutRows) {
+        firstRow = Math.floor(Math.min(stage.start[first], x.rows - 1) / 64) * 64;
+        for (last = first + 1; last < lastRun; last++) {
+          if (stage.end[last] - firstRow > windowRows) break;
+        }
+        rows = Math.max(1, stage.end[last - 1] - firstRow);
+      }
+      for (const [name, slice] of Object.entries({ x: x.slice, ...byRow })) {
+        bind[name] = rowsOf(slice, firstRow, rows, rowBytes);
+      }
+      device.run(
+        kernel,
+        bind,
+        { runs: last - first, first_run: first - firstRun, cols, first_row: firstRow },
+        Math.ceil((last - first) * cols / 256),
+      );
+      first = last;
+    }
   }
 }
 
@@ -60,41 +77,68 @@ function checkRows(what: string, x: Tensor, runs: Runs): void {
   }
 }
 
-const regionOfRow = new WeakMap<Runs, RowIndex>();
+/** What is made once for some runs. It belongs to the scope open by then, so it may have to be made again. */
+interface Derived {
+  readonly runOfRow: RowIndex;
+  readonly inverseLength: Tensor;
+}
+const derivedOf = new WeakMap<Runs, Derived>();
 
-/** For each row the run it lies in; none for rows in no run. Made once per runs. */
-function rowToRun(device: Device, runs: Runs): RowIndex {
-  let index = regionOfRow.get(runs);
-  if (!index) {
-    const rows = new Uint32Array(runs.rows).fill(0xffffffff);
-    for (let r = 0; r < runs.count; r++) rows.fill(r, runs.start[r], runs.end[r]);
-    index = rowIndex(device, rows, runs.count);
-    regionOfRow.set(runs, index);
+function derived(device: Device, runs: Runs): Derived {
+  const known = derivedOf.get(runs);
+  if (known && !known.inverseLength.slice.buffer.released) return known;
+  const runOfRow = new Uint32Array(runs.rows).fill(NO_ROW);
+  for (let r = 0; r < runs.count; r++) runOfRow.fill(r, runs.start[r], runs.end[r]);
+  const inverse = Float32Array.from(runs.start, (start, r) => 1 / Math.max(1, runs.end[r] - start));
+  const made = {
+    runOfRow: rowIndex(device, runOfRow, runs.count),
+    inverseLength: tensor(device, inverse, [runs.count, 1]),
+  };
+  derivedOf.set(runs, made);
+  return made;
+}
+
+function addRuns(x: Tensor, runs: Runs): Tensor {
+  const kernel = x.device.kernel("run_sum", sumWgsl, { INDIRECT: false });
+  let out = x;
+  for (const stage of runs.stages) {
+    const next = empty(x.device, [stage.count, x.cols]);
+    // The kernel does not read its list here; any buffer not written serves.
+    reduceStage(kernel, out, stage, { byRow: { list: out.slice }, byRun: { out: next.slice } });
+    out = next;
   }
-  return index;
+  return out;
 }
 
 /** The sum of each run's rows: (rows, cols) → (runs, cols). */
 export function runSum(x: Tensor, runs: Runs): Tensor {
   checkRows("sum", x, runs);
-  const { device } = x;
-  const kernel = device.kernel("run_sum", sumWgsl, { INDIRECT: false });
-  let out = x;
-  for (const stage of runs.stages) {
-    const next = empty(device, [stage.count, x.cols]);
-    // The kernel ignores its list here; any buffer not written serves.
-    reduceStage(kernel, out, stage, { list: stage.deviceStart.slice, out: next.slice });
-    out = next;
-  }
-  return record("runSum", out, [x], (gradient) => [
-    gatherRows(gradient, rowToRun(device, runs)),
+  return record("runSum", addRuns(x, runs), [x], (gradient) => [
+    gatherRows(gradient, derived(x.device, runs).runOfRow),
   ]);
 }
 
 /** The mean of each run's rows; 0 for an empty run. */
 export function runMean(x: Tensor, runs: Runs): Tensor {
-  const inverse = Float32Array.from(runs.start, (start, r) => 1 / Math.max(1, runs.end[r] - start));
-  return mul(runSum(x, runs), tensor(x.device, inverse, [runs.count, 1]));
+  return mul(runSum(x, runs), derived(x.device, runs).inverseLength);
+}
+
+function largestOfRuns(x: Tensor, runs: Runs): { value: Tensor; arg: Tensor | null } {
+  const { device, cols } = x;
+  let value = x;
+  let arg: Tensor | null = null;
+  for (const stage of runs.stages) {
+    const nextValue = empty(device, [stage.count, cols]);
+    const nextArg: Tensor = empty(device, [stage.count, cols], "u32");
+    reduceStage(device.kernel("run_max", maxWgsl, { LATER: arg !== null }), value, stage, {
+      // The first stage has no rows to pass on and does not read them.
+      byRow: { piece_arg: (arg ?? value).slice },
+      byRun: { value: nextValue.slice, arg: nextArg.slice },
+    });
+    value = nextValue;
+    arg = nextArg;
+  }
+  return { value, arg };
 }
 
 /**
@@ -104,61 +148,58 @@ export function runMean(x: Tensor, runs: Runs): Tensor {
 export function runMax(x: Tensor, runs: Runs): Tensor {
   checkRows("pool", x, runs);
   const { device, cols } = x;
-  let value = x;
-  let arg: Tensor | null = null;
-  for (const stage of runs.stages) {
-    const nextValue = empty(device, [stage.count, cols]);
-    const nextArg: Tensor = empty(device, [stage.count, cols], "u32");
-    reduceStage(device.kernel("run_max", maxWgsl, { LATER: arg !== null }), value, stage, {
-      piece_arg: (arg ?? stage.deviceStart).slice,
-      value: nextValue.slice,
-      arg: nextArg.slice,
-    });
-    value = nextValue;
-    arg = nextArg;
-  }
+  const { value, arg } = largestOfRuns(x, runs);
   return record("runMax", value, [x], (gradient) => {
     const dx = zeros(device, x.shape);
-    const windowRows = Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64;
+    const windowRows = Math.max(64, Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64);
     for (let first = 0; first < x.rows; first += windowRows) {
-      const rows = Math.min(windowRows, x.rows - first);
-      device.run(
-        device.kernel("run_max_backward", maxBackwardWgsl),
-        {
-          gradient: gradient.slice,
-          arg: arg!.slice,
-          out: { buffer: dx.slice.buffer, offset: first * cols * 4, size: rows * cols * 4 },
-        },
-        { rows: runs.count, cols, first_out: first, out_rows: rows },
-        Math.ceil(runs.count * cols / 256),
-      );
+      const outRows = Math.min(windowRows, x.rows - first);
+      device.runRows(device.kernel("run_max_backward", maxBackwardWgsl), {
+        rows: runs.count,
+        rowsPerGroup: 256 / cols,
+        byRow: { gradient: [gradient.slice, cols * 4], arg: [arg!.slice, cols * 4] },
+        whole: { out: rowsOf(dx.slice, first, outRows, cols * 4) },
+        params: { cols, first_out: first, out_rows: outRows },
+      });
     }
     return [dx];
   });
 }
 
-/** Softmax of each column within each run. Every row must lie in a run. */
+/** f(x, value of the row's run), 0 in rows of no run. */
+function withRun(op: keyof typeof WITH_RUN, x: Tensor, perRun: Tensor, runOfRow: RowIndex): Tensor {
+  const { device, rows, cols } = x;
+  const out = empty(device, x.shape);
+  device.runRows(
+    device.kernel(`run_softmax_${op.toLowerCase()}`, softmaxWgsl, {
+      OP: WITH_RUN[op],
+      ...WITH_RUN,
+    }),
+    {
+      rows,
+      rowsPerGroup: 256 / cols,
+      byRow: {
+        x: [x.slice, cols * 4],
+        run_of_row: [runOfRow.index.slice, 4],
+        out: [out.slice, cols * 4],
+      },
+      whole: { per_run: perRun.slice },
+      params: { cols },
+    },
+  );
+  return out;
+}
+
+/** Softmax of each column within each run; 0 in rows that lie in no run. */
 export function runSoftmax(x: Tensor, runs: Runs): Tensor {
   checkRows("take the softmax of", x, runs);
-  const { device, cols } = x;
-  const out = empty(device, x.shape);
-  const groups = Math.ceil(runs.count * cols / 256);
-  const bounds = { run_start: runs.deviceStart.slice, run_end: runs.deviceEnd.slice };
-  const params = { rows: runs.count, cols };
-  device.run(
-    device.kernel("run_softmax", softmaxWgsl),
-    { x: x.slice, out: out.slice, ...bounds },
-    params,
-    groups,
-  );
+  const { runOfRow } = derived(x.device, runs);
+  const shifted = withRun("EXP_SUB", x, largestOfRuns(x, runs).value, runOfRow);
+  const out = withRun("DIVIDE", shifted, addRuns(shifted, runs), runOfRow);
   return record("runSoftmax", out, [x], (gradient) => {
-    const dx = empty(device, x.shape);
-    device.run(
-      device.kernel("run_softmax_backward", softmaxBackwardWgsl),
-      { y: out.slice, gradient: gradient.slice, out: dx.slice, ...bounds },
-      params,
-      groups,
-    );
-    return [dx];
+    const along = addRuns(mul(out.detach(), gradient), runs);
+    return [
+      mul(out.detach(), withRun("SUBTRACT", gradient, along, derived(x.device, runs).runOfRow)),
+    ];
   });
 }

@@ -3,55 +3,47 @@
 import expandWgsl from "../../../shaders/expand.wgsl" with { type: "text" };
 import sumColsWgsl from "../../../shaders/sum_cols.wgsl" with { type: "text" };
 import sumRowsWgsl from "../../../shaders/sum_rows.wgsl" with { type: "text" };
-import { empty, record, reshape, type Tensor, zeros } from "../tensor.ts";
+import { rowsOf } from "../../gpu/device.ts";
+import { empty, formatShape, record, reshape, type Tensor, zeros } from "../tensor.ts";
 import { scale } from "./binary.ts";
 
 /** Rows that one invocation adds up. */
 const ROWS_PER_SUM = 64;
 
-/** Add up rows without recording. Windows of a tensor larger than a binding give partial rows of their own. */
-function addRows(x: Tensor, rows: number, cols: number): Tensor {
+/**
+ * Column sums [cols] without recording, of x seen as (rows, cols). A tensor larger than a binding is summed in
+ * windows of rows.
+ */
+export function addRows(x: Tensor, rows: number = x.rows, cols: number = x.cols): Tensor {
   const { device } = x;
   if (rows === 0) return zeros(device, [cols]);
   const kernel = device.kernel("sum_rows", sumRowsWgsl);
   const windowRows = Math.max(64, Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64);
   while (rows > 1) {
-    const windows: { first: number; count: number; chunks: number }[] = [];
-    for (let first = 0; first < rows; first += windowRows) {
-      const count = Math.min(windowRows, rows - first);
-      // A multiple of 64 rows keeps the next window's output aligned.
-      let chunks = Math.ceil(count / ROWS_PER_SUM);
-      if (first + count < rows) chunks = Math.ceil(chunks / 64) * 64;
-      windows.push({ first, count, chunks });
-    }
-    const total = windows.reduce((sum, window) => sum + window.chunks, 0);
-    const out = empty(device, [total, cols]);
-    let outRow = 0;
-    for (const { first, count, chunks } of windows) {
+    const windows = Math.ceil(rows / windowRows);
+    const lastRows = rows - (windows - 1) * windowRows;
+    const outRows = (windows - 1) * (windowRows / ROWS_PER_SUM) +
+      Math.ceil(lastRows / ROWS_PER_SUM);
+    const out = empty(device, [outRows, cols]);
+    for (let w = 0; w < windows; w++) {
+      const count = w === windows - 1 ? lastRows : windowRows;
+      const chunks = Math.ceil(count / ROWS_PER_SUM);
       device.run(
         kernel,
-        {
-          x: {
-            buffer: x.slice.buffer,
-            offset: x.slice.offset + first * cols * 4,
-            size: count * cols * 4,
-          },
-          out: { buffer: out.slice.buffer, offset: outRow * cols * 4, size: chunks * cols * 4 },
-        },
-        { rows: count, cols, chunks },
+        { x: rowsOf(x.slice, w * windowRows, count, cols * 4), out: out.slice },
+        { rows: count, cols, chunks, first_out: w * (windowRows / ROWS_PER_SUM) },
         Math.ceil(chunks * cols / 256),
       );
-      outRow += chunks;
     }
     x = out;
-    rows = total;
+    rows = outRows;
   }
   return reshape(x.detach(), [cols]);
 }
 
 /** Column sums: (rows, cols) → [cols]. */
 export function sumRows(x: Tensor): Tensor {
-  return record("sumRows", addRows(x, x.rows, x.cols), [x], (gradient) => [
+  return record("sumRows", addRows(x), [x], (gradient) => [
     expand(gradient, x.shape),
   ]);
 }
@@ -88,7 +80,7 @@ export function expand(x: Tensor, shape: readonly number[]): Tensor {
   const { rows, cols } = out;
   const kind = x.size === 1 ? "scalar" : x.size === cols && x.cols === cols ? "row" : "column";
   if (kind === "column" && x.size !== rows) {
-    throw new TypeError(`Cannot expand [${x.shape}] to [${shape}].`);
+    throw new TypeError(`Cannot expand ${formatShape(x.shape)} to ${formatShape(shape)}.`);
   }
   device.runRows(device.kernel("expand", expandWgsl), {
     rows,
