@@ -4,7 +4,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
 import { formatError } from "./reader.ts";
-import { MAX_UNNAMED_COLUMNS, nameColumns } from "./unnamed_columns.ts";
+import { nameColumns } from "./text_layout.ts";
 
 /** One array of a file. Its values are asked for only when they are wanted. */
 export interface NamedArray {
@@ -22,11 +22,14 @@ const ROLES = {
   instances: ["instances", "instance", "instance_labels", "instance_gt"],
   triangles: ["triangles", "faces", "tris", "face", "mesh"],
 } as const;
+/** More columns than this, unnamed, are no points: a picture, a grid, a matrix. */
+export const MAX_UNNAMED_COLUMNS = 16;
+const SAMPLES = 2000;
 const AXES = new Set(["x", "y", "z"]);
 
 /**
  * The point cloud of named arrays: coordinates (N, 3 or more; the columns after the third are named as
- * `unnamed_columns.ts` says) or arrays x, y and z; normals (N, 3); colors (N, 3 or 4); labels; faces (F, 3); and
+ * `text_layout.ts` says) or arrays x, y and z; normals (N, 3); colors (N, 3 or 4); labels; faces (F, 3); and
  * every other array of N rows under its own name. Arrays of other shapes are no columns and are left out.
  * @throws {DataError} when there are no coordinates, or one of the known names has the wrong shape.
  */
@@ -137,21 +140,35 @@ function rowWidth({ shape }: NamedArray): number {
 
 function pushCoords(where: string, name: string, array: NamedArray, columns: Column[]): number {
   const { shape } = array;
-  const width = shape[1];
   if (shape.length === 0) array.values(); // Says why, where the elements are no numbers.
-  if (shape.length !== 2 || width < 3 || width > MAX_UNNAMED_COLUMNS) {
-    throw formatError(
-      where,
-      undefined,
-      `${name}: expected shape (points, 3), or up to ${MAX_UNNAMED_COLUMNS} columns, got (${
-        shape.join(", ")
-      })`,
-    );
+  if (shape.length !== 2 || shape[1] < 3 || shape[1] > MAX_UNNAMED_COLUMNS) {
+    throw formatError(where, undefined, `${name}: ${expectedTable(shape)}`);
   }
   const values = array.values();
-  const names = nameColumns(shape[0], width, (row, k) => Number(values[row * width + k]));
-  columns.push(...splitColumns(values, names));
+  columns.push(...splitColumns(values, unnamedColumns(values, shape[1])));
   return shape[0];
+}
+
+/** What a table of points must look like, for errors. */
+export function expectedTable(shape: readonly number[]): string {
+  return `expected shape (points, 3), or up to ${MAX_UNNAMED_COLUMNS} columns, got (${
+    shape.join(", ")
+  })`;
+}
+
+/** Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`. */
+export function unnamedColumns(values: NumericArray, width: number): string[] {
+  const rows = values.length / width;
+  const sampled = Math.min(rows, SAMPLES);
+  const columns = Array.from(
+    { length: width },
+    (_, k) =>
+      Float64Array.from(
+        { length: sampled },
+        (_, i) => Number(values[Math.floor(i * rows / sampled) * width + k]),
+      ),
+  );
+  return nameColumns(columns, "npy");
 }
 
 function axisLength(where: string, arrays: ReadonlyMap<string, NamedArray>): number {
