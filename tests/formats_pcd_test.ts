@@ -85,7 +85,7 @@ Deno.test("PCD: refuses what is wrong and says where", async () => {
   await refused(`${HEADER}POINTS 1\nDATA zip\n`, /line 7\).*"zip"/);
   await refused(
     `${HEADER}POINTS 1\nDATA ascii\n0 0\n`,
-    /line 8\): 1 points of 3 values do not fit into the 4 bytes/,
+    /line 8\): 1 points of 3 values do not fit into the 4 bytes left/,
   );
   await refused(
     HEADER.replace("4 4 4", "4 4") + "POINTS 1\nDATA ascii\n0 0 0\n",

@@ -95,7 +95,7 @@ Deno.test("PLY: refuses what is wrong and says where", async () => {
   );
   await refused(
     `${header(1)}0 0\n`,
-    /line 8\).*1 rows of element "vertex" do not fit into the 4 bytes left/,
+    /line 8\).*1 rows of element "vertex" of 3 values do not fit into the 4 bytes left/,
   );
   await refused(`${header(1)}-0.5 0.5\n`, /line 8\).*ends before property "z"/);
   await refused(`${header(1)}0 zero 0\n`, /line 8\).*expected a number, got "zero"/);

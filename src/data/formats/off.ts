@@ -7,7 +7,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import { formatError, type FormatReader } from "./reader.ts";
 import {
-  countLines,
+  checkRowsFit,
   nextLine,
   nextWord,
   nextWordAnyLine,
@@ -114,12 +114,10 @@ function layout(s: TextScanner, kind: OffKind): string[] {
 }
 
 function readVertices(s: TextScanner, kind: OffKind, count: number): Column[] {
-  const smallest = 2 * Math.min(3, kind.dimensions);
-  if (count * smallest > s.bytes.length - s.pos + 1) throw shortage(s, "vertices", count);
+  checkRowsFit(s, count, Math.min(3, kind.dimensions), "vertices");
   if (count > 0) nextWordAnyLine(s);
   const names = layout(s, kind);
-  // A vertex takes two bytes a value: what the file cannot hold is not allocated.
-  if (count * names.length * 2 > s.bytes.length - s.pos + 1) throw shortage(s, "vertices", count);
+  checkRowsFit(s, count, names.length, "vertices");
   const values = names.map(() => new Float64Array(count));
   for (let row = 0; row < count; row++) {
     if (!nextWordAnyLine(s)) throw shortage(s, "vertices", count, row);
@@ -170,13 +168,11 @@ function readFaces(s: TextScanner, count: number, vertices: number): Uint32Array
   return finishTriangles(triangles);
 }
 
-function shortage(s: TextScanner, what: string, declared: number, found?: number): Error {
+function shortage(s: TextScanner, what: string, declared: number, found: number): Error {
   return formatError(
     s.where,
     { line: s.line },
-    `the header declares ${declared} ${what}, the file holds ${
-      found ?? `at most ${countLines(s)}`
-    }.`,
+    `the header declares ${declared} ${what}, the file holds ${found}.`,
   );
 }
 

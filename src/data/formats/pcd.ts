@@ -9,7 +9,7 @@ import { decompressLzf, LZF_MAX_RATIO } from "./lzf.ts";
 import { type PcdField, type PcdHeader, readPcdHeader } from "./pcd_header.ts";
 import { formatError, type FormatReader } from "./reader.ts";
 import {
-  countLines,
+  checkRowsFit,
   nextLine,
   nextWord,
   nextWordAnyLine,
@@ -73,16 +73,7 @@ function readAscii(bytes: Uint8Array, where: string, header: PcdHeader): Column[
       { line: s.line },
       `the header declares ${points} points, the file holds ${found}.`,
     );
-  const left = bytes.length - s.pos;
-  if (points * perRow * 2 > left + 1) {
-    const lines = countLines(s);
-    if (points > lines) throw shortage(lines);
-    throw formatError(
-      where,
-      { line: s.line },
-      `${points} points of ${perRow} values do not fit into the ${left} bytes after the header.`,
-    );
-  }
+  checkRowsFit(s, points, perRow, "points");
   const columns = fields.map((field) =>
     // Text may hold more digits than the declared type: coordinates keep them all.
     emptyColumn(/^[xyz]$/i.test(field.name) ? { ...field, type: "F", size: 8 } : field, points)

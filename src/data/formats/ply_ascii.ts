@@ -5,7 +5,7 @@ import { addFace, emptyColumn, type PlyBody } from "./ply_body.ts";
 import type { PlyElement, PlyHeader, PlyProperty } from "./ply_header.ts";
 import { formatError } from "./reader.ts";
 import {
-  countLines,
+  checkRowsFit,
   nextLine,
   nextWord,
   nextWordAnyLine,
@@ -28,15 +28,7 @@ export function asciiBody(bytes: Uint8Array, where: string, header: PlyHeader): 
     );
   /** Every row takes a line with at least one digit and one blank or line end a property. */
   const check = (element: PlyElement): void => {
-    const left = bytes.length - s.pos;
-    if (element.count * element.properties.length * 2 <= left + 1) return;
-    const lines = countLines(s);
-    if (element.count > lines) throw shortage(element, lines);
-    throw formatError(
-      where,
-      { line: s.line },
-      `${element.count} rows of element "${element.name}" do not fit into the ${left} bytes left.`,
-    );
+    checkRowsFit(s, element.count, element.properties.length, `rows of element "${element.name}"`);
   };
   const value = (element: PlyElement, property: PlyProperty): void => {
     if (nextWord(s)) return;

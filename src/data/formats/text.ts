@@ -143,7 +143,9 @@ function findTable(
     hasRows = nextRow(first);
   }
   const given = options.columns ?? (header && splitNames(header.text, separator));
-  const width = hasRows ? countValues(first) : given?.length ?? 3;
+  const found = hasRows ? countValues(first) : given?.length ?? 3;
+  // A row may end with an empty value.
+  const width = given?.length === found + 1 && endsEmpty(first) ? found + 1 : found;
   const names = given ?? commentedNames(bytes.subarray(start, any.pos), width);
   if (names !== undefined && names.length !== width) {
     throw formatError(
@@ -174,6 +176,19 @@ function countValues(s: TextScanner): number {
     const separated = passSeparator(probe);
     if (!word && !separated) return count;
     count++;
+  }
+}
+
+/** True when a separator is the last thing on the line here. */
+function endsEmpty(s: TextScanner): boolean {
+  const probe = { ...s };
+  let separated = false;
+  for (;;) {
+    const word = nextWord(probe);
+    if (word) skipWord(probe);
+    const passed = passSeparator(probe);
+    if (!word && !passed) return separated;
+    separated = passed;
   }
 }
 

@@ -25,7 +25,9 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
       add("colors", "red", "green", "blue");
     } else if (taken.has("colors") && left === 1 && isConstant(columns[k], 255)) {
       add("alpha", "alpha");
-    } else if (taken.size > 0 && !taken.has("labels") && isLabel(columns[k])) {
+    } else if (
+      (taken.has("normals") || taken.has("colors")) && !taken.has("labels") && isLabel(columns[k])
+    ) {
       add("labels", "label");
     } else if (!taken.has("intensity")) {
       add("intensity", "intensity");

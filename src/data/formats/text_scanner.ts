@@ -106,6 +106,24 @@ export function restOfLine(s: TextScanner): string {
   return new TextDecoder().decode(bytes.subarray(pos, end));
 }
 
+/**
+ * Checks that the rest of the file can hold `rows` lines of `width` values (two bytes each), before anything is
+ * allocated for them. `what` names the rows.
+ * @throws {DataError} when it cannot: the count is false, or lines are short.
+ */
+export function checkRowsFit(s: TextScanner, rows: number, width: number, what: string): void {
+  const left = s.bytes.length - s.pos;
+  if (rows * width * 2 <= left + 1) return;
+  const lines = countLines(s);
+  throw formatError(
+    s.where,
+    { line: s.line },
+    rows > lines
+      ? `the header declares ${rows} ${what}, the file holds ${lines}.`
+      : `${rows} ${what} of ${width} values do not fit into the ${left} bytes left.`,
+  );
+}
+
 /** How many lines from here on hold a word. */
 export function countLines(s: TextScanner): number {
   const rest: TextScanner = { ...s };

@@ -1,0 +1,152 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { PointCloud } from "../src/data/point_cloud.ts";
+import type { ReadOptions } from "../src/data/formats/reader.ts";
+import { readPointCloudBytes } from "../src/data/formats/registry.ts";
+import { DataError } from "../src/errors.ts";
+import { textBytes } from "./support/format_samples.ts";
+
+const read = (text: string, name = "a.txt", options?: ReadOptions): Promise<PointCloud> =>
+  readPointCloudBytes(textBytes(text), name, options);
+
+const refused = async (text: string, message: RegExp, name = "a.txt"): Promise<void> => {
+  const error = await assertRejects(() => read(text, name), DataError);
+  assertMatch(error.message, message);
+};
+
+const values = (cloud: PointCloud, name: string): number[] => [...cloud.attributes.get(name)!.data];
+
+Deno.test("text: the delimiter is found out: spaces, tabs, commas, semicolons, decimal commas", async () => {
+  const files = [
+    "1 2 3\n4 5 6.5\n",
+    "  1\t2   3 \r\n4\t5\t6.5\r\n\r\n",
+    "1,2,3\n4, 5 ,6.5\n",
+    "1;2;3\n4;5;6.5",
+  ].concat(
+    "1,0;2,0;3,0\n4,0;5,0;6,5\n",
+    "1,2,3,\n4,5,6.5,\n",
+    '"1","2","3"\n"4","5","6.5"\n',
+    "# a comment\n\n1 2 3 # one\n// two\n4 5 6.5\n",
+    "\ufeff1 2 3\r4 5 6.5\r",
+  );
+  for (const text of files) {
+    const cloud = await read(text);
+    assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6.5], JSON.stringify(text));
+    assertEquals(cloud.attributes.size, 0);
+  }
+});
+
+Deno.test("text: columns by the header's names, in any order and case, quoted, or in a comment", async () => {
+  for (
+    const header of [
+      "Z;X;Intensity;Y;Deviation",
+      '"Z","X","Intensity","Y","Deviation"',
+      "Z X Intensity Y Deviation",
+      "//Z X Intensity Y Deviation",
+      "# Z, X, Intensity, Y, Deviation",
+    ]
+  ) {
+    const cloud = await read(`${header}\n3 1 0.5 2 9\n30 10 1.5 20 90\n`);
+    assertEquals([...cloud.coords], [1, 2, 3, 10, 20, 30], header);
+    assertEquals([...cloud.attributes.keys()], ["intensity", "Deviation"]);
+    assertEquals(values(cloud, "Deviation"), [9, 90]);
+  }
+});
+
+Deno.test("text: columns given, some passed over, instead of the header's", async () => {
+  const options = { columns: ["label", "x", "y", "_", "z"] };
+  const cloud = await read("a b c d e\n7 1 2 chair 3\n8 4 5 table 6\n", "a.txt", options);
+  assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6]);
+  assertEquals(cloud.attributes.get("labels"), { width: 1, data: Int32Array.of(7, 8) });
+  const odd = await read("1|2|3\n4|5|6\n", "a.txt", { delimiter: "|" });
+  assertEquals([...odd.coords], [1, 2, 3, 4, 5, 6]);
+  const tabs = await read("x\ty\tz\ti\n1\t2\t3\t\n4\t5\t6\t7\n", "a.txt", { delimiter: "\t" });
+  assertEquals(values(tabs, "i"), [NaN, 7]);
+});
+
+Deno.test("text: columns without names are told apart by their values", async () => {
+  const cases: [string, string, string[]][] = [
+    ["a.xyz", "1 2 3 0.5\n4 5 6 0.25\n", ["intensity"]],
+    ["a.txt", "1 2 3 255 0 0\n4 5 6 0 255 9\n", ["colors"]],
+    ["a.txt", "1 2 3 0.5 0 0\n4 5 6 0 1 0.25\n", ["colors"]],
+    ["a.txt", "1,2,3,0,0,-1\n4,5,6,0.6,0.8,0\n", ["normals"]],
+    ["a.txt", "1 2 3 0 0 1 12.000\n4 5 6 0.6 0.8 0 13.000\n", ["normals", "labels"]],
+    ["a.txt", "1 2 3 9 8 7 0 0 1\n4 5 6 99 2 3 0.6 0.8 0\n", ["normals", "colors"]],
+    ["a.txt", "1 2 3 -1614 97 59 38\n4 5 6 -1500 90 2 3\n", ["colors", "intensity"]],
+    ["a.pts", "1 2 3 14 97 59 255\n4 5 6 15 90 2 255\n", ["colors", "intensity"]],
+    ["a.xyz", "1 2 3 14.0 97.0 59.0 255.0\n4 5 6 15 90 2 255\n", ["colors", "alpha"]],
+    ["a.txt", "1 2 3 97 59 255 4\n4 5 6 90 2 255 5\n", ["colors", "intensity"]],
+    ["a.txt", "1 2 3 -0.5 300 7.5\n4 5 6 0.5 1 2\n", ["intensity", "column_5", "column_6"]],
+  ];
+  for (const [name, text, expected] of cases) {
+    assertEquals([...(await read(text, name)).attributes.keys()], expected, text);
+  }
+});
+
+Deno.test("text: an empty value is no number; a header alone is no points", async () => {
+  const cloud = await read("x,y,z,class\n1,2,,4\n1,2,3,\n");
+  assertEquals([...cloud.coords], [1, 2, NaN, 1, 2, 3]);
+  assertEquals(values(cloud, "class"), [4, NaN]);
+  assertEquals((await read("x,y,z\n")).count, 0);
+});
+
+Deno.test("PTS: the count is checked; scans one after the other", async () => {
+  const cloud = await read("2\n1 2 3 -5\n4 5 6 7\n1\n7 8 9 10\n", "a.pts");
+  assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assertEquals(values(cloud, "intensity"), [-5, 7, 10]);
+  assertEquals((await read("0\n", "a.pts")).count, 0);
+  await refused(
+    "3\n1 2 3 -5\n4 5 6 7\n",
+    /line 4\): the file declares 3 points and holds 2/,
+    "a.pts",
+  );
+  await refused(
+    "1\n1 2 3 -5\n4 5 6 7\n",
+    /line 3\): the file declares 1 points and holds more/,
+    "a.pts",
+  );
+});
+
+const GRID = "2\n2\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n0 1 0 0\n-1 0 0 0\n0 0 1 0\n100000.001 20 30 1\n";
+
+Deno.test("PTX: scans moved by their matrices, cells without a return left out", async () => {
+  const rows = "1 2 3 0.25 255 0 0\n0 0 0 0.5 0 0 0\n2 3 4 0.75 0 255 0\n3 4 5 1 0 0 255\n";
+  const cloud = await read(GRID + rows + GRID + rows, "scan");
+  assertEquals(cloud.count, 6);
+  const first = [0, 1, 2].map((k) => (cloud.origin[k] + cloud.coords[k]).toFixed(5));
+  assertEquals(first, ["99998.00100", "21.00000", "33.00000"]);
+  assertEquals(values(cloud, "intensity"), [0.25, 0.75, 1, 0.25, 0.75, 1]);
+  assertEquals(values(cloud, "colors").slice(0, 6), [1, 0, 0, 0, 1, 0]);
+  await refused(`${GRID}1 2 3 0.25\n`, /declares 4 points, the file holds 1/, "a.ptx");
+  await refused(
+    `${GRID}1 2 3\n1 2 3\n1 2 3\n1 2 3\n`,
+    /line 11\): expected 4 values .* or 7/,
+    "a.ptx",
+  );
+  await refused(
+    "2\n2\n0 0 0\n1 0\n",
+    /line 4\): expected 3 numbers of a scan's header, got 2/,
+    "a.ptx",
+  );
+  await refused("90000000\n90000000\n", /expected a scan's scanner position/, "a.ptx");
+});
+
+Deno.test("text: refuses what is wrong and says where", async () => {
+  await refused("X,Y,X\n\n0,0,0\n", /a\.txt \(line 1\): the column "X" stands twice/);
+  await refused("X, Y, Z\n\n1, 2, 3,27\n1,2,3\n", /line 3\): expected 3 values \(X, Y, Z\), got 4/);
+  await refused("1 2 3\n4 5 6\n7 8\n", /line 3\): expected 3 values, got 2/);
+  await refused("1,2,3\n4,5,6\n7,8\n", /line 3\): expected 3 values, got 2/);
+  await refused("1 2 3\n4 5 6 7\n", /line 2\): expected 3 values, got 4/);
+  await refused("1 2 3\n4 5 185\x107\n", /byte 13\): expected text, got the byte 0x10/);
+  await refused("1 2 3\n4 five 6\n", /line 2\): expected a number, got "five"/);
+  await refused("1 2\n4 5\n", /line 1\): expected at least 3 columns, got 2/);
+  await refused(
+    "a b c\n4 5 6\n",
+    /line 1\): expected columns x, y and z; there is no x and no y among a, b, c/,
+  );
+  await refused("\n\n# nothing\n", /there is no line with points/);
+  await refused("[Expe/PointSet/Binary/0.1]\n", /line 1\): expected columns x, y and z/, "a.pts");
+  await refused("\xff", /expected text|expected columns/);
+  const utf16 = new Uint8Array(new Uint16Array([0xfeff, 0x31, 0x20]).buffer);
+  const error = await assertRejects(() => readPointCloudBytes(utf16, "a.txt"), DataError);
+  assertMatch(error.message, /UTF-16; save it as UTF-8/);
+});
