@@ -56,6 +56,14 @@ const KINDS: Readonly<Record<string, FeatureKind>> = { normals: "vector", colors
  * @throws {UsageError} The folder does not exist. @throws {DataError} The system refused.
  */
 export async function writeScene(path: string, scene: SceneFile): Promise<void> {
+  const { tensors, metadata } = sceneTensors(scene);
+  await writeSafetensors(path, tensors, metadata);
+}
+
+/** A scene as `writeScene` writes it. */
+export function sceneTensors(
+  scene: SceneFile,
+): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
   const { cloud, tree } = scene;
   const tensors = new Map<string, SafeTensor>();
   tensors.set("coords", { dtype: "F32", shape: [cloud.count, 3], data: cloud.coords });
@@ -75,7 +83,7 @@ export async function writeScene(path: string, scene: SceneFile): Promise<void> 
   if (scene.sceneLabel !== undefined) metadata.scene_label = String(scene.sceneLabel);
   if (scene.source !== undefined) metadata.source = scene.source;
   if (scene.settings !== undefined) metadata.settings = JSON.stringify(scene.settings);
-  await writeSafetensors(path, tensors, metadata);
+  return { tensors, metadata };
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
+import { printable } from "./pickle_text.ts";
 import { formatError } from "./reader.ts";
 import { nameColumns } from "./text_layout.ts";
 
@@ -18,7 +19,7 @@ const ROLES = {
   coords: ["coords", "coord", "points", "xyz", "pos", "positions", "vertices", "pc", "pointcloud"],
   normals: ["normals", "normal", "norms", "norm"],
   colors: ["colors", "color", "colours", "colour", "rgb"],
-  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "y"],
+  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment"],
   instances: ["instances", "instance", "instance_labels", "instance_gt"],
   triangles: ["triangles", "faces", "tris", "face", "mesh"],
 } as const;
@@ -64,20 +65,22 @@ export function cloudFromArrays(
       throw formatError(
         where,
         undefined,
-        `${found.key}: expected shape (${count}, 3), got (${shape.join(", ")})`,
+        `${printable(found.key)}: expected shape (${count}, 3), got (${shape.join(", ")})`,
       );
     }
     const split = splitColumns(found.array.values(), [...names, "alpha"].slice(0, shape[1]));
     columns.push(...split.filter(({ name }) => !columns.some((other) => other.name === name)));
   }
   for (const role of ["labels", "instances"] as const) {
-    const found = take(ROLES[role], (array) => perPoint(array) && rowWidth(array) === 1);
+    // Beside an array of coordinates, y is what PyTorch Geometric calls the target.
+    const names = role === "labels" && coords !== undefined ? [...ROLES.labels, "y"] : ROLES[role];
+    const found = take(names, (array) => perPoint(array) && rowWidth(array) === 1);
     if (found !== undefined) columns.push({ name: role, ...columnData(found.array.values()) });
   }
   const faces = take(ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
   for (const [name, array] of left) {
     if (!perPoint(array) || array.shape.length === 0) continue;
-    // Beside an array of coordinates, x and y are what PyTorch Geometric calls features and targets.
+    // … and x the features.
     const free = coords !== undefined && AXES.has(name.toLowerCase()) ? `${name}_values` : name;
     columns.push({ name: free, width: rowWidth(array), ...columnData(array.values()) });
   }
@@ -126,7 +129,9 @@ export function checkTriangles(
       throw formatError(
         where,
         undefined,
-        `${name}: row ${Math.floor(i / 3)} names vertex ${index}; there are ${count} (from 0)`,
+        `${printable(name)}: row ${
+          Math.floor(i / 3)
+        } names vertex ${index}; there are ${count} (from 0)`,
       );
     }
     triangles[i] = index;
@@ -142,7 +147,7 @@ function pushCoords(where: string, name: string, array: NamedArray, columns: Col
   const { shape } = array;
   if (shape.length === 0) array.values(); // Says why, where the elements are no numbers.
   if (shape.length !== 2 || shape[1] < 3 || shape[1] > MAX_UNNAMED_COLUMNS) {
-    throw formatError(where, undefined, `${name}: ${expectedTable(shape)}`);
+    throw formatError(where, undefined, `${printable(name)}: ${expectedTable(shape)}`);
   }
   const values = array.values();
   columns.push(...splitColumns(values, unnamedColumns(values, shape[1])));
@@ -183,7 +188,9 @@ function axisLength(where: string, arrays: ReadonlyMap<string, NamedArray>): num
     }, or x, y and z; it holds ${
       arrays.size === 0
         ? "no arrays"
-        : [...arrays].slice(0, 20).map(([key, { shape }]) => `${key} (${shape.join(", ")})`).join(
+        : [...arrays].slice(0, 20).map(([key, { shape }]) =>
+          `${printable(key)} (${shape.join(", ")})`
+        ).join(
           ", ",
         )
     }`,

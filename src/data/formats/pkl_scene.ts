@@ -9,6 +9,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromArrays, type NamedArray } from "./named_arrays.ts";
 import { flatten } from "./ndarray.ts";
 import { isPickledArray } from "./pickle_arrays.ts";
+import { printable } from "./pickle_text.ts";
 import type { PickledArray, PickleDict, PickleValue } from "./pickle_values.ts";
 import { typeName } from "./pickle_values.ts";
 import { formatError, type FormatReader } from "./reader.ts";
@@ -24,12 +25,15 @@ export interface PickledScene {
   readonly sceneLabel?: number;
 }
 
+/** What follows the protocol: a frame, or the start of a dict, list, tuple, integer or global. */
+const FIRST_OPCODES: readonly number[] = [0x95, 0x7d, 0x5d, 0x28, 0x29, 0x8a, 0x63];
+
 /** `.pkl` files as point clouds; their region tree is read by `readScene`. */
 export const pickleReader: FormatReader = {
   name: "PyTorch scene",
   extensions: ["pkl", "pickle", "pt", "pth"],
   detect: (head, fileName) =>
-    (head[0] === 0x80 && head[1] >= 2 && head[1] <= 5) ||
+    (head[0] === 0x80 && head[1] >= 2 && head[1] <= 5 && FIRST_OPCODES.includes(head[2])) ||
     (isZip(head) && /\.(pt|pth|pkl)$/i.test(fileName)),
   read: (bytes, where) => readPickledScene(bytes, where).cloud,
 };
@@ -54,7 +58,7 @@ export function readPickledScene(bytes: Uint8Array, where: string): PickledScene
     if (typeof key !== "string") continue;
     if (key === "hierarchy") hierarchy = value;
     else if (isPickledArray(value)) {
-      arrays.set(key, namedArray(value, `Cannot read ${where}: ${key}`));
+      arrays.set(key, namedArray(value, `Cannot read ${where}: ${printable(key)}`));
     } else if (key === "label" && typeof value === "number" && Number.isInteger(value)) {
       sceneLabel = value;
     }

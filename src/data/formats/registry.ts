@@ -3,9 +3,12 @@
 import { extname } from "@std/path";
 import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
+import { safetensorsReader } from "../scene_file.ts";
+import { npyReader, npzReader } from "./npy.ts";
 import { objReader } from "./obj.ts";
 import { offReader } from "./off.ts";
 import { pcdReader } from "./pcd.ts";
+import { pickleReader } from "./pkl_scene.ts";
 import { plyReader } from "./ply.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 import { stlReader } from "./stl.ts";
@@ -18,6 +21,10 @@ export const formatReaders: readonly FormatReader[] = [
   offReader,
   stlReader,
   objReader,
+  npyReader,
+  npzReader,
+  pickleReader,
+  safetensorsReader,
   textReader,
 ];
 

@@ -164,7 +164,11 @@ function unpack(bytes: Uint8Array, view: DataView, entry: PackedEntry): Uint8Arr
       throw fail(`cannot unpack to ${size} bytes out of ${packedSize}`);
     }
     try {
-      plain = inflateRawSync(packed, { maxOutputLength: Math.max(1, size) });
+      const { buffer, byteOffset, length } = inflateRawSync(packed, {
+        maxOutputLength: Math.max(1, size),
+      });
+      // A plain array: the slice of the Buffer that node gives is no copy.
+      plain = new Uint8Array(buffer, byteOffset, length);
     } catch (error) {
       throw fail(`cannot be unpacked: ${error instanceof Error ? error.message : error}`);
     }
