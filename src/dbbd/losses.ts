@@ -1,0 +1,66 @@
+/** The losses of SPEC §3. */
+
+import type { ParameterSet } from "../nn/parameters.ts";
+import {
+  add,
+  diagonal,
+  gatherRows,
+  logSumExp,
+  matmul,
+  mean,
+  normalize,
+  type RowIndex,
+  scale,
+  sub,
+  type Tensor,
+} from "../tensor/mod.ts";
+import type { EncoderOutput } from "./encoder.ts";
+import { type LayerName, modelLayers } from "./layers.ts";
+import type { ModelConfig } from "./model_config.ts";
+
+/** Scalars on the device. */
+export interface Losses {
+  readonly total: Tensor;
+  readonly region: Tensor;
+  readonly point: Tensor;
+  /** For each level. */
+  readonly regionLevels: readonly Tensor[];
+}
+
+/**
+ * InfoNCE (van den Oord et al. 2018) of unit rows: the mean over i of −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)).
+ * query and key (n, d).
+ */
+export function infoNCE(query: Tensor, key: Tensor, temperature: number): Tensor {
+  const similarity = scale(matmul(query, key, { transposeB: true }), 1 / temperature);
+  return mean(sub(logSumExp(similarity), diagonal(similarity)));
+}
+
+/**
+ * Region, point and total loss.
+ * @param sample rows of the batch drawn for the point loss; null for all
+ */
+export function losses(
+  config: ModelConfig,
+  parameters: ParameterSet,
+  output: EncoderOutput,
+  sample: RowIndex | null,
+): Losses {
+  const layers = modelLayers(config);
+  const project = (name: LayerName, x: Tensor) =>
+    normalize(layers[name].forward(x, parameters, name));
+  const contrast = (name: LayerName, g2l: Tensor, l2g: Tensor) =>
+    infoNCE(project(name, g2l), project(name, l2g), config.temperature);
+  const regionLevels = output.g2l.regions.map((g2l, l) =>
+    contrast("loss.region_projection.layers", g2l, output.l2g.regions[l])
+  );
+  const region = scale(regionLevels.reduce(add), 1 / regionLevels.length);
+  const pick = (x: Tensor) => sample ? gatherRows(x, sample) : x;
+  const point = contrast(
+    "loss.point_projection.layers",
+    pick(output.g2l.points),
+    pick(output.l2g.points),
+  );
+  const total = add(scale(region, config.alpha), scale(point, config.beta));
+  return { total, region, point, regionLevels };
+}

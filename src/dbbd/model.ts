@@ -1,0 +1,47 @@
+/** The model: parameters on a device, both branches, losses. */
+
+import type { Device } from "../gpu/device.ts";
+import { ParameterSet } from "../nn/parameters.ts";
+import type { RowIndex } from "../tensor/mod.ts";
+import { type EncoderOutput, PlainEncoder } from "./encoder.ts";
+import { modelParameters } from "./layers.ts";
+import { type Losses, losses } from "./losses.ts";
+import type { ModelConfig } from "./model_config.ts";
+import type { RegionBatch } from "./region_batch.ts";
+
+/** How the model computes. */
+export interface ModelOptions {
+  /** The fused kernels (default), or the plain operations they are tested against. */
+  readonly fused?: boolean;
+}
+
+/** DBBD on a device. Free it with `using` or dispose. */
+export class Model implements Disposable {
+  readonly config: ModelConfig;
+  readonly device: Device;
+  readonly parameters: ParameterSet;
+  readonly #encoder: PlainEncoder;
+
+  /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
+  constructor(device: Device, config: ModelConfig, _options: ModelOptions = {}) {
+    this.config = config;
+    this.device = device;
+    this.parameters = new ParameterSet(device, modelParameters(config));
+    this.#encoder = new PlainEncoder(config, this.parameters);
+  }
+
+  /** Both branches on a batch. */
+  encode(batch: RegionBatch): EncoderOutput {
+    return this.#encoder.forward(batch);
+  }
+
+  /** Losses of what `encode` gave; `sample` are the rows of the point loss, null for all. */
+  losses(output: EncoderOutput, sample: RowIndex | null): Losses {
+    return losses(this.config, this.parameters, output, sample);
+  }
+
+  /** Free the parameters. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+  }
+}

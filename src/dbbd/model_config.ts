@@ -1,0 +1,27 @@
+/** The part of a configuration that shapes the model and its losses, under SPEC §6's names. */
+export interface ModelConfig {
+  /** C, feature channels of a point. */
+  readonly input_feat_dim: number;
+  /** H, width of the projected point features. */
+  readonly hidden_dim: number;
+  /** D, width of region and point features. */
+  readonly output_dim: number;
+  /** E, hidden widths of the shared point encoder. */
+  readonly encoder_hidden_dims: readonly number[];
+  readonly encoder_pooling: "max" | "mean";
+  /** P, width inside the propagator. */
+  readonly propagator_hidden_dim: number;
+  /** Linear layers of the propagator, at least 2. */
+  readonly propagator_num_layers: number;
+  readonly aggregator_mode: "max" | "mean" | "attention";
+  /** Attention only: add an encoding of where each child's centre lies. */
+  readonly aggregator_use_spatial: boolean;
+  /** Width in which regions and points are contrasted. */
+  readonly projection_dim: number;
+  /** τ of InfoNCE. */
+  readonly temperature: number;
+  /** Weight of the region loss. */
+  readonly alpha: number;
+  /** Weight of the point loss. */
+  readonly beta: number;
+}

@@ -1,0 +1,141 @@
+/** Named parameters in one flat buffer, with one flat gradient: what an optimiser updates in one dispatch. */
+
+import { Random } from "../data/random.ts";
+import type { BufferSlice, Device } from "../gpu/device.ts";
+import { elements, formatShape, Tensor } from "../tensor/tensor.ts";
+import type { Initialiser } from "./initialisers.ts";
+
+/** Elements a parameter's place is rounded up to: 256 bytes, the alignment every binding offset needs. */
+export const PARAMETER_BLOCK = 64;
+
+/** A parameter before it has memory. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly initial: Initialiser;
+}
+
+/** Collects the parameters that modules declare; names are joined with dots as in PyTorch's `state_dict`. */
+export class ParameterRegistry {
+  readonly specs: ParameterSpec[] = [];
+
+  /** Declare a parameter. Its tensor is looked up by `name` once the set is made. */
+  declare(name: string, shape: readonly number[], initial: Initialiser): void {
+    if (this.specs.some((spec) => spec.name === name)) {
+      throw new Error(`Parameter ${name} declared twice`);
+    }
+    this.specs.push({ name, shape, initial });
+  }
+}
+
+/** Parameters on a device. Freed by `dispose` or `using`. */
+export class ParameterSet implements Disposable {
+  readonly device: Device;
+  readonly specs: readonly ParameterSpec[];
+  /** All values, padded to blocks. */
+  readonly values: Tensor;
+  /** All gradients, laid out as `values`. */
+  readonly gradients: Tensor;
+  /** First block of each parameter, and at the end the number of blocks. */
+  readonly firstBlock: Uint32Array;
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(device: Device, specs: readonly ParameterSpec[]) {
+    this.device = device;
+    this.specs = specs;
+    this.firstBlock = new Uint32Array(specs.length + 1);
+    specs.forEach((spec, i) => {
+      this.firstBlock[i + 1] = this.firstBlock[i] +
+        Math.ceil(elements(spec.shape) / PARAMETER_BLOCK);
+    });
+    const total = this.firstBlock[specs.length] * PARAMETER_BLOCK;
+    this.values = this.flat("parameters", total);
+    this.gradients = this.flat("gradients", total);
+    specs.forEach((spec, i) => {
+      const place = (flat: Tensor): BufferSlice => ({
+        buffer: flat.slice.buffer,
+        offset: this.firstBlock[i] * PARAMETER_BLOCK * 4,
+        size: elements(spec.shape) * 4,
+      });
+      const parameter = new Tensor(device, spec.shape, "f32", place(this.values), true);
+      parameter.grad = new Tensor(device, spec.shape, "f32", place(this.gradients));
+      this.#tensors.set(spec.name, parameter);
+    });
+  }
+
+  /** A zeroed buffer laid out as the parameters, owned by this set's holder and not by a scope. */
+  flat(label: string, size: number = this.values.size): Tensor {
+    const buffer = this.device.allocate(size * 4, label);
+    buffer.owner?.forget(buffer);
+    buffer.owner = null;
+    const out = new Tensor(this.device, [size], "f32", { buffer, offset: 0, size: size * 4 });
+    this.device.clear(out.slice);
+    return out;
+  }
+
+  /** Draw all initial values. Each parameter's depend on the seed and its name only. */
+  initialise(seed: number): void {
+    for (const { name, shape, initial } of this.specs) {
+      this.write(name, initial(shape, new Random(seed, "parameter", name)));
+    }
+  }
+
+  /** The parameter of that name. */
+  get(name: string): Tensor {
+    const parameter = this.#tensors.get(name);
+    if (!parameter) throw new Error(`There is no parameter ${name}`);
+    return parameter;
+  }
+
+  /** Names in declaration order. */
+  get names(): string[] {
+    return this.specs.map((spec) => spec.name);
+  }
+
+  /** Values in all, padding not counted. */
+  get count(): number {
+    return this.specs.reduce((total, spec) => total + elements(spec.shape), 0);
+  }
+
+  /** Replace a parameter's values. */
+  write(name: string, values: Float32Array): void {
+    const parameter = this.get(name);
+    if (values.length !== parameter.size) {
+      throw new TypeError(
+        `Cannot set ${name}: ${
+          formatShape(parameter.shape)
+        } expected, ${values.length} values given.`,
+      );
+    }
+    this.device.write(parameter.slice, values);
+  }
+
+  /** Values by name of a flat tensor laid out as the parameters (values, gradients, optimiser state). Waits. */
+  async read(flat: Tensor = this.values): Promise<Map<string, Float32Array>> {
+    const all = await flat.data();
+    return new Map(this.specs.map(({ name, shape }, i) => {
+      const first = this.firstBlock[i] * PARAMETER_BLOCK;
+      return [name, all.slice(first, first + elements(shape))];
+    }));
+  }
+
+  /** Replace a flat tensor laid out as the parameters. */
+  writeFlat(flat: Tensor, values: ReadonlyMap<string, Float32Array>): void {
+    const all = new Float32Array(flat.size);
+    this.specs.forEach(({ name }, i) => {
+      all.set(values.get(name)!, this.firstBlock[i] * PARAMETER_BLOCK);
+    });
+    this.device.write(flat.slice, all);
+  }
+
+  /** Set all gradients to zero. */
+  zeroGradients(): void {
+    this.device.clear(this.gradients.slice);
+  }
+
+  /** Free the memory. */
+  [Symbol.dispose](): void {
+    this.values.dispose();
+    this.gradients.dispose();
+  }
+}
