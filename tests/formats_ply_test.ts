@@ -108,6 +108,7 @@ Deno.test("PLY: refuses what is wrong and says where", async () => {
     /no line end_header/,
   );
   await refused("ply\nformat ascii 2.0\nelement vertex x\n", /line 3\).*"element vertex x"/);
+  await refused("format ascii 1.0\n", /a\.ply \(line 1\): expected "ply", got "format ascii/);
   await refused("ply\nformat middle_endian 1.0\n", /line 2\).*"middle_endian"/);
   await refused(
     "ply\nformat ascii 1.0\nelement vertex 1\nproperty quad x\n",

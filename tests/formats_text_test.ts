@@ -94,6 +94,10 @@ Deno.test("PTS: the count is checked; scans one after the other", async () => {
   assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assertEquals(values(cloud, "intensity"), [-5, 7, 10]);
   assertEquals((await read("0\n", "a.pts")).count, 0);
+  for (const header of ["//X Y Z Rf", "X Y Z Rf"]) {
+    const named = await read(`${header}\n2\n1 2 3 0.5\n4 5 6 1\n`);
+    assertEquals([named.count, ...named.attributes.keys()], [2, "Rf"]);
+  }
   await refused(
     "3\n1 2 3 -5\n4 5 6 7\n",
     /line 4\): the file declares 3 points and holds 2/,

@@ -14,6 +14,7 @@ import {
   readWord,
   scanText,
   skipWord,
+  textOf,
   type TextScanner,
 } from "./text_scanner.ts";
 import { addPolygon, finishTriangles, type TriangleList, triangleList } from "./triangles.ts";
@@ -152,7 +153,7 @@ function readFace(s: TextScanner, model: ObjModel): void {
     const start = s.pos;
     skipWord(s);
     // Vertex, vertex/texture, vertex//normal or vertex/texture/normal.
-    const word = new TextDecoder().decode(s.bytes.subarray(start, Math.min(s.pos, start + 80)));
+    const word = textOf(s.bytes.subarray(start, Math.min(s.pos, start + 80)));
     const match = /^(-?\d+)(?:\/-?\d*(?:\/(-?\d+)?)?)?$/.exec(word);
     if (match === null) {
       throw formatError(

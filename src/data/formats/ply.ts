@@ -9,14 +9,14 @@ import { asciiBody } from "./ply_ascii.ts";
 import { binaryBody } from "./ply_binary.ts";
 import { type PlyElement, type PlyHeader, type PlyProperty, readPlyHeader } from "./ply_header.ts";
 import { formatError, type FormatReader } from "./reader.ts";
+import { textOf } from "./text_scanner.ts";
 import { finishTriangles, triangleList } from "./triangles.ts";
 
 /** The reader of PLY files. */
 export const plyReader: FormatReader = {
   name: "PLY",
   extensions: ["ply"],
-  detect: (head) =>
-    head[0] === 0x70 && head[1] === 0x6c && head[2] === 0x79 && (head[3] === 10 || head[3] === 13),
+  detect: (head) => /^ply[ \t]*[\r\n]/.test(textOf(head.subarray(0, 16))),
   read: readPly,
 };
 

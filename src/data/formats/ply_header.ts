@@ -85,10 +85,11 @@ export function readPlyHeader(bytes: Uint8Array, where: string): PlyHeader {
     pos = afterLineEnd(bytes, pos, last && format !== "ascii");
     if (last) return finish(where, format, elements, pos, line + 1);
     const words = text.split(/\s+/);
+    if (line === 1) {
+      if (text === "ply") continue;
+      throw formatError(where, { line }, `expected "ply", got ${quote(text)}.`);
+    }
     switch (words[0]) {
-      case "ply":
-        if (line === 1) continue;
-        break;
       case "":
       case "comment":
       case "obj_info":
@@ -165,12 +166,12 @@ function parseElement(words: string[], where: string, line: number): PlyElement 
 }
 
 function parseProperty(words: string[], where: string, line: number): PlyProperty {
-  if (words[1] === "list" && words.length === 5) {
+  if (words[1] === "list" && words.length >= 5) {
     const countType = parseType(words[2], where, line);
-    return { name: words[4], type: parseType(words[3], where, line), countType };
+    return { name: words.slice(4).join(" "), type: parseType(words[3], where, line), countType };
   }
-  if (words[1] !== "list" && words.length === 3) {
-    return { name: words[2], type: parseType(words[1], where, line) };
+  if (words[1] !== "list" && words.length >= 3) {
+    return { name: words.slice(2).join(" "), type: parseType(words[1], where, line) };
   }
   throw formatError(
     where,

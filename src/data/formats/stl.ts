@@ -73,10 +73,11 @@ function readAscii(bytes: Uint8Array, where: string): PointCloud {
   let coords = new Float64Array(1024);
   let normals = new Float32Array(512);
   let count = 0;
-  for (;;) {
-    if (!nextWordAnyLine(s)) break;
+  let ended = false;
+  while (nextWordAnyLine(s)) {
     const word = readWord(s).toLowerCase();
     if (word === "solid" || word === "endsolid") {
+      ended = word === "endsolid";
       nextLine(s);
       continue;
     }
@@ -97,6 +98,7 @@ function readAscii(bytes: Uint8Array, where: string): PointCloud {
     expectWord(s, "endfacet");
     count++;
   }
+  if (!ended) throw unexpected(s, '"facet" or "endsolid"', "the end of the file");
   const { coords: centered, origin } = recenter(coords.subarray(0, 9 * count));
   return soup(centered, origin, normals.subarray(0, 3 * count));
 }

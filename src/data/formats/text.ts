@@ -19,6 +19,7 @@ import {
   scanText,
   SEPARATOR,
   skipWord,
+  textOf,
   type TextScanner,
 } from "./text_scanner.ts";
 
@@ -137,7 +138,7 @@ function findTable(
     any.line,
   );
   const first: TextScanner = { ...scanner };
-  const counted = header === undefined && countValues(first) === 1;
+  const counted = hasRows && countValues(first) === 1;
   if (counted) {
     nextLine(first);
     hasRows = nextRow(first);
@@ -162,7 +163,7 @@ function findTable(
 }
 
 function beginsWithNumber(s: TextScanner): boolean {
-  const word = new TextDecoder().decode(s.bytes.subarray(s.pos, s.pos + 8));
+  const word = textOf(s.bytes.subarray(s.pos, s.pos + 8));
   return /^[-+]?(\.?\d|nan\b|inf)/i.test(word);
 }
 
@@ -202,7 +203,7 @@ function splitNames(text: string, separator: string | undefined): string[] {
 
 /** Names in the last comment before the first row ("//X Y Z", "# x y z"), if they are that: one for each column. */
 function commentedNames(before: Uint8Array, width: number): string[] | undefined {
-  const lines = new TextDecoder().decode(before.subarray(-4096)).trim().split(/[\n\r]+/);
+  const lines = textOf(before.subarray(-4096)).trim().split(/[\n\r]+/);
   const match = /^\s*(?:#|%|\/\/)+\s*(.+)$/.exec(lines.at(-1)!);
   if (match === null) return;
   const names = splitNames(match[1], undefined);

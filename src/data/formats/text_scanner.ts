@@ -91,11 +91,18 @@ export function skipWord(s: TextScanner): void {
   while (s.pos < bytes.length && kinds[bytes[s.pos]] === 0) s.pos++;
 }
 
+const decoder = new TextDecoder();
+
+/** The text of bytes in UTF-8; what is no UTF-8 becomes U+FFFD. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
 /** Reads the word here. */
 export function readWord(s: TextScanner): string {
   const start = s.pos;
   skipWord(s);
-  return new TextDecoder().decode(s.bytes.subarray(start, s.pos));
+  return textOf(s.bytes.subarray(start, s.pos));
 }
 
 /** The rest of this line, comments and all, without its end. The scanner stays where it is. */
@@ -103,7 +110,7 @@ export function restOfLine(s: TextScanner): string {
   const { bytes, pos } = s;
   let end = pos;
   while (end < bytes.length && bytes[end] !== 10 && bytes[end] !== 13) end++;
-  return new TextDecoder().decode(bytes.subarray(pos, end));
+  return textOf(bytes.subarray(pos, end));
 }
 
 /**
@@ -185,13 +192,11 @@ export function readNumber(s: TextScanner): number {
       pos = at;
     }
   }
-  if (
-    digits === 0 || mantissa > MAX_EXACT || exponent < -22 || exponent > 22 ||
-    (pos < bytes.length && kinds[bytes[pos]] === 0)
-  ) {
-    return readUnusualNumber(s);
-  }
+  if (digits === 0 || (pos < bytes.length && kinds[bytes[pos]] === 0)) return readUnusualNumber(s);
   s.pos = pos;
+  if (mantissa > MAX_EXACT || exponent < -22 || exponent > 22) {
+    return Number(textOf(bytes.subarray(start, pos)));
+  }
   const value = exponent < 0 ? mantissa / POWERS[-exponent] : mantissa * POWERS[exponent];
   return sign === 45 ? -value : value;
 }
@@ -205,7 +210,7 @@ function readUnusualNumber(s: TextScanner): number {
   skipWord(s);
   // A word of megabytes is no number, and a message must not quote it whole.
   const length = s.pos - start;
-  const word = new TextDecoder().decode(s.bytes.subarray(start, start + Math.min(length, 400)));
+  const word = textOf(s.bytes.subarray(start, start + Math.min(length, 400)));
   if (length <= 400) {
     if (DECIMAL.test(word)) return Number(word.replace(/[dD]/, "e"));
     if (NOT_A_NUMBER.test(word)) return NaN;
@@ -220,7 +225,7 @@ export function readInteger(s: TextScanner, what: string, min = 0): number {
   const start = s.pos;
   const value = readNumber(s);
   if (Number.isSafeInteger(value) && value >= min) return value;
-  const word = new TextDecoder().decode(s.bytes.subarray(start, s.pos));
+  const word = textOf(s.bytes.subarray(start, s.pos));
   throw formatError(
     s.where,
     { line: s.line },
