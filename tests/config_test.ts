@@ -381,3 +381,20 @@ Deno.test("a configuration cannot be changed", () => {
   assertThrows(() => (config.encoder_hidden_dims as number[]).push(1), TypeError);
   assertEquals(TrainingConfig.defaults().encoder_hidden_dims, [64, 128]);
 });
+
+Deno.test({
+  name: "the configurations that come along load",
+  ignore: Deno.permissions.querySync({ name: "read" }).state !== "granted",
+  fn() {
+    const load = (name: string) => {
+      const url = new URL(`../configs/${name}.yaml`, import.meta.url);
+      return TrainingConfig.fromYaml(Deno.readTextFileSync(url), { file: name });
+    };
+    const debug = load("debug_local");
+    assertEquals([debug.small_mode, debug.dataset, debug.num_epochs], [true, "synthetic", 10]);
+    assertEquals([debug.hidden_dim, debug.max_train_scenes], [64, 4]);
+    const indoor = load("indoor_scenes");
+    assertEquals([indoor.small_mode, indoor.dataset, indoor.hidden_dim], [false, "scenes", 96]);
+    assertEquals(indoor.augmentation, TrainingConfig.defaults().augmentation);
+  },
+});
