@@ -7,8 +7,8 @@ import {
   CONFIG_KEYS,
   type ConfigKey,
   type ConfigKeyName,
-  describeAllowed,
 } from "./config_keys.ts";
+import { describeAllowed } from "./config_values.ts";
 import { nearest } from "./nearest.ts";
 
 /** What a command line asks for. */

@@ -3,16 +3,14 @@
 import { augmentationProblems, parseAugmentation } from "../data/augmentation.ts";
 import { UsageError } from "../errors.ts";
 import {
-  acceptValue,
   CONFIG_KEY_NAMES,
   CONFIG_KEYS,
   type ConfigGroup,
   type ConfigKey,
   type ConfigKeyName,
   type ConfigValues,
-  describeAllowed,
-  freeze,
 } from "./config_keys.ts";
+import { acceptValue, describeAllowed, freeze } from "./config_values.ts";
 import { type Problem, readSettings, readValue, type Setting, show } from "./config_yaml.ts";
 import { nearest } from "./nearest.ts";
 

@@ -1,15 +1,10 @@
 /**
  * Every key of a configuration: type, default, what small_mode makes of it, range, help. SPEC §6.
  *
- * This one table types `TrainingConfig`, checks what files and flags say, and prints the help.
+ * This one table types `TrainingConfig`, says what files and flags may hold, and prints the help.
  */
 
-import {
-  type AugmentationConfig,
-  augmentationProblems,
-  parseAugmentation,
-  TRAINING_AUGMENTATION,
-} from "../data/augmentation.ts";
+import { type AugmentationConfig, TRAINING_AUGMENTATION } from "../data/augmentation.ts";
 
 /** The headings under which keys are listed. */
 export type ConfigGroup = "run" | "data" | "model" | "loss" | "optimisation";
@@ -53,7 +48,8 @@ export type ConfigKey =
     | { readonly type: "augmentation"; readonly default: AugmentationConfig }
   );
 
-const MANY = 1_000_000_000;
+/** A limit that only stands against nonsense; messages don't mention it. */
+export const MANY = 1_000_000_000;
 const WIDEST = 16_384;
 
 /** The table, in the order in which help and written files list the keys. */
@@ -416,89 +412,3 @@ export type ConfigValues = {
 export const CONFIG_KEY_NAMES: readonly ConfigKeyName[] = Object.keys(
   CONFIG_KEYS,
 ) as ConfigKeyName[];
-
-/** What a key may hold, in words: "an integer of at least 1, or null". */
-export function describeAllowed(key: ConfigKey): string {
-  switch (key.type) {
-    case "boolean":
-      return "true or false";
-    case "integer":
-      return `an integer ${range(key.min, key.max)}${key.nullable ? ", or null" : ""}`;
-    case "number":
-      return key.above !== undefined
-        ? `a number above ${key.above}`
-        : `a number of at least ${key.min}`;
-    case "choice": {
-      const aliases = Object.entries(key.aliases ?? {}).filter(([, value]) =>
-        value !== "on" && value !== "off"
-      );
-      const also = aliases.map(([alias, value]) => `${alias} = ${value}`).join(", ");
-      return (key.values.length > 1 ? `one of ${key.values.join(", ")}` : key.values[0]) +
-        (also ? ` (${also})` : "");
-    }
-    case "text":
-      return `text that is not empty${key.nullable ? ", or null" : ""}`;
-    case "integers":
-      return `a list of integers ${range(key.min, key.max)}, such as [${key.default.join(", ")}]`;
-    case "augmentation":
-      return "a list of augmentations";
-  }
-}
-
-function range(min: number, max: number): string {
-  return max === MANY ? `of at least ${min}` : `from ${min} to ${max}`;
-}
-
-/**
- * Checks a plain value (as YAML or JSON gives it) against a key.
- *
- * @returns The value as the configuration holds it, or undefined where it is not allowed.
- */
-export function acceptValue(key: ConfigKey, value: unknown): unknown {
-  if (value === null) return "nullable" in key && key.nullable ? null : undefined;
-  switch (key.type) {
-    case "boolean":
-      if (typeof value === "boolean") return value;
-      // PyYAML, for which existing files were written, reads these words as booleans; YAML 1.2 as text.
-      if (typeof value !== "string") return undefined;
-      if (/^(yes|Yes|YES|on|On|ON)$/.test(value)) return true;
-      return /^(no|No|NO|off|Off|OFF)$/.test(value) ? false : undefined;
-    case "integer":
-      return isInteger(value, key.min, key.max) ? value : undefined;
-    case "number": {
-      if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
-      return key.above !== undefined && value <= key.above || value < (key.min ?? -Infinity)
-        ? undefined
-        : value + 0; // -0 becomes 0
-    }
-    case "choice": {
-      if (typeof value !== "string" && typeof value !== "boolean") return undefined;
-      const word = String(value); // of YAML's booleans too: `fused: true`
-      if (key.values.includes(word)) return word;
-      return Object.hasOwn(key.aliases ?? {}, word) ? key.aliases![word] : undefined;
-    }
-    case "text":
-      return typeof value === "string" && value.trim() !== "" && !value.includes("\0")
-        ? value
-        : undefined;
-    case "integers":
-      return Array.isArray(value) && value.length > 0 && value.length <= 64 &&
-          value.every((item) => isInteger(item, key.min, key.max))
-        ? freeze([...value])
-        : undefined;
-    case "augmentation":
-      return augmentationProblems(value).length === 0
-        ? freeze(parseAugmentation(value))
-        : undefined;
-  }
-}
-
-function isInteger(value: unknown, min: number, max: number): boolean {
-  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
-}
-
-/** Makes a value that nobody else holds unchangeable, all the way down. */
-export function freeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null) Object.values(value).forEach(freeze);
-  return Object.freeze(value);
-}
