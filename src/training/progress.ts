@@ -106,7 +106,9 @@ export class Progress {
       const shown = ((index > 0 ? "  " : "") + text).slice(0, room);
       room -= shown.length;
       length += shown.length;
-      line += color && style !== undefined ? `\x1b[${style}m${shown}\x1b[0m` : shown;
+      line += color && style !== undefined && shown !== ""
+        ? `\x1b[${style}m${shown}\x1b[0m`
+        : shown;
     }
     const rest = Math.min(this.#drawn - length, room); // what an earlier, longer line left standing
     output.write(`\r${line}${" ".repeat(Math.max(rest, 0))}`);
@@ -132,7 +134,8 @@ export function standardOutput(): ProgressOutput {
   let reader = true;
   return {
     isTerminal: Deno.stdout.isTerminal(),
-    columns: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
+    // A terminal that does not know its size says 0.
+    columns: () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80,
     write(text) {
       const bytes = new TextEncoder().encode(text);
       try {
