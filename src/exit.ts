@@ -1,0 +1,31 @@
+/** How command-line programs end: a message for a person, and an exit code. */
+
+import { DataError, UsageError } from "./errors.ts";
+import { DeviceError, NoDeviceError } from "./gpu/errors.ts";
+
+/** Explain an error on stderr and give the exit code: 2 for wrong usage or config, 1 for everything else. */
+export function reportError(error: unknown): number {
+  if (error instanceof UsageError || error instanceof NoDeviceError) {
+    console.error(error.message);
+    return 2;
+  }
+  if (error instanceof DataError || error instanceof DeviceError) {
+    console.error(error.message);
+    return 1;
+  }
+  // Not foreseen: a fault of this program. The trace is for its makers.
+  console.error("This is a fault in dbbd, please report it:");
+  console.error(error);
+  return 1;
+}
+
+/** Run a program's main function and exit with its code. */
+export async function runMain(main: () => Promise<number>): Promise<never> {
+  let code: number;
+  try {
+    code = await main();
+  } catch (error) {
+    code = reportError(error);
+  }
+  Deno.exit(code);
+}

@@ -1,0 +1,191 @@
+/**
+ * Checkpoints: safetensors files with the parameters under SPEC's names, the optimiser's moments beside them, and
+ * config and counters in the metadata. PyTorch's safetensors reads them; a file that it wrote initialises a model.
+ */
+
+import {
+  readSafetensors,
+  type SafeTensor,
+  toFloat32,
+  writeSafetensors,
+} from "../data/safetensors.ts";
+import { DataError } from "../errors.ts";
+import type { AdamWState } from "../nn/adamw.ts";
+import type { ParameterSpec } from "../nn/parameters.ts";
+import { elements, formatShape } from "../tensor/mod.ts";
+import type { ConfigValues } from "./config.ts";
+
+const FIRST = "optimizer.first_moment.";
+const SECOND = "optimizer.second_moment.";
+/** Written into every checkpoint; a reader refuses what it does not know. */
+const FORMAT = "dbbd-checkpoint-1";
+
+/** Where a run stands. */
+export interface Counters {
+  /** Epochs completed. */
+  readonly epoch: number;
+  /** Steps completed within the epoch after those. */
+  readonly stepInEpoch: number;
+  /** Steps completed in all. */
+  readonly step: number;
+  /** Sum of the losses of the epoch so far. */
+  readonly epochLossSum: number;
+  /** Lowest validation loss so far; null before the first. */
+  readonly bestLoss: number | null;
+}
+
+/** All that a run needs to go on as if it had never stopped. */
+export interface Checkpoint {
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly optimizer: AdamWState;
+  readonly counters: Counters;
+  readonly config: ConfigValues;
+  /** The run directory that the logs went to; null when nothing was logged. */
+  readonly runDirectory: string | null;
+}
+
+/** Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything fails. */
+export async function writeCheckpoint(
+  path: string,
+  specs: readonly ParameterSpec[],
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const tensors = new Map<string, SafeTensor>();
+  const put = (prefix: string, values: ReadonlyMap<string, Float32Array>) => {
+    for (const { name, shape } of specs) {
+      tensors.set(prefix + name, { dtype: "F32", shape, data: values.get(name)! });
+    }
+  };
+  put("", checkpoint.parameters);
+  put(FIRST, checkpoint.optimizer.firstMoment);
+  put(SECOND, checkpoint.optimizer.secondMoment);
+  await writeSafetensors(path, tensors, {
+    format: FORMAT,
+    config: JSON.stringify(checkpoint.config),
+    counters: JSON.stringify(checkpoint.counters),
+    optimizer_steps: JSON.stringify(Object.fromEntries(checkpoint.optimizer.steps)),
+    run_directory: JSON.stringify(checkpoint.runDirectory),
+  });
+}
+
+/** Compare what a file holds with what the model needs; list everything missing, extra or of another shape. */
+function matchTensors(
+  path: string,
+  tensors: ReadonlyMap<string, SafeTensor>,
+  specs: readonly ParameterSpec[],
+  prefix: string,
+): Map<string, Float32Array> {
+  const problems: string[] = [];
+  const values = new Map<string, Float32Array>();
+  for (const { name, shape } of specs) {
+    const found = tensors.get(prefix + name);
+    if (!found) problems.push(`missing: ${prefix}${name} ${formatShape(shape)}`);
+    else if (found.shape.join() !== shape.join() && elements(shape) !== 0) {
+      problems.push(
+        `another shape: ${prefix}${name} is ${formatShape(found.shape)}, the model has ${
+          formatShape(shape)
+        }`,
+      );
+    } else values.set(name, toFloat32(found, `${prefix}${name} of ${path}`));
+  }
+  if (prefix === "") {
+    const known = new Set(specs.map(({ name }) => name));
+    for (const [name, { shape }] of tensors) {
+      if (!name.startsWith("optimizer.") && !known.has(name)) {
+        problems.push(`extra: ${name} ${formatShape(shape)}`);
+      }
+    }
+  }
+  for (const [name, data] of values) {
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) problems.push(`not finite: ${prefix}${name} at position ${bad} (${data[bad]})`);
+  }
+  if (problems.length > 0) {
+    throw new DataError(
+      `Cannot load ${path}: its weights do not fit this model.\n  ${problems.join("\n  ")}\n` +
+        `Use the config that the weights were trained with.`,
+    );
+  }
+  return values;
+}
+
+function parseMetadata(path: string, metadata: Record<string, string>, key: string): unknown {
+  try {
+    return JSON.parse(metadata[key]);
+  } catch {
+    throw new DataError(`Cannot resume from ${path}: its ${key} is missing or damaged.`);
+  }
+}
+
+function isCounters(value: unknown): value is Counters {
+  if (typeof value !== "object" || value === null) return false;
+  const { epoch, stepInEpoch, step, epochLossSum, bestLoss } = value as Counters;
+  return [epoch, stepInEpoch, step].every((n) => Number.isSafeInteger(n) && n >= 0) &&
+    typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number");
+}
+
+/**
+ * Read a whole checkpoint for a model with the parameters `specs`.
+ * @param check is shown the config before the weights are compared, and may refuse it
+ */
+export async function readCheckpoint(
+  path: string,
+  specs: readonly ParameterSpec[],
+  check: (saved: ConfigValues) => void = () => {},
+): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensors(path);
+  if (metadata.format !== FORMAT) {
+    throw new DataError(
+      `Cannot resume from ${path}: it is no checkpoint of this program (format ${
+        metadata.format ?? "not given"
+      }, expected ${FORMAT}). To start from its weights use --init-from.`,
+    );
+  }
+  const config = parseMetadata(path, metadata, "config") as ConfigValues;
+  check(config);
+  const parameters = matchTensors(path, tensors, specs, "");
+  const steps = parseMetadata(path, metadata, "optimizer_steps") as Record<string, number>;
+  const counters = parseMetadata(path, metadata, "counters");
+  if (!isCounters(counters) || specs.some(({ name }) => !Number.isSafeInteger(steps?.[name]))) {
+    throw new DataError(`Cannot resume from ${path}: its counters are damaged.`);
+  }
+  return {
+    parameters,
+    optimizer: {
+      firstMoment: matchTensors(path, tensors, specs, FIRST),
+      secondMoment: matchTensors(path, tensors, specs, SECOND),
+      steps: new Map(Object.entries(steps)),
+    },
+    counters,
+    config,
+    runDirectory: parseMetadata(path, metadata, "run_directory") as string | null,
+  };
+}
+
+/** Read weights alone, from a checkpoint or from a file that holds only SPEC-named tensors. */
+export async function readWeights(
+  path: string,
+  specs: readonly ParameterSpec[],
+): Promise<Map<string, Float32Array>> {
+  const { tensors } = await readSafetensors(path);
+  return matchTensors(path, tensors, specs, "");
+}
+
+/** The newest checkpoint in a folder. */
+export async function newestCheckpoint(directory: string): Promise<string> {
+  let newest: { path: string; time: number } | null = null;
+  try {
+    for await (const entry of Deno.readDir(directory)) {
+      if (!entry.isFile || !entry.name.endsWith(".safetensors")) continue;
+      const path = `${directory}/${entry.name}`;
+      const time = (await Deno.stat(path)).mtime?.getTime() ?? 0;
+      if (!newest || time > newest.time) newest = { path, time };
+    }
+  } catch (error) {
+    throw new DataError(`Cannot look for checkpoints in ${directory}: ${(error as Error).message}`);
+  }
+  if (!newest) {
+    throw new DataError(`Cannot resume: there is no checkpoint (*.safetensors) in ${directory}.`);
+  }
+  return newest.path;
+}

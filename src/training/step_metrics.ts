@@ -1,0 +1,73 @@
+/** The scalars of training steps: kept on the device, read several steps at a time. */
+
+import type { Losses } from "../dbbd/losses.ts";
+import type { Device } from "../gpu/device.ts";
+import { empty, type Tensor } from "../tensor/mod.ts";
+
+/** What SPEC §3 logs for a step. */
+export interface StepMetrics {
+  /** Steps completed before this one, over the whole run. */
+  readonly step: number;
+  readonly loss: number;
+  readonly region: number;
+  readonly point: number;
+  /** Region loss of each level. */
+  readonly regionLevels: readonly number[];
+  /** Mean cosine of the two branches' point features. */
+  readonly alignment: number;
+  /** Unbiased standard deviation over all entries of G2L's point features; near 0: collapse. */
+  readonly featStd: number;
+  /** Mean norm of G2L's point features. */
+  readonly featNorm: number;
+}
+
+/** Steps whose metrics can wait to be read. */
+export const RING_STEPS = 64;
+const LEVELS = 58;
+/** total, region, point, alignment, feat_std, feat_norm, levels: 256 bytes a step. */
+const ROW = 6 + LEVELS;
+
+/** Metrics of steps that were submitted and not yet read. A waiting read stops the event loop: read seldom. */
+export class MetricsRing {
+  readonly #ring: Tensor;
+  readonly #waiting: { step: number; levels: number }[] = [];
+
+  constructor(device: Device) {
+    using _ = device.scope();
+    this.#ring = empty(device, [RING_STEPS, ROW]).keep();
+  }
+
+  /** Steps recorded and not read. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Record a step's metrics behind its own commands. Levels past 58 are not logged. */
+  push(step: number, losses: Losses, features: Tensor): void {
+    if (this.#waiting.length === RING_STEPS) throw new Error("The metrics ring is full");
+    const row = this.#waiting.length * ROW * 4;
+    const levels = losses.regionLevels.slice(0, LEVELS);
+    const { device, slice: { buffer } } = this.#ring;
+    const place = (source: Tensor, column: number) =>
+      device.copy(source.slice, { buffer, offset: row + column * 4, size: source.size * 4 });
+    [losses.total, losses.region, losses.point, features].forEach(place);
+    levels.forEach((loss, l) => place(loss, 6 + l));
+    this.#waiting.push({ step, levels: levels.length });
+  }
+
+  /** Wait for the device and take all that was recorded. */
+  async read(): Promise<StepMetrics[]> {
+    if (this.#waiting.length === 0) return [];
+    const taken = this.#waiting.splice(0);
+    const { device, slice: { buffer } } = this.#ring;
+    const values = new Float32Array(
+      await device.read({ buffer, offset: 0, size: taken.length * ROW * 4 }),
+    );
+    return taken.map(({ step, levels }, i) => {
+      const row = values.subarray(i * ROW, (i + 1) * ROW);
+      const [loss, region, point, alignment, featStd, featNorm] = row;
+      const regionLevels = [...row.subarray(6, 6 + levels)];
+      return { step, loss, region, point, regionLevels, alignment, featStd, featNorm };
+    });
+  }
+}

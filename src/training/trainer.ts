@@ -1,0 +1,427 @@
+/** The training loop: steps, validation, checkpoints. It knows no files but checkpoints, and no log. */
+
+import type { Batch } from "../data/batch.ts";
+import {
+  batchIndices,
+  epochOrder,
+  makeTrainingBatch,
+  makeValidationBatch,
+} from "../data/loader.ts";
+import { Random } from "../data/random.ts";
+import type { Dataset } from "../data/scene.ts";
+import { featureMetrics } from "../dbbd/metrics.ts";
+import { Model } from "../dbbd/model.ts";
+import { uploadBatch } from "../dbbd/region_batch.ts";
+import { DataError, UsageError } from "../errors.ts";
+import { Device } from "../gpu/device.ts";
+import { AdamW } from "../nn/adamw.ts";
+import { learningRate } from "../nn/schedule.ts";
+import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
+import { type Checkpoint, readCheckpoint, readWeights, writeCheckpoint } from "./checkpoint.ts";
+import type { ConfigValues, TrainingConfig } from "./config.ts";
+import { openDatasets } from "./datasets.ts";
+import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
+
+/** What `Trainer.create` may be given instead of what the config says. */
+export interface TrainerOptions {
+  /** Default: opened as config.device asks; then the trainer closes it. */
+  readonly device?: Device;
+  /** Default: as the config says (dataset, data_root). */
+  readonly train?: Dataset;
+  /** Default: as the config says; null where only `train` is given. */
+  readonly validation?: Dataset | null;
+}
+
+/** A validation pass: means over its batches. */
+export interface ValidationMetrics extends Omit<StepMetrics, "step"> {
+  readonly batches: number;
+}
+
+/** What `fit` tells of an epoch. */
+export interface EpochSummary {
+  /** From 0. */
+  readonly epoch: number;
+  /** Mean loss of its steps. */
+  readonly trainLoss: number;
+  readonly learningRate: number;
+  /** Null in epochs without validation. */
+  readonly validation: ValidationMetrics | null;
+  /** Whether the validation loss (training loss, where there is no validation set) is the lowest so far. */
+  readonly best: boolean;
+}
+
+/** Where a step stands in the run, for progress. */
+export interface StepReport extends StepMetrics {
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  readonly stepsPerEpoch: number;
+  readonly learningRate: number;
+  /** Points trained on per second since the last report. */
+  readonly pointsPerSecond: number;
+}
+
+/** Hooks of `fit`. They are awaited; what they throw ends the run. */
+export interface FitOptions {
+  /** For every step, in order, when its numbers have arrived: some steps late. */
+  readonly onStep?: (report: StepReport) => void | Promise<void>;
+  readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
+  /** When aborted the step under way is finished, then `fit` returns. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run went. */
+export interface FitSummary {
+  readonly epochs: readonly EpochSummary[];
+  /** Loss of the first and last step of this call; NaN when there was none. */
+  readonly firstLoss: number;
+  readonly lastLoss: number;
+  readonly steps: number;
+  readonly seconds: number;
+  /** Whether the signal ended it before the last epoch. */
+  readonly interrupted: boolean;
+}
+
+/** How long, in seconds, steps are queued before their numbers are read: a read stops the device for some ms. */
+const READ_EVERY = 0.5;
+
+/**
+ * Trains a model on a dataset.
+ *
+ * ```ts
+ * using trainer = await Trainer.create(TrainingConfig.fromObject({ small_mode: true }));
+ * const { epochs } = await trainer.fit();
+ * await trainer.saveCheckpoint("encoder.safetensors");
+ * ```
+ */
+export class Trainer implements Disposable {
+  readonly config: TrainingConfig;
+  readonly device: Device;
+  readonly model: Model;
+  readonly train: Dataset;
+  readonly validation: Dataset | null;
+  /** Put into checkpoints, so that a resumed run goes on in the same place. */
+  runDirectory: string | null = null;
+
+  readonly #optimizer: AdamW;
+  readonly #ownsDevice: boolean;
+  readonly #ring: MetricsRing;
+  #epoch = 0;
+  #stepInEpoch = 0;
+  #step = 0;
+  #epochLossSum = 0;
+  #bestLoss: number | null = null;
+
+  private constructor(
+    config: TrainingConfig,
+    device: Device,
+    options: Required<TrainerOptions>,
+    owns: boolean,
+  ) {
+    this.config = config;
+    this.device = device;
+    this.train = options.train;
+    this.validation = options.validation;
+    this.#ownsDevice = owns;
+    this.model = new Model(device, config);
+    this.model.parameters.initialise(config.seed);
+    this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
+    this.#ring = new MetricsRing(device);
+  }
+
+  /**
+   * A trainer with freshly initialised weights.
+   *
+   * Throws UsageError or DataError for data that cannot be opened, NoDeviceError where there is no device.
+   */
+  static async create(config: TrainingConfig, options: TrainerOptions = {}): Promise<Trainer> {
+    const { train, validation } = options.train
+      ? { train: options.train, validation: options.validation ?? null }
+      : await openDatasets(config);
+    if (train.length === 0) throw new DataError("Cannot train: there are no training scenes.");
+    const device = options.device ?? await Device.create({ request: config.device });
+    return new Trainer(config, device, { device, train, validation }, !options.device);
+  }
+
+  /** Epochs completed. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Steps completed, over all epochs. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Steps of an epoch. */
+  get stepsPerEpoch(): number {
+    return Math.ceil(this.train.length / this.config.batch_size);
+  }
+
+  /** The learning rate of the epoch under way. */
+  get learningRate(): number {
+    return learningRate(this.config, this.#epoch);
+  }
+
+  /** The batch that the next step trains on, made from seed and counters alone. */
+  nextBatch(): Promise<Batch> {
+    return this.#batch(this.#epoch, this.#stepInEpoch);
+  }
+
+  #batch(epoch: number, stepInEpoch: number): Promise<Batch> {
+    const { config, train } = this;
+    const order = epochOrder(train.length, config.seed, epoch, true);
+    return makeTrainingBatch(train, batchIndices(order, config.batch_size)[stepInEpoch], {
+      seed: config.seed,
+      epoch,
+      step: stepInEpoch,
+      augmentation: config.augmentation,
+      maxHierarchyDepth: config.max_hierarchy_depth,
+      featureWidth: config.input_feat_dim,
+    });
+  }
+
+  /** Rows for the point loss; null when there are no more points than samples. */
+  #sample(points: number, purpose: string, counter: number): RowIndex | null {
+    const { point_num_samples: count, seed } = this.config;
+    if (points <= count) return null;
+    const rows = new Random(seed, purpose, counter).sampleWithoutReplacement(points, count);
+    return rowIndex(this.device, rows, points);
+  }
+
+  /** Record and submit one step; nothing waits. */
+  #submit(batch: Batch): void {
+    const { device, model } = this;
+    device.check();
+    using _ = device.scope();
+    const deviceBatch = uploadBatch(device, batch);
+    model.parameters.zeroGradients();
+    const output = model.encode(deviceBatch);
+    const losses = model.losses(output, this.#sample(batch.pointCount, "point sample", this.#step));
+    const touched = losses.total.backward();
+    this.#optimizer.step(this.learningRate, touched);
+    this.#ring.push(this.#step, losses, featureMetrics(output.g2l.points, output.l2g.points));
+    device.flush();
+    device.pool.tick();
+    this.#step++;
+    this.#stepInEpoch++;
+  }
+
+  /** Train on one batch and wait for its numbers. `fit` is faster: it reads several steps at a time. */
+  async trainStep(batch: Batch): Promise<StepMetrics> {
+    this.#submit(batch);
+    const [metrics] = await this.#read();
+    if (this.#stepInEpoch >= this.stepsPerEpoch) this.#endEpoch();
+    return metrics;
+  }
+
+  async #read(): Promise<StepMetrics[]> {
+    const all = await this.#ring.read();
+    for (const { step, loss } of all) {
+      if (!Number.isFinite(loss)) {
+        throw new DataError(
+          `Training diverged: the loss of step ${step} is ${loss}. Nothing was saved after it. ` +
+            `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
+        );
+      }
+      this.#epochLossSum += loss;
+    }
+    return all;
+  }
+
+  #endEpoch(): number {
+    const mean = this.#epochLossSum / this.stepsPerEpoch;
+    this.#epoch++;
+    this.#stepInEpoch = 0;
+    this.#epochLossSum = 0;
+    return mean;
+  }
+
+  /** Losses on the validation set: no augmentation, no gradients, no change of any parameter. */
+  async validate(): Promise<ValidationMetrics> {
+    const { device, model, config, validation } = this;
+    if (!validation || validation.length === 0) {
+      throw new UsageError("Cannot validate: there are no validation scenes.");
+    }
+    using _ = noGrad(device);
+    const ring = this.#ring;
+    if (ring.waiting > 0) throw new Error("Steps are still waiting to be read");
+    const order = epochOrder(validation.length, config.seed, 0, false);
+    const all: StepMetrics[] = [];
+    for (const [k, indices] of batchIndices(order, config.batch_size).entries()) {
+      const batch = await makeValidationBatch(validation, indices, {
+        maxHierarchyDepth: config.max_hierarchy_depth,
+        featureWidth: config.input_feat_dim,
+      });
+      using _scope = device.scope();
+      const output = model.encode(uploadBatch(device, batch));
+      const sample = this.#sample(batch.pointCount, "validation sample", k);
+      ring.push(
+        k,
+        model.losses(output, sample),
+        featureMetrics(output.g2l.points, output.l2g.points),
+      );
+      device.flush();
+      if (ring.waiting === RING_STEPS) all.push(...await ring.read());
+    }
+    all.push(...await ring.read());
+    const mean = (value: (metrics: StepMetrics) => number) =>
+      all.reduce((sum, metrics) => sum + value(metrics), 0) / all.length;
+    const levels = Math.max(...all.map(({ regionLevels }) => regionLevels.length));
+    return {
+      batches: all.length,
+      loss: mean((m) => m.loss),
+      region: mean((m) => m.region),
+      point: mean((m) => m.point),
+      // A batch that is shallower than others has no loss at the deepest levels: the mean is over those that do.
+      regionLevels: Array.from({ length: levels }, (_, l) => {
+        const having = all.filter(({ regionLevels }) => l < regionLevels.length);
+        return having.reduce((sum, m) => sum + m.regionLevels[l], 0) / having.length;
+      }),
+      alignment: mean((m) => m.alignment),
+      featStd: mean((m) => m.featStd),
+      featNorm: mean((m) => m.featNorm),
+    };
+  }
+
+  /** Train until `num_epochs` epochs are complete, from wherever the trainer stands. */
+  async fit(options: FitOptions = {}): Promise<FitSummary> {
+    const { config, stepsPerEpoch } = this;
+    const started = performance.now();
+    const epochs: EpochSummary[] = [];
+    const firstStep = this.#step;
+    let firstLoss = NaN;
+    let lastLoss = NaN;
+    let interrupted = false;
+    // Batches are prepared while the device works on the step before.
+    let next = this.#epoch < config.num_epochs ? this.nextBatch() : null;
+    const pace = { points: 0, since: performance.now(), queue: 1 };
+    while (next && !interrupted) {
+      const batch = await next;
+      this.#submit(batch);
+      pace.points += batch.pointCount;
+      interrupted = options.signal?.aborted ?? false;
+      const epochDone = this.#stepInEpoch === stepsPerEpoch;
+      next = this.#prefetch(epochDone);
+      // An error of the batch shows where it is awaited, not before.
+      next?.catch(() => {});
+      if (this.#ring.waiting >= pace.queue || epochDone || interrupted) {
+        const arrived = await this.#read();
+        const seconds = (performance.now() - pace.since) / 1000;
+        pace.queue = Math.min(
+          RING_STEPS,
+          Math.max(1, Math.floor(READ_EVERY * arrived.length / seconds)),
+        );
+        for (const [i, metrics] of arrived.entries()) {
+          if (Number.isNaN(firstLoss)) firstLoss = metrics.loss;
+          lastLoss = metrics.loss;
+          await options.onStep?.({
+            ...metrics,
+            epoch: this.#epoch,
+            stepInEpoch: this.#stepInEpoch - arrived.length + i,
+            stepsPerEpoch,
+            learningRate: this.learningRate,
+            pointsPerSecond: pace.points / seconds,
+          });
+        }
+        pace.points = 0;
+        pace.since = performance.now();
+      }
+      if (epochDone) {
+        const summary = await this.#finishEpoch();
+        epochs.push(summary);
+        await options.onEpoch?.(summary);
+        interrupted ||= options.signal?.aborted ?? false;
+        pace.since = performance.now();
+      }
+    }
+    await next?.catch(() => {});
+    return {
+      epochs,
+      firstLoss,
+      lastLoss,
+      steps: this.#step - firstStep,
+      seconds: (performance.now() - started) / 1000,
+      interrupted: interrupted && this.#epoch < config.num_epochs,
+    };
+  }
+
+  #prefetch(epochDone: boolean): Promise<Batch> | null {
+    if (!epochDone) return this.#batch(this.#epoch, this.#stepInEpoch);
+    return this.#epoch + 1 < this.config.num_epochs ? this.#batch(this.#epoch + 1, 0) : null;
+  }
+
+  async #finishEpoch(): Promise<EpochSummary> {
+    const { config } = this;
+    const rate = this.learningRate;
+    const epoch = this.#epoch;
+    const trainLoss = this.#endEpoch();
+    const last = this.#epoch >= config.num_epochs;
+    const due = this.#epoch % config.eval_interval === 0 || last;
+    const validation = this.validation && this.validation.length > 0 && due
+      ? await this.validate()
+      : null;
+    const judged = this.validation && this.validation.length > 0 ? validation?.loss : trainLoss;
+    const best = judged !== undefined && judged < (this.#bestLoss ?? Infinity);
+    if (best) this.#bestLoss = judged;
+    return { epoch, trainLoss, learningRate: rate, validation, best };
+  }
+
+  /** Write everything needed to go on as if the run had never stopped. Atomic. */
+  async saveCheckpoint(path: string): Promise<void> {
+    await this.#read();
+    await writeCheckpoint(path, this.model.parameters.specs, {
+      parameters: await this.model.parameters.read(),
+      optimizer: await this.#optimizer.state(),
+      counters: {
+        epoch: this.#epoch,
+        stepInEpoch: this.#stepInEpoch,
+        step: this.#step,
+        epochLossSum: this.#epochLossSum,
+        bestLoss: this.#bestLoss,
+      },
+      config: this.config.toObject(),
+      runDirectory: this.runDirectory,
+    });
+  }
+
+  /**
+   * Go on from a checkpoint: weights, optimiser and counters. Nothing changes if the file does not fit.
+   * @param check is shown the checkpoint's config before its weights are looked at, and may refuse it
+   */
+  async loadCheckpoint(
+    path: string,
+    check: (saved: ConfigValues) => void = () => {},
+  ): Promise<Checkpoint> {
+    const checkpoint = await readCheckpoint(path, this.model.parameters.specs, check);
+    if (checkpoint.counters.stepInEpoch >= this.stepsPerEpoch) {
+      throw new DataError(
+        `Cannot resume from ${path}: it stands at step ${checkpoint.counters.stepInEpoch} of an epoch, and ` +
+          `epochs have ${this.stepsPerEpoch} steps now. Use the same scenes and batch_size.`,
+      );
+    }
+    await this.#read();
+    this.model.parameters.writeFlat(this.model.parameters.values, checkpoint.parameters);
+    this.#optimizer.restore(checkpoint.optimizer);
+    const { counters } = checkpoint;
+    this.#epoch = counters.epoch;
+    this.#stepInEpoch = counters.stepInEpoch;
+    this.#step = counters.step;
+    this.#epochLossSum = counters.epochLossSum;
+    this.#bestLoss = counters.bestLoss;
+    this.runDirectory = checkpoint.runDirectory;
+    return checkpoint;
+  }
+
+  /** Take weights alone, also from a file written by PyTorch; counters and optimiser stay fresh. */
+  async loadWeights(path: string): Promise<void> {
+    const { parameters } = this.model;
+    parameters.writeFlat(parameters.values, await readWeights(path, parameters.specs));
+  }
+
+  /** Free the model, and the device if the trainer opened it. */
+  [Symbol.dispose](): void {
+    this.#optimizer[Symbol.dispose]();
+    this.model[Symbol.dispose]();
+    if (this.#ownsDevice) this.device[Symbol.dispose]();
+  }
+}
