@@ -1,0 +1,303 @@
+/** From a cloud as a file holds it to one to train on: cleaned, thinned, placed, with normals. */
+
+import { DataError, UsageError } from "../errors.ts";
+import { sampleMesh } from "./mesh_sampling.ts";
+import { estimateNormals, type NormalOrientation } from "./normals.ts";
+import type { Attribute, PointCloud } from "./point_cloud.ts";
+import { groupPoints } from "./point_groups.ts";
+import { Random } from "./random.ts";
+
+/** What `prepare` does, in this order. */
+export interface PrepareOptions {
+  /**
+   * Meshes become this many points on their surface; 0 takes their vertices. Default 4096. Files without
+   * triangles are point clouds as they are.
+   */
+  readonly meshPoints: number;
+  /** Of points in one place, to the bit, only the first stays. Default true. */
+  readonly removeDuplicates: boolean;
+  /** Edge of the cubes that keep one point each, in the file's units; 0 keeps all. Default 0. */
+  readonly voxelSize: number;
+  /** Largest number of points; more are thinned by drawing from them. 0: no limit. Default 0. */
+  readonly maxPoints: number;
+  /** Puts the middle of the cloud's bounds at 0, 0, 0 (the origin keeps where it was). Default true. */
+  readonly center: boolean;
+  /**
+   * Objects: moves the centroid to 0, 0, 0 and scales the farthest point to distance 1. Scenes stay in metres.
+   * Default false.
+   */
+  readonly unitScale: boolean;
+  /**
+   * `auto` keeps the file's normals (made unit length) and estimates those that are missing, zero or not finite;
+   * `estimate` estimates all; `keep` leaves what the file has. Default auto.
+   */
+  readonly normals: "auto" | "estimate" | "keep";
+  /** Points that a normal's plane is fitted to, at least 3. Default 16. */
+  readonly normalNeighbors: number;
+  /** Which side estimated normals are on. Default consistent. */
+  readonly normalOrientation: NormalOrientation;
+  /** Chooses mesh samples and which points a limit keeps. Default 42. */
+  readonly seed: number;
+}
+
+/** The values that stand where nothing else is said. */
+export const PREPARE_DEFAULTS: PrepareOptions = {
+  meshPoints: 4096,
+  removeDuplicates: true,
+  voxelSize: 0,
+  maxPoints: 0,
+  center: true,
+  unitScale: false,
+  normals: "auto",
+  normalNeighbors: 16,
+  normalOrientation: "consistent",
+  seed: 42,
+};
+
+/** What became of a cloud's points. */
+export interface PrepareReport {
+  /** Points (a mesh: vertices) of the file. */
+  readonly read: number;
+  /** Points drawn from a mesh's surface; 0 for a point cloud. */
+  readonly sampled: number;
+  /** Removed because a coordinate is not finite. */
+  readonly nonFinite: number;
+  /** Removed because another point is in the same place. */
+  readonly duplicates: number;
+  /** Removed by the voxels. */
+  readonly voxels: number;
+  /** Removed by the limit. */
+  readonly limit: number;
+  /** Points left. */
+  readonly kept: number;
+  /** How many of them have estimated normals. */
+  readonly estimatedNormals: number;
+  /** What coordinates were multiplied by; 1 without unit scaling. */
+  readonly scale: number;
+}
+
+/**
+ * Prepares a cloud. Attributes follow their points; the tree is built afterwards.
+ *
+ * @param where names the cloud in messages
+ * @throws {UsageError} when an option is out of range
+ * @throws {DataError} when no point is left, or the voxels are too small for the cloud's extent
+ */
+export function prepare(
+  cloud: PointCloud,
+  options: Partial<PrepareOptions> = {},
+  where = "the point cloud",
+): { cloud: PointCloud; report: PrepareReport } {
+  const settings = { ...PREPARE_DEFAULTS, ...options };
+  checkOptions(settings);
+  const isMesh = cloud.triangles !== undefined && settings.meshPoints > 0;
+  const points = isMesh ? sampleMesh(cloud, settings.meshPoints, settings.seed, where) : cloud;
+  const finite = keep(points, finitePoints(points.coords));
+  const distinct = settings.removeDuplicates ? keep(finite, distinctPoints(finite.coords)) : finite;
+  const thinned = settings.voxelSize > 0
+    ? keep(distinct, voxelPoints(distinct.coords, settings.voxelSize, where))
+    : distinct;
+  const limited = settings.maxPoints > 0 && thinned.count > settings.maxPoints
+    ? keep(
+      thinned,
+      new Random(settings.seed, "point limit").sampleWithoutReplacement(
+        thinned.count,
+        settings.maxPoints,
+      ),
+    )
+    : thinned;
+  if (limited.count === 0) {
+    throw new DataError(
+      `Cannot prepare ${where}: expected points, got ${cloud.count}, of which none is finite.`,
+    );
+  }
+  const { placed, scale } = place(limited, settings);
+  const { attributes, estimated } = withNormals(placed, settings);
+  return {
+    cloud: { ...placed, attributes, triangles: undefined },
+    report: {
+      read: cloud.count,
+      sampled: isMesh ? points.count : 0,
+      nonFinite: points.count - finite.count,
+      duplicates: finite.count - distinct.count,
+      voxels: distinct.count - thinned.count,
+      limit: thinned.count - limited.count,
+      kept: limited.count,
+      estimatedNormals: estimated,
+      scale,
+    },
+  };
+}
+
+function checkOptions(options: PrepareOptions): void {
+  const whole = (name: "meshPoints" | "maxPoints" | "normalNeighbors", min: number): void => {
+    const value = options[name];
+    if (Number.isSafeInteger(value) && value >= min) return;
+    throw new UsageError(
+      `Cannot prepare with ${name} ${value}: expected a whole number of ${min} or more`,
+    );
+  };
+  whole("meshPoints", 0);
+  whole("maxPoints", 0);
+  whole("normalNeighbors", 3);
+  if (!(options.voxelSize >= 0 && options.voxelSize < Infinity)) {
+    throw new UsageError(
+      `Cannot prepare with voxelSize ${options.voxelSize}: expected an edge length of 0 or more`,
+    );
+  }
+}
+
+/** The chosen points, all of them where `chosen` is as long as the cloud. */
+function keep(cloud: PointCloud, chosen: Uint32Array): PointCloud {
+  if (chosen.length === cloud.count) return cloud;
+  const attributes = new Map<string, Attribute>();
+  for (const [name, { width, data }] of cloud.attributes) {
+    attributes.set(name, { width, data: rows(data, width, chosen) });
+  }
+  const coords = rows(cloud.coords, 3, chosen);
+  return { count: chosen.length, coords, origin: cloud.origin, attributes };
+}
+
+function rows<T extends Attribute["data"]>(data: T, width: number, chosen: Uint32Array): T {
+  const out = new (data.constructor as new (length: number) => T)(chosen.length * width);
+  for (let i = 0; i < chosen.length; i++) {
+    for (let k = 0; k < width; k++) out[i * width + k] = data[chosen[i] * width + k];
+  }
+  return out;
+}
+
+function finitePoints(coords: Float32Array): Uint32Array {
+  const chosen = new Uint32Array(coords.length / 3);
+  let count = 0;
+  for (let i = 0; i < chosen.length; i++) {
+    // A sum of three float32 in float64 is finite exactly when all are.
+    if (Number.isFinite(coords[3 * i] + coords[3 * i + 1] + coords[3 * i + 2])) chosen[count++] = i;
+  }
+  return chosen.subarray(0, count);
+}
+
+function distinctPoints(coords: Float32Array): Uint32Array {
+  // + 0 turns −0, which is the same place, into 0.
+  const places = new Int32Array(coords.map((value) => value + 0).buffer);
+  const { count, groupOf } = groupPoints(places);
+  const chosen = new Uint32Array(count);
+  let next = 0;
+  for (let i = 0; i < groupOf.length; i++) if (groupOf[i] === next) chosen[next++] = i;
+  return chosen;
+}
+
+/** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
+function voxelPoints(coords: Float32Array, size: number, where: string): Uint32Array {
+  const keys = new Int32Array(coords.length);
+  for (let k = 0; k < 3; k++) {
+    let min = Infinity;
+    for (let i = k; i < coords.length; i += 3) if (coords[i] < min) min = coords[i];
+    for (let i = k; i < coords.length; i += 3) {
+      const cell = Math.floor((coords[i] - min) / size);
+      if (cell > 0x7fffffff) {
+        throw new DataError(
+          `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones.`,
+        );
+      }
+      keys[i] = cell;
+    }
+  }
+  const { count, groupOf } = groupPoints(keys);
+  const means = new Float64Array(3 * count);
+  const sizes = new Uint32Array(count);
+  for (let i = 0; i < groupOf.length; i++) {
+    sizes[groupOf[i]]++;
+    for (let k = 0; k < 3; k++) means[3 * groupOf[i] + k] += coords[3 * i + k];
+  }
+  const chosen = new Uint32Array(count);
+  const nearest = new Float64Array(count).fill(Infinity);
+  for (let i = 0; i < groupOf.length; i++) {
+    const group = groupOf[i];
+    let distance = 0;
+    for (let k = 0; k < 3; k++) {
+      const offset = coords[3 * i + k] - means[3 * group + k] / sizes[group];
+      distance += offset * offset;
+    }
+    if (distance < nearest[group]) {
+      nearest[group] = distance;
+      chosen[group] = i;
+    }
+  }
+  return chosen.sort();
+}
+
+/** Moves and scales as asked. Without scaling, origin + coords stay the file's coordinates. */
+function place(
+  cloud: PointCloud,
+  { center, unitScale }: PrepareOptions,
+): { placed: PointCloud; scale: number } {
+  if (!center && !unitScale) return { placed: cloud, scale: 1 };
+  const middle = unitScale ? centroid(cloud.coords) : middleOfBounds(cloud.coords);
+  const [mx, my, mz] = middle;
+  const { coords, origin } = cloud;
+  let farthest = 0;
+  for (let i = 0; unitScale && i < coords.length; i += 3) {
+    const x = coords[i] - mx;
+    const y = coords[i + 1] - my;
+    const z = coords[i + 2] - mz;
+    farthest = Math.max(farthest, x * x + y * y + z * z);
+  }
+  const scale = farthest > 0 ? 1 / Math.sqrt(farthest) : 1;
+  const moved = new Float32Array(coords.length);
+  for (let i = 0; i < coords.length; i += 3) {
+    moved[i] = (coords[i] - mx) * scale;
+    moved[i + 1] = (coords[i + 1] - my) * scale;
+    moved[i + 2] = (coords[i + 2] - mz) * scale;
+  }
+  const newOrigin = unitScale
+    ? [0, 0, 0] as const
+    : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
+  return { placed: { ...cloud, coords: moved, origin: newOrigin }, scale };
+}
+
+function centroid(coords: Float32Array): number[] {
+  const sums = [0, 0, 0];
+  for (let i = 0; i < coords.length; i++) sums[i % 3] += coords[i];
+  return sums.map((sum) => 3 * sum / coords.length);
+}
+
+function middleOfBounds(coords: Float32Array): number[] {
+  const min = [Infinity, Infinity, Infinity];
+  const max = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < coords.length; i++) {
+    const k = i % 3;
+    if (coords[i] < min[k]) min[k] = coords[i];
+    if (coords[i] > max[k]) max[k] = coords[i];
+  }
+  return min.map((low, k) => (low + max[k]) / 2);
+}
+
+/** The attributes with the normals asked for, and how many of those are estimated. */
+function withNormals(
+  { coords, count, attributes }: PointCloud,
+  settings: PrepareOptions,
+): { attributes: ReadonlyMap<string, Attribute>; estimated: number } {
+  if (settings.normals === "keep") return { attributes, estimated: 0 };
+  const given = settings.normals === "auto" ? attributes.get("normals") : undefined;
+  const normals = new Float32Array(3 * count);
+  const missing: number[] = [];
+  const values = given?.width === 3 ? given.data : normals;
+  for (let i = 0; i < count; i++) {
+    const x = values[3 * i];
+    const y = values[3 * i + 1];
+    const z = values[3 * i + 2];
+    const length = Math.sqrt(x * x + y * y + z * z);
+    if (length > 1e-12 && length < Infinity) {
+      normals[3 * i] = x / length;
+      normals[3 * i + 1] = y / length;
+      normals[3 * i + 2] = z / length;
+    } else missing.push(i);
+  }
+  if (missing.length > 0) {
+    const all = estimateNormals(coords, settings.normalNeighbors, settings.normalOrientation);
+    for (const i of missing) normals.set(all.subarray(3 * i, 3 * i + 3), 3 * i);
+  }
+  const out = new Map(attributes);
+  out.set("normals", { width: 3, data: normals });
+  return { attributes: out, estimated: missing.length };
+}
