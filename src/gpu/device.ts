@@ -60,6 +60,8 @@ export interface RowDispatch {
 }
 
 const ARENA_BYTES = 1 << 20;
+/** Kernels named in a message. */
+const RECENT = 12;
 
 function debugLevel(): number {
   if (Deno.permissions.querySync({ name: "env", variable: "DBBD_DEBUG" }).state !== "granted") {
@@ -84,8 +86,12 @@ export class Device implements Disposable {
   readonly maxBindingBytes: number;
   /** Counters since the device was made: what a benchmark reports. */
   readonly counters = { dispatches: 0, submissions: 0 };
+  /** Called by `read` and `sync` when what was recorded is done; they throw what it throws. For checks of results. */
+  afterWait: (() => Promise<void>) | null = null;
 
   #failure: Error | null = null;
+  /** The kernels dispatched last, latest at the end: the device's messages seldom name one. */
+  readonly #recent = new Set<string>();
   #closed = false;
   #scope: Scope | null = null;
   #encoder: GPUCommandEncoder | null = null;
@@ -112,6 +118,9 @@ export class Device implements Disposable {
       size: ARENA_BYTES,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
+    if (this.debug >= 1) {
+      console.error(`[dbbd] ${this.description}, ${formatBytes(this.maxBindingBytes)} a binding`);
+    }
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fail((event as GPUUncapturedErrorEvent).error);
@@ -165,7 +174,10 @@ export class Device implements Disposable {
           `${formatBytes(live)} in use (most so far ${formatBytes(peak)}). ` +
           `Use a smaller batch_size, smaller scenes or small_mode.`,
       )
-      : new DeviceError(`The device refused a command: ${error.message}`);
+      : new DeviceError(
+        `The device refused a command: ${error.message.trim()}\n` +
+          `Kernels dispatched last: ${[...this.#recent].reverse().join(", ") || "none"}.`,
+      );
   }
 
   /** Throw what has gone wrong so far, if anything has. */
@@ -183,10 +195,13 @@ export class Device implements Disposable {
     return scope;
   }
 
-  /** A buffer with undefined content, owned by the innermost scope. */
-  allocate(bytes: number, label: string): OwnedBuffer {
+  /**
+   * A buffer with undefined content, owned by the innermost scope, or with `scoped` false by the caller, who
+   * releases it.
+   */
+  allocate(bytes: number, label: string, scoped = true): OwnedBuffer {
     const buffer = new OwnedBuffer(this.pool.acquire(bytes, label), label);
-    this.#scope?.adopt(buffer);
+    if (scoped) this.#scope?.adopt(buffer);
     return buffer;
   }
 
@@ -234,6 +249,9 @@ export class Device implements Disposable {
       : groups;
     if (x === 0 || y === 0 || z === 0) return;
     if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
+    this.#recent.delete(kernel.name);
+    this.#recent.add(kernel.name);
+    if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.values().next().value!);
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
       const slice = bind[name];
       if (!slice) throw new Error(`Kernel ${kernel.name}: binding ${name} is missing`);
@@ -250,7 +268,8 @@ export class Device implements Disposable {
         binding: index,
         resource: {
           buffer: slice.buffer.gpu,
-          offset: slice.offset,
+          // No bytes are no binding: the buffer's first four stand in, its end may have none left.
+          offset: slice.size > 0 ? slice.offset : 0,
           size: Math.max(4, Math.ceil(slice.size / 4) * 4),
         },
       };
@@ -371,14 +390,12 @@ export class Device implements Disposable {
     this.#endPass();
     this.#commands().copyBufferToBuffer(source.buffer.gpu, source.offset, staging, 0, size);
     this.flush();
+    const failure = await staging.mapAsync(GPUMapMode.READ).then(() => null, (error) => error);
     try {
-      await staging.mapAsync(GPUMapMode.READ);
-      this.check();
-      return staging.getMappedRange().slice(0);
-    } catch (error) {
+      // The device's own account of what went wrong, where it gives one, tells more than a map that failed.
       await this.#settle();
-      this.check();
-      throw error;
+      if (failure) throw failure;
+      return staging.getMappedRange().slice(0);
     } finally {
       staging.destroy();
     }
@@ -389,12 +406,13 @@ export class Device implements Disposable {
     this.flush();
     await this.gpu.queue.onSubmittedWorkDone();
     await this.#settle();
-    this.check();
   }
 
-  /** Error events are delivered as tasks of the event loop; let those that wait arrive. */
-  #settle(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, 0));
+  /** Throw what failed. Errors are delivered as tasks of the event loop; let those that wait arrive first. */
+  async #settle(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.check();
+    await this.afterWait?.();
   }
 
   /** Free the device and all its memory. */

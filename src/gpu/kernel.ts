@@ -17,7 +17,10 @@ interface Param {
   readonly float: boolean;
 }
 
-/** Numbers put before the source as module constants; this is how a kernel is specialised. */
+/**
+ * Numbers put before the source as module constants; this is how a kernel is specialised. Whole numbers become
+ * u32, others f32.
+ */
 export type KernelConstants = Readonly<Record<string, number | boolean>>;
 
 /** Values for the fields of the shader's `Params` struct, by name. */
@@ -40,18 +43,29 @@ export interface Kernel {
 const BINDING =
   /@group\(0\)\s*@binding\((\d+)\)\s*var<\s*(uniform|storage\s*,\s*read_write|storage\s*,\s*read|storage)\s*>\s*(\w+)\s*:/g;
 
-function constantLines(constants: KernelConstants): string {
+function constantLines(kernel: string, constants: KernelConstants): string {
   return Object.entries(constants).map(([name, value]) => {
     if (typeof value === "boolean") return `const ${name} = ${value};\n`;
-    if (Number.isInteger(value)) return `const ${name} = ${value}u;\n`;
+    if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) {
+      return `const ${name} = ${value}u;\n`;
+    }
+    if (!Number.isFinite(value) || Number.isInteger(value)) {
+      throw new Error(
+        `Kernel ${kernel}: constant ${name} is ${value}, expected a fraction or a whole number of u32`,
+      );
+    }
     return `const ${name} = ${value.toExponential()}f;\n`;
   }).join("");
+}
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, "");
 }
 
 function parseParams(name: string, code: string): Param[] {
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(code)?.[1];
   if (body === undefined) throw new Error(`Kernel ${name}: binding params without struct Params`);
-  return [...body.replace(/\/\/.*$/gm, "").matchAll(/(\w+)\s*:\s*(\w+)/g)].map(
+  return [...body.matchAll(/(\w+)\s*:\s*(\w+)/g)].map(
     ([, field, type]) => {
       if (type !== "u32" && type !== "f32") {
         throw new Error(
@@ -70,10 +84,11 @@ export function compileKernel(
   source: string,
   constants: KernelConstants,
 ): Kernel {
-  const code = constantLines(constants) + prelude + source;
+  const code = constantLines(name, constants) + prelude + source;
+  const declarations = withoutComments(code);
   const bindings: KernelBinding[] = [];
   let paramsBinding = -1;
-  for (const [, index, kind, variable] of code.matchAll(BINDING)) {
+  for (const [, index, kind, variable] of declarations.matchAll(BINDING)) {
     if (variable === "params") paramsBinding = Number(index);
     else {
       const access = kind === "uniform"
@@ -84,7 +99,7 @@ export function compileKernel(
       bindings.push({ name: variable, index: Number(index), access });
     }
   }
-  const params = paramsBinding < 0 ? [] : parseParams(name, code);
+  const params = paramsBinding < 0 ? [] : parseParams(name, declarations);
   const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
     binding: index,
     visibility: GPUShaderStage.COMPUTE,

@@ -13,7 +13,6 @@ export {
   Tensor,
   tensor,
   type TensorData,
-  watchOperations,
   zeros,
 } from "./tensor.ts";
 export { makeRuns, type Runs, runsOfLengths, type RunStage } from "./runs.ts";

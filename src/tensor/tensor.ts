@@ -1,6 +1,7 @@
 /** Tensors on the device and the tape that differentiates them. */
 
 import type { BufferSlice, Device } from "../gpu/device.ts";
+import { watchOutput } from "./nan_watch.ts";
 import accumulateWgsl from "../../shaders/accumulate.wgsl" with { type: "text" };
 
 /** Element types; all are four bytes wide. */
@@ -216,19 +217,11 @@ export function record(
   inputs: readonly Tensor[],
   backward: TapeNode["backward"],
 ): Tensor {
-  if (out.device.debug >= 3) watchers.get(out.device)?.(op, out);
+  if (out.device.debug >= 3) watchOutput(op, out);
   if (!gradientsOff.get(out.device) && inputs.some((input) => input.tracked)) {
     out.node = { op, inputs, backward };
   }
   return out;
-}
-
-type Watcher = (op: string, out: Tensor) => void;
-const watchers = new WeakMap<Device, Watcher>();
-
-/** Call `watch` with every operation's output (and its gradients) when the device's debug level is 3. */
-export function watchOperations(device: Device, watch: Watcher): void {
-  watchers.set(device, watch);
 }
 
 /** target += gradient, in place. */
@@ -295,7 +288,7 @@ function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
     const { inputs, op } = current.node;
     current.node.backward(own).forEach((value, i) => {
       if (!value || !inputs[i].tracked) return;
-      if (device.debug >= 3) watchers.get(device)?.(`gradient of ${op}`, value);
+      if (device.debug >= 3) watchOutput(`the gradient of ${op}`, value);
       add(inputs[i], value);
     });
   }

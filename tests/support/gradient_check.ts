@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Random } from "../../src/data/random.ts";
-import { elements, formatShape, mul, sum, type Tensor, tensor } from "../../src/tensor/mod.ts";
+import { elements, formatShape, mul, sum, Tensor, tensor } from "../../src/tensor/mod.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { testDevice } from "./device.ts";
 import type { Matrix } from "./matrix.ts";
@@ -44,6 +44,32 @@ function compare(
   }
 }
 
+/** Inputs one after the other in one buffer, as parameters are: operations must mind where a tensor starts. */
+function inOneBuffer(
+  device: Device,
+  data: readonly Float32Array[],
+  shapes: readonly (readonly number[])[],
+): Tensor[] {
+  let size = 64; // in elements; no input starts at 0
+  const starts = data.map((array) => {
+    const start = size;
+    size += Math.ceil(array.length / 64) * 64;
+    return start;
+  });
+  const all = new Float32Array(size).fill(NaN);
+  data.forEach((array, k) => all.set(array, starts[k]));
+  const { buffer } = tensor(device, all).slice;
+  return data.map((array, k) =>
+    new Tensor(
+      device,
+      shapes[k],
+      "f32",
+      { buffer, offset: starts[k] * 4, size: array.length * 4 },
+      true,
+    )
+  );
+}
+
 /**
  * Run `op` on random inputs of these shapes and compare its values with `reference`, and its gradients with
  * central differences of `reference`: of some entries one by one, and of all along random directions. Also: inputs
@@ -72,7 +98,7 @@ export async function checkOp(
   let out: Float32Array, grads: Float32Array[], unchanged: Float32Array[];
   {
     using _ = device.scope();
-    const inputs = data.map((array, k) => tensor(device, array, shapes[k], { requiresGrad: true }));
+    const inputs = inOneBuffer(device, data, shapes);
     const result = op(...inputs);
     if (want.data.length > 0) {
       assertEquals([result.rows, result.cols], [want.rows, want.cols], `${what}: shape`);
