@@ -1,15 +1,16 @@
-/** Small files of the binary formats: arrays, pickles and scenes. What `all_format_samples.ts` adds to the others. */
+/** Small files of the binary formats: arrays, pickles, scenes, laser scans. What `all_format_samples.ts` adds to the others. */
 
 import { treeFromNested } from "../../src/data/region_tree.ts";
 import { encodeSafetensors } from "../../src/data/safetensors.ts";
 import { sceneTensors } from "../../src/data/scene_file.ts";
 import type { FormatSample } from "./format_samples.ts";
+import { lasSample, lazSamples } from "./las_samples.ts";
 import { npyFile, zipFile } from "./npy_samples.ts";
 import { pickleSamples } from "./pickle_samples.ts";
 
 /** Every sample of the binary formats. */
 export function binarySamples(): FormatSample[] {
-  return [...arraySamples(), ...sceneSamples()];
+  return [...arraySamples(), ...sceneSamples(), ...laserSamples()];
 }
 
 const XYZ = Float32Array.from({ length: 15 }, (_, i) => i / 4 - 1);
@@ -48,5 +49,18 @@ function sceneSamples(): FormatSample[] {
       bytes: pickleSamples.get(name)!,
       points: 7,
     })),
+  ];
+}
+
+function laserSamples(): FormatSample[] {
+  const laz = (format: number): FormatSample => ({
+    kind: `LAZ point format ${format}`,
+    fileName: "a.laz",
+    bytes: lazSamples[format].laz,
+    points: 45,
+  });
+  return [
+    { kind: "LAS", fileName: "a.las", bytes: lasSample(), points: 3 },
+    ...[3, 4, 6, 10].map(laz),
   ];
 }

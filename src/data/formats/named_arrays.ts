@@ -3,7 +3,7 @@
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
-import { printable } from "./pickle_text.ts";
+import { printable } from "./printable.ts";
 import { formatError } from "./reader.ts";
 import { nameColumns } from "./text_layout.ts";
 

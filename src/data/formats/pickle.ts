@@ -12,11 +12,11 @@ import {
   latin1Text,
   parseFloatText,
   parseInteger,
-  printable,
   rawUnicode,
   unescape,
 } from "./pickle_text.ts";
 import { isName, type PickleValue, typeName } from "./pickle_values.ts";
+import { printable } from "./printable.ts";
 import { formatError } from "./reader.ts";
 
 /** Something a pickle may name. Without `call` it may be named but not called. */

@@ -1,9 +1,9 @@
 /** How pickles write text and numbers: decimal lines, two's complement, Python string escapes. */
 
 import type { DataError } from "../../errors.ts";
+import { printable } from "./printable.ts";
 
 const MAX_INT_BYTES = 64;
-const MAX_PRINTED = 256;
 const latin1 = new TextDecoder("latin1");
 
 /** Bytes one by one as characters 0 to 255, the way Python 2 strings hold binary data. */
@@ -26,13 +26,6 @@ export function latin1Bytes(text: string): Uint8Array | undefined {
     bytes[i] = code;
   }
   return bytes;
-}
-
-/** Text from a file as it may stand in a message: short, without control characters. */
-export function printable(text: string): string {
-  const short = text.length > MAX_PRINTED ? `${text.slice(0, MAX_PRINTED)}…` : text;
-  // deno-lint-ignore no-control-regex
-  return short.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
 function integer(value: bigint): number | bigint {

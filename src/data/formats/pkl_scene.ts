@@ -9,7 +9,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromArrays, type NamedArray } from "./named_arrays.ts";
 import { flatten } from "./ndarray.ts";
 import { isPickledArray } from "./pickle_arrays.ts";
-import { printable } from "./pickle_text.ts";
+import { printable } from "./printable.ts";
 import type { PickledArray, PickleDict, PickleValue } from "./pickle_values.ts";
 import { typeName } from "./pickle_values.ts";
 import { formatError, type FormatReader } from "./reader.ts";

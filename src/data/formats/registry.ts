@@ -4,6 +4,7 @@ import { extname } from "@std/path";
 import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { safetensorsReader } from "../scene_file.ts";
+import { lasReader } from "./las.ts";
 import { npyReader, npzReader } from "./npy.ts";
 import { objReader } from "./obj.ts";
 import { offReader } from "./off.ts";
@@ -21,6 +22,7 @@ export const formatReaders: readonly FormatReader[] = [
   offReader,
   stlReader,
   objReader,
+  lasReader,
   npyReader,
   npzReader,
   pickleReader,
