@@ -1,0 +1,6 @@
+/** Tests that need a permission are ignored without it, so that a plain `deno test` passes. */
+
+/** Whether any of these permissions is not granted. */
+export function missingPermissions(...names: readonly Deno.PermissionName[]): boolean {
+  return names.some((name) => Deno.permissions.querySync({ name }).state !== "granted");
+}
