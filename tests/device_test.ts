@@ -1,0 +1,248 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { findAdapter, parseDeviceRequest } from "../src/gpu/adapter.ts";
+import { Device } from "../src/gpu/device.ts";
+import { DeviceError, formatBytes, NoDeviceError } from "../src/gpu/errors.ts";
+import { UsageError } from "../src/errors.ts";
+import { empty, mul, scale, sum, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
+import { testDevice } from "./support/device.ts";
+
+/** A kernel that writes `body` to an array of u32; one workgroup of 8. */
+function shader(body: string): string {
+  return `struct Params { n: u32 }
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<uniform> params: Params;
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linear_group(group, groups) * 8u + lane;
+  ${body}
+}`;
+}
+
+async function failure(promise: Promise<unknown>): Promise<DeviceError> {
+  const error: Error = await assertRejects(() => promise);
+  assertInstanceOf(error, DeviceError);
+  return error;
+}
+
+Deno.test("a grid past 65,535 workgroups reaches every element once", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const n = 8 * 70_001 - 3;
+  const out = zeros(device, [n], "u32");
+  const kernel = device.kernel("count", shader("if (i < params.n) { out[i] += i + 1u; }"));
+  device.run(kernel, { out: out.slice }, { n }, Math.ceil(n / 8));
+  const values = await out.integers();
+  assertEquals(values.findIndex((v, i) => v !== i + 1), -1);
+});
+
+Deno.test("no groups are no dispatch", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const out = zeros(device, [8], "u32");
+  const before = device.counters.dispatches;
+  device.run(device.kernel("count", shader("out[i] = 1u;")), { out: out.slice }, { n: 8 }, 0);
+  assertEquals(device.counters.dispatches, before);
+});
+
+Deno.test("writes, dispatches, copies and clears happen in the order they are recorded", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const x = tensor(device, [1, 2]);
+  const doubled = scale(x, 2);
+  device.write(x.slice, new Float32Array([10, 20]));
+  const again = scale(x, 2);
+  const copied = empty(device, [2]);
+  device.copy(again.slice, copied.slice);
+  device.clear(again.slice);
+  assertEquals(
+    await Promise.all([doubled, x, copied, again].map(async (t) => [...await t.data()])),
+    [[2, 4], [10, 20], [20, 40], [0, 0]],
+  );
+});
+
+Deno.test("two reads can be in flight, and each sees what was recorded before it", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const x = tensor(device, [1, 2, 3]);
+  const first = x.data();
+  device.write(x.slice, new Float32Array([4, 5, 6]));
+  const second = x.data();
+  assertEquals([[...await first], [...await second]], [[1, 2, 3], [4, 5, 6]]);
+});
+
+Deno.test("reading nothing gives nothing", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  assertEquals([...await zeros(device, [0, 3]).data()], []);
+});
+
+Deno.test("thousands of dispatches keep their own parameters", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const out = zeros(device, [8], "u32");
+  const kernel = device.kernel("add_n", shader("out[i] += params.n;"));
+  for (let n = 1; n <= 5000; n++) device.run(kernel, { out: out.slice }, { n }, 1);
+  assertEquals([...await out.integers()], Array(8).fill(5000 * 5001 / 2));
+});
+
+Deno.test("a kernel is compiled once for a name and constants", async () => {
+  const device = await testDevice();
+  const kernel = (LANES: number) => device.kernel("constant", shader("out[i] = LANES;"), { LANES });
+  assert(kernel(1) === kernel(1));
+  assert(kernel(1) !== kernel(2));
+});
+
+Deno.test("bindings and parameters that are missing are named", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const out = zeros(device, [8], "u32");
+  const kernel = device.kernel("add_n", shader("out[i] += params.n;"));
+  assertThrows(
+    () => device.run(kernel, {}, { n: 1 }, 1),
+    Error,
+    "Kernel add_n: binding out is missing",
+  );
+  assertThrows(
+    () => device.run(kernel, { out: out.slice }, {}, 1),
+    Error,
+    "parameter n is missing",
+  );
+  await device.sync();
+});
+
+Deno.test("a binding larger than the device allows is refused in words", async () => {
+  using device = await Device.create({ maxBindingBytes: 1024 });
+  using _ = device.scope();
+  const out = zeros(device, [257], "u32");
+  const kernel = device.kernel("add_n", shader("out[i] += params.n;"));
+  const error = assertThrows(
+    () => device.run(kernel, { out: out.slice }, { n: 1 }, 1),
+    DeviceError,
+    "Cannot bind 1.0 KiB as out of add_n: the device allows 1.0 KiB.",
+  ) as Error;
+  assertEquals(error.message.endsWith("Use a smaller batch or smaller scenes."), true);
+});
+
+// A device that failed stays failed, so each of these takes its own.
+const REFUSED: [what: string, expected: RegExp, record: (device: Device, out: Tensor) => void][] = [
+  [
+    "does not parse",
+    /broken[\s\S]*expected expression/,
+    (device, out) =>
+      device.run(device.kernel("broken", shader("let x = ;")), { out: out.slice }, { n: 1 }, 1),
+  ],
+  [
+    "has wrong types",
+    /mistyped[\s\S]*u32/,
+    (device, out) =>
+      device.run(
+        device.kernel("mistyped", shader("out[i] = 1.5;")),
+        { out: out.slice },
+        { n: 1 },
+        1,
+      ),
+  ],
+  [
+    "has too large a grid",
+    /dispatch[\s\S]*too_many/,
+    (device, out) =>
+      device.run(device.kernel("too_many", shader("out[i] = 1u;")), { out: out.slice }, { n: 1 }, [
+        device.limits.maxComputeWorkgroupsPerDimension + 1,
+        1,
+        1,
+      ]),
+  ],
+  ["binds at an odd offset", /alignment[\s\S]*misaligned/, (device, out) =>
+    device.run(
+      device.kernel("misaligned", shader("out[i] = 1u;")),
+      { out: { ...out.slice, offset: 4, size: 32 } },
+      { n: 1 },
+      1,
+    )],
+];
+for (const [what, expected, record] of REFUSED) {
+  for (const wait of ["read", "sync"] as const) {
+    Deno.test(`a kernel that ${what} is an error at the next ${wait}, with its name`, async () => {
+      using device = await Device.create();
+      using _ = device.scope();
+      const out = zeros(device, [800], "u32");
+      record(device, out);
+      const error = await failure(wait === "read" ? out.integers() : device.sync());
+      assert(expected.test(error.message), error.message);
+      assertThrows(() => device.check(), DeviceError);
+      await failure(device.sync());
+    });
+  }
+}
+
+Deno.test("a lost device is an error from read, sync and whatever follows, and no hang", async () => {
+  for (const wait of ["read", "sync", "read begun", "sync begun"]) {
+    using device = await Device.create();
+    using _ = device.scope();
+    const x = tensor(device, [1, 2, 3]);
+    const begin = () => wait.startsWith("read") ? x.data() : device.sync();
+    const begun = wait.endsWith("begun") ? begin() : null;
+    device.gpu.destroy();
+    const error = await failure(begun ?? begin());
+    assert(/^The device was lost \(destroyed\)/.test(error.message), error.message);
+    await failure(mul(x, x).data());
+    await failure(sum(x).item());
+    await failure(device.sync());
+    assertThrows(() => device.check(), DeviceError, "lost");
+  }
+});
+
+Deno.test("a closed device says so", async () => {
+  const device = await Device.create();
+  device[Symbol.dispose]();
+  device[Symbol.dispose]();
+  assertThrows(() => device.check(), DeviceError, "The device is closed.");
+  assertEquals((await failure(device.sync())).message, "The device is closed.");
+});
+
+Deno.test("device names are read, with the older synonyms", () => {
+  const names = ["auto", "gpu", "software", "cuda", "cpu"];
+  assertEquals(names.map(parseDeviceRequest), ["auto", "gpu", "software", "gpu", "software"]);
+  for (const name of ["", "GPU", "tpu", "constructor"]) {
+    assertThrows(
+      () => parseDeviceRequest(name),
+      UsageError,
+      `Cannot use device "${name}": expected auto, gpu or software`,
+    );
+  }
+});
+
+Deno.test("asking for the kind of device that is not there names what to install or use", async () => {
+  const { kind } = await testDevice();
+  const other = kind === "gpu" ? "software" : "gpu";
+  const found = await findAdapter(other).catch((error) => error);
+  if (!(found instanceof Error)) return assertEquals(found.kind, other); // this machine has both
+  assertInstanceOf(found, NoDeviceError);
+  const expected = other === "gpu"
+    ? /^No GPU was found\. Install your GPU's Vulkan driver \(.*mesa-vulkan-drivers\), or use device: software or auto\.$/
+    : /^No .*device was found[\s\S]*Install/;
+  assert(expected.test(found.message), found.message);
+});
+
+Deno.test("a device says what it is", async () => {
+  const device = await testDevice();
+  assert(device.name.length > 0);
+  assertEquals(
+    device.description,
+    `${device.name} (${device.kind === "gpu" ? "GPU" : "software device"})`,
+  );
+});
+
+Deno.test("bytes are written in the largest fitting unit", () => {
+  assertEquals([0, 1023, 1536, 2 ** 20, 5 * 2 ** 30].map(formatBytes), [
+    "0 bytes",
+    "1023 bytes",
+    "1.5 KiB",
+    "1.0 MiB",
+    "5.0 GiB",
+  ]);
+});
