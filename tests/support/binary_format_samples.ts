@@ -60,6 +60,12 @@ function laserSamples(): FormatSample[] {
     points: 45,
   });
   return [
+    {
+      kind: "raw float32",
+      fileName: "a.bin",
+      bytes: new Uint8Array(XYZ.slice(0, 12).buffer),
+      points: 4,
+    },
     { kind: "LAS", fileName: "a.las", bytes: lasSample(), points: 3 },
     ...[3, 4, 6, 10].map(laz),
   ];

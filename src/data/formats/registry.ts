@@ -4,6 +4,7 @@ import { extname } from "@std/path";
 import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { safetensorsReader } from "../scene_file.ts";
+import { binReader } from "./bin.ts";
 import { lasReader } from "./las.ts";
 import { npyReader, npzReader } from "./npy.ts";
 import { objReader } from "./obj.ts";
@@ -27,6 +28,7 @@ export const formatReaders: readonly FormatReader[] = [
   npzReader,
   pickleReader,
   safetensorsReader,
+  binReader,
   textReader,
 ];
 
