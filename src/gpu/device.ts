@@ -307,8 +307,10 @@ export class Device implements Disposable {
   runRows(kernel: Kernel, dispatch: RowDispatch): void {
     const { rows, rowsPerGroup, byRow, whole = {}, params = {} } = dispatch;
     const widest = Math.max(4, ...Object.values(byRow).map(([, rowBytes]) => rowBytes));
-    const windowRows = Math.floor(this.maxBindingBytes / widest / 64) * 64;
-    if (windowRows === 0) {
+    const windowRows = rows * widest <= this.maxBindingBytes
+      ? rows
+      : Math.floor(this.maxBindingBytes / widest / 64) * 64;
+    if (windowRows === 0 && rows > 0) {
       throw new DeviceError(`Cannot bind 64 rows of ${formatBytes(widest)} for ${kernel.name}.`);
     }
     for (let first = 0; first < rows; first += windowRows) {

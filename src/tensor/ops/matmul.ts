@@ -28,11 +28,13 @@ function tallProduct(a: Tensor, b: Tensor, k: number, m: number, n: number): Ten
   const kernel = device.kernel("matmul", wgsl, { A_T: true, B_T: false });
   const room = Math.floor(Math.min(MAX_PARTIAL, device.maxBindingBytes / 4) / (m * n));
   const planesWanted = Math.max(1, Math.min(MAX_CHUNKS, room));
-  const chunk = Math.min(LONGEST, Math.max(CHUNK, Math.ceil(k / planesWanted / 64) * 64));
-  const windowRows = Math.max(
-    chunk,
-    Math.floor(device.maxBindingBytes / 4 / Math.max(m, n) / chunk) * chunk,
+  const fitting = Math.floor(device.maxBindingBytes / 4 / Math.max(m, n) / 64) * 64;
+  const chunk = Math.min(
+    LONGEST,
+    Math.max(64, fitting),
+    Math.max(CHUNK, Math.ceil(k / planesWanted / 64) * 64),
   );
+  const windowRows = Math.max(chunk, Math.floor(fitting / chunk) * chunk);
   const planes = Math.ceil(k / chunk);
   const partial = empty(device, [planes, m * n]);
   // Planes of one window are bound together; their offset must be aligned, so windows get their own buffer.

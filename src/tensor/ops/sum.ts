@@ -77,11 +77,15 @@ export function mean(x: Tensor): Tensor {
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
   const { device } = x;
   const out = empty(device, shape);
-  const { rows, cols } = out;
-  const kind = x.size === 1 ? "scalar" : x.size === cols && x.cols === cols ? "row" : "column";
-  if (kind === "column" && x.size !== rows) {
+  const kind = x.size === 1
+    ? "scalar"
+    : x.size === out.cols && x.cols === out.cols
+    ? "row"
+    : "column";
+  if (kind === "column" && x.size !== out.rows) {
     throw new TypeError(`Cannot expand ${formatShape(x.shape)} to ${formatShape(shape)}.`);
   }
+  const [rows, cols] = kind === "scalar" ? [out.size, 1] : [out.rows, out.cols];
   device.runRows(device.kernel("expand", expandWgsl), {
     rows,
     rowsPerGroup: 256 / cols,
