@@ -1,108 +1,87 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { sampleMesh } from "../src/data/mesh_sampling.ts";
 import type { Attribute, PointCloud } from "../src/data/point_cloud.ts";
-import { DataError } from "../src/errors.ts";
+import { DataError, UsageError } from "../src/errors.ts";
 
-/** A 3 × 1 rectangle at z = 2 as a big and a small triangle, and a unit right triangle in the plane x = 5. */
-function mesh(attributes: [string, Attribute][] = []): PointCloud {
-  return {
-    count: 7,
-    coords: Float32Array.of(
-      ...[0, 0, 2, 3, 0, 2, 3, 1, 2, 0, 1, 2],
-      ...[5, 0, 0, 5, 1, 0, 5, 0, 1],
-    ),
-    origin: [1e6, 2e6, 0],
-    attributes: new Map(attributes),
-    triangles: Uint32Array.of(0, 1, 2, 0, 2, 3, 4, 5, 6),
-  };
+/** Two triangles of areas 3 and 1 in the planes z = 0 and x = 10, one without area, one that is not finite. */
+function mesh(): PointCloud {
+  const coords = Float32Array.of(
+    ...[0, 0, 0, 3, 0, 0, 0, 2, 0],
+    ...[10, 0, 0, 10, 2, 0, 10, 0, 1],
+    ...[5, 5, 5, NaN, 0, 0],
+  );
+  const attributes = new Map<string, Attribute>([
+    ["normals", { width: 3, data: new Float32Array(24).fill(9) }],
+    ["colors", { width: 3, data: Float32Array.from({ length: 24 }, (_, i) => (i % 9) / 9) }],
+    ["labels", { width: 1, data: Int32Array.of(4, 4, 4, 7, 8, 9, 0, 0) }],
+  ]);
+  const triangles = Uint32Array.of(0, 1, 2, 3, 4, 5, 6, 6, 0, 0, 7, 1);
+  return { count: 8, coords, origin: [100, 200, 300], attributes, triangles };
 }
 
-Deno.test("mesh sampling: points lie on the triangles, as many as their area says", () => {
-  const points = 3501;
-  const { count, coords, origin, attributes, triangles } = sampleMesh(mesh(), points, 7, "m");
-  assertEquals([count, coords.length, origin, triangles], [
-    points,
-    3 * points,
-    [1e6, 2e6, 0],
-    undefined,
-  ]);
+Deno.test("sampling a mesh: points on its triangles, by area, with their normals", () => {
+  const { count, coords, origin, attributes, triangles } = sampleMesh(mesh(), 4001, 7);
+  assertEquals([count, coords.length, triangles], [4001, 3 * 4001, undefined]);
+  assertEquals(origin, [100, 200, 300]);
   const normals = attributes.get("normals")!.data;
-  let flat = 0;
-  const mean = [0, 0];
+  let onFirst = 0;
+  let sumX = 0;
   for (let i = 0; i < count; i++) {
     const [x, y, z] = coords.subarray(3 * i, 3 * i + 3);
-    if (z === 2) {
-      flat++;
-      mean[0] += x, mean[1] += y;
-      assert(x >= 0 && x <= 3 && y >= 0 && y <= 1);
-      assertEquals([...normals.subarray(3 * i, 3 * i + 3)], [0, 0, 1]);
+    const normal = [...normals.subarray(3 * i, 3 * i + 3)];
+    if (z === 0 && x <= 3) {
+      onFirst++;
+      sumX += x;
+      assert(x >= 0 && y >= 0 && x / 3 + y / 2 <= 1.000001, `${x} ${y}`);
+      assertEquals(normal, [0, 0, 1]);
     } else {
-      assert(x === 5 && y >= 0 && z >= 0 && y + z <= 1 + 1e-6);
-      assertEquals([...normals.subarray(3 * i, 3 * i + 3)], [1, 0, 0]);
+      assertEquals(x, 10);
+      assert(y >= 0 && z >= 0 && y / 2 + z <= 1.000001, `${y} ${z}`);
+      assertEquals(normal, [1, 0, 0]);
     }
   }
-  assertEquals(flat, 3001); // 3 / 3.5 of them, to within one: the area is cut into equal parts
-  assertAlmostEquals(mean[0] / flat, 1.5, 0.05);
-  assertAlmostEquals(mean[1] / flat, 0.5, 0.02);
+  assertAlmostEquals(onFirst / count, 0.75, 0.001);
+  // The centroid of a triangle is the mean of its corners: sd of the mean is 0.013.
+  assertAlmostEquals(sumX / onFirst, 1, 0.05);
 });
 
-Deno.test("mesh sampling: the seed decides, and nothing else", () => {
-  const sample = (seed: number) => sampleMesh(mesh(), 101, seed, "m").coords;
-  assertEquals(sample(3), sample(3));
-  assert(sample(3).some((value, i) => value !== sample(4)[i]));
-});
-
-Deno.test("mesh sampling: reals are interpolated, integers are those of the nearest corner", () => {
-  const { coords, attributes, count } = sampleMesh(
-    mesh([
-      ["colors", { width: 3, data: mesh().coords.map((value) => value / 10) }],
-      ["height", { width: 1, data: Float64Array.of(0, 3, 3, 0, 5, 5, 5) }],
-      ["labels", { width: 1, data: Int32Array.of(1, 2, 3, 4, 5, 6, 7) }],
-    ]),
-    57,
-    1,
-    "m",
-  );
-  const corners = [[0, 0], [3, 0], [3, 1], [0, 1]];
-  const [colors, height, labels] = ["colors", "height", "labels"].map((name) =>
-    attributes.get(name)!
-  );
-  for (let i = 0; i < count; i++) {
-    for (let k = 0; k < 3; k++) {
-      assertAlmostEquals(colors.data[3 * i + k], coords[3 * i + k] / 10, 1e-6);
-    }
-    assertAlmostEquals(height.data[i], coords[3 * i], 1e-5);
-    if (coords[3 * i + 2] !== 2) assert(labels.data[i] >= 5);
-    else if (coords[3 * i] < 0.5 && coords[3 * i + 1] < 0.3) {
-      assertEquals(corners[labels.data[i] - 1], [0, 0]);
-    }
-  }
-  assert(labels.data instanceof Int32Array && height.data instanceof Float64Array);
-});
-
-Deno.test("mesh sampling: vertex normals win, where they have a direction", () => {
-  const data = new Float32Array(21);
-  for (const vertex of [0, 1, 2, 3]) data[3 * vertex] = 4; // those of the last triangle stay zero
-  const { coords, attributes } = sampleMesh(mesh([["normals", { width: 3, data }]]), 40, 1, "m");
-  const normals = attributes.get("normals")!.data;
-  for (let i = 0; i < coords.length; i += 3) {
-    assertEquals([...normals.subarray(i, i + 3)], [1, 0, 0]);
+Deno.test("sampling a mesh: colours are interpolated, labels the nearest corner's", () => {
+  const cloud = sampleMesh(mesh(), 500, 7);
+  const labels = cloud.attributes.get("labels")!;
+  assert(labels.data instanceof Int32Array);
+  const colors = cloud.attributes.get("colors")!.data;
+  for (let i = 0; i < cloud.count; i++) {
+    const [x, y, z] = cloud.coords.subarray(3 * i, 3 * i + 3);
+    const [b, c] = x === 10 ? [y / 2, z] : [x / 3, y / 2];
+    // Vertex v of a triangle has the colour (3v, 3v + 1, 3v + 2) / 9.
+    assertAlmostEquals(colors[3 * i + 1], (3 * b + 6 * c + 1) / 9, 1e-5);
+    const weights = [1 - b - c, b, c];
+    const sorted = weights.toSorted((p, q) => q - p);
+    if (x === 10 && sorted[0] - sorted[1] > 1e-5) {
+      assertEquals(labels.data[i], 7 + weights.indexOf(sorted[0]));
+    } else if (x !== 10) assertEquals(labels.data[i], 4);
   }
 });
 
-Deno.test("mesh sampling: triangles without area or with wild corners get no points", () => {
-  const { coords, triangles, ...rest } = mesh();
-  const damaged = coords.slice();
-  damaged[3 * 3] = NaN; // a corner of the second triangle
-  damaged.set([5, 2, 0], 3 * 6); // the third becomes a line
-  const sampled = sampleMesh({ ...rest, coords: damaged, triangles }, 33, 1, "m");
-  assert(sampled.coords.every(Number.isFinite));
-  for (let i = 0; i < 33; i++) {
-    assert(sampled.coords[3 * i] >= 3 * sampled.coords[3 * i + 1] - 1e-5);
-  }
+Deno.test("sampling a mesh: the same seed gives the same points, another others", () => {
+  assertEquals(sampleMesh(mesh(), 33, 5), sampleMesh(mesh(), 33, 5));
+  const other = sampleMesh(mesh(), 33, 6).coords;
+  assert(sampleMesh(mesh(), 33, 5).coords.some((value, i) => value !== other[i]));
+});
+
+Deno.test("sampling a mesh: no area and no count are refused", () => {
+  const flat = { ...mesh(), triangles: Uint32Array.of(6, 6, 0, 0, 7, 1) };
   assertThrows(
-    () => sampleMesh({ ...rest, coords: coords.fill(1), triangles }, 33, 1, "crate.obj"),
+    () => sampleMesh(flat, 10, 1, "a.off"),
     DataError,
-    "Cannot sample the surface of crate.obj: expected triangles with an area, got 3 triangles",
+    "Cannot sample a.off: none of its 2 triangles has an area.",
   );
+  assertThrows(
+    () => sampleMesh({ ...flat, triangles: undefined }, 10, 1),
+    DataError,
+    "its 0 triangles",
+  );
+  for (const count of [0, -1, 1.5, NaN]) {
+    assertThrows(() => sampleMesh(mesh(), count, 1), UsageError, `got ${count}`);
+  }
 });

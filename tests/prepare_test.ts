@@ -1,257 +1,204 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { nearestNeighbors } from "../src/data/neighbors.ts";
-import { estimateNormals, repairNormals } from "../src/data/normals.ts";
+import { estimateNormals } from "../src/data/normals.ts";
 import type { Attribute, PointCloud } from "../src/data/point_cloud.ts";
-import { prepareCloud } from "../src/data/prepare.ts";
+import { prepare } from "../src/data/prepare.ts";
 import { Random } from "../src/data/random.ts";
-import { validateTree } from "../src/data/region_tree.ts";
-import { voxelPoints } from "../src/data/thinning.ts";
 import { DataError, UsageError } from "../src/errors.ts";
 
-function cloud(coords: ArrayLike<number>, attributes: [string, Attribute][] = []): PointCloud {
+function cloud(coords: number[], labels?: number[]): PointCloud {
+  const attributes = new Map<string, Attribute>();
+  if (labels !== undefined) attributes.set("labels", { width: 1, data: Int32Array.from(labels) });
   return {
     count: coords.length / 3,
     coords: Float32Array.from(coords),
-    origin: [0, 0, 0],
-    attributes: new Map(attributes),
+    origin: [1000, 2000, 3000],
+    attributes,
   };
 }
 
-function randomCoords(count: number, seed = 1): Float32Array {
-  return new Random(seed, "prepare test").fillUniform(new Float32Array(3 * count), -2, 3);
+function randomCoords(count: number, seed: number): Float32Array {
+  return new Random(seed).fillNormal(new Float32Array(3 * count));
 }
 
-/** Points on a sphere of radius 2 around (5, 5, 5), and their outward normals. */
-function sphere(count: number): { coords: Float32Array; normals: Float32Array } {
-  const normals = new Random(3).fillNormal(new Float32Array(3 * count));
-  for (let at = 0; at < normals.length; at += 3) {
-    const length = Math.hypot(...normals.subarray(at, at + 3));
-    for (let k = 0; k < 3; k++) normals[at + k] /= length;
+/** Points on a sphere of radius 2 around 1, 2, 3. */
+function sphere(count: number): Float32Array {
+  const coords = randomCoords(count, 3);
+  for (let i = 0; i < coords.length; i += 3) {
+    const length = Math.hypot(coords[i], coords[i + 1], coords[i + 2]);
+    for (let k = 0; k < 3; k++) coords[i + k] = 2 * coords[i + k] / length + k + 1;
   }
-  return { coords: normals.map((value) => 5 + 2 * value), normals };
+  return coords;
 }
 
-function leastCosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let least = 1;
-  for (let at = 0; at < a.length; at += 3) {
-    least = Math.min(least, a[at] * b[at] + a[at + 1] * b[at + 1] + a[at + 2] * b[at + 2]);
-  }
-  return least;
-}
-
-Deno.test("neighbours: as near as an exhaustive search finds, also among coinciding points", () => {
-  const random = new Random(2);
-  const clustered = new Float32Array(3 * 700).map(() => Math.fround(random.int(9) / 7));
-  for (const coords of [randomCoords(777), clustered]) {
-    const count = coords.length / 3, k = 13;
-    const near = nearestNeighbors(coords, k);
-    const squared = (a: number, b: number) =>
-      [0, 1, 2].reduce((sum, axis) => sum + (coords[3 * a + axis] - coords[3 * b + axis]) ** 2, 0);
-    for (let point = 0; point < count; point += 7) {
-      const row = near.subarray(point * k, (point + 1) * k);
-      assertEquals(new Set(row).size, k);
-      const all = Array.from({ length: count }, (_, other) => squared(point, other));
-      assertEquals(Array.from(row, (other) => all[other]), all.sort((a, b) => a - b).slice(0, k));
+Deno.test("neighbours: the nearest, as searching all of them finds", () => {
+  for (const count of [1, 2, 11, 12, 13, 25, 700]) {
+    const coords = randomCoords(count, count);
+    // Many points in one place and in one plane are hard on a tree.
+    for (let i = 0; i < coords.length / 2; i++) coords[i] = Math.round(coords[i]);
+    const width = Math.min(9, count);
+    const found = nearestNeighbors(coords, 9);
+    assertEquals(found.length, count * width);
+    const distance = (a: number, b: number): number =>
+      [0, 1, 2].reduce((sum, k) => sum + (coords[3 * a + k] - coords[3 * b + k]) ** 2, 0);
+    for (let i = 0; i < count; i++) {
+      const row = [...found.subarray(i * width, (i + 1) * width)];
+      assertEquals(row[0], i);
+      assertEquals(new Set(row).size, width);
+      const all = Array.from({ length: count }, (_, j) => distance(i, j)).sort((a, b) => a - b);
+      assertEquals(row.map((j) => distance(i, j)), all.slice(0, width));
     }
   }
 });
 
-Deno.test("neighbours: no more than there are points", () => {
-  assertEquals(nearestNeighbors(Float32Array.of(0, 0, 0, 1, 0, 0), 5), Uint32Array.of(0, 1, 1, 0));
-  assertEquals(nearestNeighbors(new Float32Array(0), 5).length, 0);
-});
-
-Deno.test("normals: those of a sphere point outwards, wherever it lies", () => {
-  const { coords, normals } = sphere(3001);
-  assert(leastCosine(estimateNormals(coords), normals) > 0.98);
-});
-
-Deno.test("normals: open ground looks up, a sensor is looked at", () => {
-  const coords = randomCoords(1500);
-  for (let at = 0; at < coords.length; at += 3) {
-    coords[at + 2] = 0.3 * coords[at] + 0.1 * Math.sin(coords[at + 1]);
-  }
-  for (const orientation of ["propagate", "up"] as const) {
-    const normals = estimateNormals(coords, { orientation, neighbors: 9 });
-    assert(leastCosine(normals, normals.map((_, i) => i % 3 === 2 ? 1 : 0)) > 0.8);
-  }
-  const below = estimateNormals(coords, { orientation: [0, 0, -50] });
-  assert(leastCosine(below, below.map((_, i) => i % 3 === 2 ? -1 : 0)) > 0.8);
-});
-
-Deno.test("normals: unit length where the neighbourhood is a line, a point or too small", () => {
-  const line = Float32Array.from({ length: 3 * 40 }, (_, i) => Math.floor(i / 3));
-  for (const coords of [line, new Float32Array(3 * 20), Float32Array.of(1, 2, 3)]) {
-    const normals = estimateNormals(coords);
-    for (let at = 0; at < normals.length; at += 3) {
-      assertAlmostEquals(Math.hypot(...normals.subarray(at, at + 3)), 1, 1e-6);
+Deno.test("normals: a sphere's point outwards, or inwards, or up", () => {
+  const coords = sphere(4001);
+  for (const orientation of ["consistent", "inward", "up"] as const) {
+    const normals = estimateNormals(coords, 16, orientation);
+    for (let i = 0; i < coords.length; i += 3) {
+      const outwards = [0, 1, 2].map((k) => (coords[i + k] - k - 1) / 2);
+      const cosine = [0, 1, 2].reduce((sum, k) => sum + outwards[k] * normals[i + k], 0);
+      const length = Math.hypot(normals[i], normals[i + 1], normals[i + 2]);
+      assertAlmostEquals(length, 1, 1e-6);
+      if (orientation === "up") assert(Math.abs(cosine) > 0.98 && normals[i + 2] >= 0);
+      else assert((orientation === "inward" ? -cosine : cosine) > 0.98, `${orientation} ${cosine}`);
     }
   }
 });
 
-Deno.test("normals: missing ones are filled in to agree with their neighbours", () => {
-  const { coords, normals } = sphere(900);
-  const inwards = normals.map((value) => -3 * value);
-  inwards.fill(0, 300, 303);
-  inwards[1501] = NaN;
-  inwards[1803] = Infinity;
-  assertEquals(repairNormals(coords, inwards), 3);
-  assert(leastCosine(inwards, normals.map((value) => -value)) > 0.95);
-});
-
-Deno.test("preparation: wild and double points go, attributes stay with their points", () => {
-  const coords = randomCoords(23);
-  coords[3 * 4 + 1] = NaN;
-  coords[3 * 9 + 2] = -Infinity;
-  coords.set(coords.subarray(0, 3), 3 * 7);
-  coords.set(coords.subarray(0, 3), 3 * 22);
-  const labels = Int32Array.from({ length: 23 }, (_, i) => i);
-  const intensity = Float32Array.from(labels);
-  intensity[2] = NaN;
-  const { cloud: out, report, tree } = prepareCloud(
-    cloud(coords, [["labels", { width: 1, data: labels }], ["intensity", {
-      width: 1,
-      data: intensity,
-    }]]),
-  );
-  assertEquals([report.read, report.nonFinite, report.duplicates, report.points], [23, 2, 2, 19]);
-  assertEquals(report.valuesReplaced, { intensity: 1 });
-  assertEquals(report.normals, "estimated");
-  const kept = [...labels].filter((i) => ![4, 9, 7, 22].includes(i));
-  assertEquals([...out.attributes.get("labels")!.data], kept);
-  assertEquals([...out.attributes.get("intensity")!.data], kept.map((i) => i === 2 ? 0 : i));
-  for (let i = 0; i < out.coords.length; i++) {
-    const file = coords[3 * kept[Math.floor(i / 3)] + i % 3];
-    assertAlmostEquals(out.origin[i % 3] + out.coords[i], file, 1e-6);
+Deno.test("normals: a folded sheet keeps one side, each piece looks up at its top", () => {
+  // Two roofs, far apart.
+  const coords: number[] = [];
+  for (const offset of [0, 100]) {
+    for (let i = -20; i <= 20; i++) {
+      for (let j = 0; j < 15; j++) coords.push(offset + i / 10, j / 10, -Math.abs(i) / 10);
+    }
   }
-  validateTree(tree, 19, "test");
-});
-
-Deno.test("preparation: 0 and -0 are the same place", () => {
-  assertEquals(prepareCloud(cloud([0, 0, 1, -0, 0, 1, 0, 0, 2])).report.duplicates, 1);
-});
-
-Deno.test("preparation: scenes stand on the floor around the origin, in metres", () => {
-  const millimetres = cloud([1000, 0, 500, 3000, 0, 700, 2500, 800, 4500]);
-  const { cloud: out, report } = prepareCloud({ ...millimetres, origin: [1e6, -1e6, 0] }, {
-    scale: 0.001,
-  });
-  const wanted = [-1, -0.4, 0, 1, -0.4, 0.2, 0.5, 0.4, 4];
-  out.coords.forEach((value, i) => assertAlmostEquals(value, wanted[i], 1e-6));
-  assertEquals(out.origin, [1002, -999.6, 0.5]);
-  assertEquals(report.unit, 0.001);
-});
-
-Deno.test("preparation: objects fill the unit ball around their centroid", () => {
-  const { cloud: out, report } = prepareCloud(cloud(randomCoords(211)), { kind: "object" });
-  const sum = [0, 0, 0];
-  let farthest = 0;
-  for (let at = 0; at < out.coords.length; at += 3) {
-    for (let k = 0; k < 3; k++) sum[k] += out.coords[at + k];
-    farthest = Math.max(farthest, Math.hypot(...out.coords.subarray(at, at + 3)));
+  const normals = estimateNormals(Float32Array.from(coords), 9);
+  for (let i = 0; i < normals.length; i += 3) {
+    assert(normals[i + 2] > 0, `${normals.slice(i, i + 3)}`);
   }
-  assertAlmostEquals(farthest, 1, 1e-6);
-  for (const value of sum) assertAlmostEquals(value / 211, 0, 1e-6);
-  assert(report.unit > 0.2 && report.unit < 1);
 });
 
-Deno.test("preparation: one point to a voxel, the one nearest the middle of its company", () => {
-  const coords = Float32Array.of(
-    0.1,
-    0,
-    0,
-    0.4,
-    0,
-    0,
-    0.6,
-    0,
-    0,
-    1.1,
-    0,
-    0,
-    -0.1,
-    0,
-    0,
-    1e30,
-    0,
-    0,
+Deno.test("normals: one point, one place and a line have some unit normal", () => {
+  assertEquals([...estimateNormals(Float32Array.of(1, 2, 3))], [0, 0, 1]);
+  assertEquals([...estimateNormals(new Float32Array(15).fill(4))].slice(0, 3), [0, 0, 1]);
+  const line = estimateNormals(Float32Array.from({ length: 60 }, (_, i) => i % 3 === 0 ? i : 0));
+  for (let i = 0; i < 60; i += 3) {
+    assertAlmostEquals(Math.hypot(line[i + 1], line[i + 2]), 1, 1e-6);
+  }
+  assertEquals(estimateNormals(new Float32Array(0)).length, 0);
+});
+
+Deno.test("preparing: what is not finite or twice there goes, counted; labels follow", () => {
+  const { cloud: out, report } = prepare(
+    cloud([0, 0, 0, 1, 0, 0, NaN, 0, 0, 0, Infinity, 0, 1, 0, 0, -0, 0, 0, 0, 4, 2], [
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+    ]),
+    { normals: "keep", center: false },
   );
-  assertEquals([...voxelPoints(coords, 1)], [1, 3, 4, 5]);
-  const { report, cloud: out } = prepareCloud(cloud(randomCoords(3000)), { voxel: 1 });
-  assertEquals([report.voxel, report.points, out.count], [3000 - 125, 125, 125]);
-});
-
-Deno.test("preparation: a limit draws points from the seed", () => {
-  const prepared = (seed: number) =>
-    prepareCloud(cloud(randomCoords(500)), { maxPoints: 77, seed }).cloud;
-  assertEquals(prepared(1).count, 77);
-  assertEquals(prepared(1), prepared(1));
-  assert(prepared(1).coords.some((value, i) => value !== prepared(2).coords[i]));
-});
-
-Deno.test("preparation: the file's own normals stay, at unit length", () => {
-  const { coords, normals } = sphere(300);
-  const inwards = normals.map((value) => -2 * value);
-  const given = cloud(coords, [["normals", { width: 3, data: inwards }]]);
-  const { cloud: out, report } = prepareCloud(given);
-  assertEquals([report.normals, report.normalsRepaired], ["file", 0]);
-  assert(leastCosine(out.attributes.get("normals")!.data, normals.map((v) => -v)) > 0.999999);
-  assertEquals(inwards[0], -2 * normals[0]); // the file's arrays are left alone
-  const zeros = cloud(coords, [["normals", { width: 3, data: new Float32Array(900) }]]);
-  assertEquals(prepareCloud(zeros).report.normals, "estimated");
-  const none = prepareCloud(cloud(coords), { normals: "none" });
-  assertEquals([none.report.normals, none.cloud.attributes.has("normals")], ["none", false]);
-});
-
-Deno.test("preparation: a sensor's position is in the file's coordinates", () => {
-  const coords = randomCoords(400);
-  for (let at = 2; at < coords.length; at += 3) coords[at] = 3;
-  const { cloud: out } = prepareCloud(
-    { ...cloud(coords), origin: [5000, 0, 100] },
-    { normals: [5000, 0, 101], scale: 0.5 },
+  assertEquals([...out.coords], [0, 0, 0, 1, 0, 0, 0, 4, 2]);
+  assertEquals(out.attributes.get("labels")!.data, Int32Array.of(1, 2, 7));
+  assertEquals([report.read, report.nonFinite, report.duplicates, report.kept], [7, 2, 2, 3]);
+  assertEquals(
+    [report.voxels, report.limit, report.sampled, report.estimatedNormals, report.scale],
+    [0, 0, 0, 0, 1],
   );
-  const normals = out.attributes.get("normals")!.data;
-  for (let at = 0; at < normals.length; at += 3) assertAlmostEquals(normals[at + 2], -1, 1e-5);
 });
 
-Deno.test("preparation: meshes become points on their surface", () => {
-  const square = {
-    ...cloud([0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0]),
-    triangles: Uint32Array.of(0, 1, 2, 0, 2, 3),
+Deno.test("preparing: a point a voxel, nearest to the mean of its own", () => {
+  const { cloud: out, report } = prepare(
+    cloud([0, 0, 0, 0.4, 0, 0, 0.9, 0, 0, 1.1, 0, 0, -3, 0, 0], [1, 2, 3, 4, 5]),
+    { voxelSize: 1, normals: "keep", center: false },
+  );
+  // Voxels begin at the lowest coordinates: [-3, -2), [0, 1), [1, 2).
+  assertEquals([...out.attributes.get("labels")!.data], [2, 4, 5]);
+  assertEquals([report.voxels, report.kept], [2, 3]);
+  assertThrows(
+    () => prepare(cloud([0, 0, 0, 1e9, 0, 0]), { voxelSize: 0.1 }, "a.ply"),
+    DataError,
+    "Cannot prepare a.ply: its extent takes more than 2^31 voxels of 0.1",
+  );
+});
+
+Deno.test("preparing: a limit draws points by the seed and keeps their order", () => {
+  const many = cloud([...randomCoords(501, 1)], Array.from({ length: 501 }, (_, i) => i));
+  const draw = (seed: number): number[] => {
+    const { cloud: out, report } = prepare(many, { maxPoints: 77, seed, normals: "keep" });
+    assertEquals([report.limit, report.kept, out.count], [424, 77, 77]);
+    return [...out.attributes.get("labels")!.data];
   };
-  const { cloud: out, report } = prepareCloud(square, { meshPoints: 500 });
-  assertEquals([report.read, report.triangles, report.sampled, report.points], [4, 2, 500, 500]);
-  assertEquals([report.normals, out.triangles, out.count], ["surface", undefined, 500]);
-  assertEquals([...out.attributes.get("normals")!.data.slice(0, 3)], [0, 0, 1]);
-  assertEquals(prepareCloud(square, { maxPoints: 99 }).report.sampled, 99);
-  assertEquals(prepareCloud(square, {}).report.sampled, 16_384);
-  assertEquals(prepareCloud(square, { meshPoints: 0 }).report.points, 4);
+  const first = draw(1);
+  assertEquals(first, draw(1));
+  assert(first.some((value, i) => value !== draw(2)[i]));
+  assertEquals(first, first.toSorted((a, b) => a - b));
 });
 
-Deno.test("preparation: what cannot be prepared is said", () => {
-  assertThrows(
-    () => prepareCloud(cloud([]), {}, "empty.ply"),
-    DataError,
-    "Cannot prepare empty.ply: expected at least one point with finite coordinates, got no points",
-  );
-  assertThrows(
-    () => prepareCloud(cloud([NaN, 0, 0, 0, 0, NaN]), {}, "nan.pcd"),
-    DataError,
-    "got none among its 2 points",
-  );
-  for (
-    const [options, message] of [
-      [{ voxel: 0 }, "voxel: expected metres above 0, or null, got 0"],
-      [{ maxPoints: 0.5 }, "max_points: expected an integer from 1 to 2147483648, got 0.5"],
-      [{ neighbors: 2 }, "neighbors: expected an integer from 3 to 1000, got 2"],
-      [{ scale: -1 }, "scale: expected a number above 0, got -1"],
-      [{ tree: { branching: 1 } }, "branching: expected an integer from 2 to 65535, got 1"],
-    ] as const
-  ) assertThrows(() => prepareCloud(cloud([1, 2, 3]), options), UsageError, message);
+Deno.test("preparing: centred, the origin keeps where; objects scaled to unit size", () => {
+  const points = cloud([10, 0, 0, 14, 2, 0, 10, 2, 6]);
+  const { cloud: centered } = prepare(points, { normals: "keep" });
+  assertEquals([...centered.coords], [-2, -1, -3, 2, 1, -3, -2, 1, 3]);
+  assertEquals(centered.origin, [1012, 2001, 3003]);
+  const { cloud: unit, report } = prepare(points, { normals: "keep", unitScale: true });
+  const lengths = [0, 1, 2].map((i) => Math.hypot(...unit.coords.subarray(3 * i, 3 * i + 3)));
+  assertAlmostEquals(Math.max(...lengths), 1, 1e-6);
+  for (let k = 0; k < 3; k++) {
+    assertAlmostEquals(unit.coords[k] + unit.coords[3 + k] + unit.coords[6 + k], 0, 1e-6);
+  }
+  assertAlmostEquals((unit.coords[3] - unit.coords[0]) / report.scale, 4, 1e-5);
+  assertEquals(unit.origin, [0, 0, 0]);
 });
 
-Deno.test("preparation: one point is a scene too", () => {
-  const { cloud: out, tree } = prepareCloud(cloud([7, 8, 9]), { kind: "object" });
-  assertEquals([...out.coords], [0, 0, 0]);
-  assertEquals(tree.level.length, 1);
+Deno.test("preparing: normals are estimated where the file has none, kept where it has", () => {
+  const coords = sphere(600);
+  const none = prepare(cloud([...coords]));
+  assertEquals([none.report.estimatedNormals, none.cloud.attributes.get("normals")!.width], [
+    600,
+    3,
+  ]);
+  const given = Float32Array.from({ length: 1800 }, (_, i) => i % 3 === 0 ? 4 : 0);
+  given.set([0, 0, 0, NaN, 0, 1], 300);
+  const partly = cloud([...coords]);
+  (partly.attributes as Map<string, Attribute>).set("normals", { width: 3, data: given });
+  const { cloud: out, report } = prepare(partly);
+  assertEquals(report.estimatedNormals, 2);
+  assertEquals([...out.attributes.get("normals")!.data.subarray(0, 3)], [1, 0, 0]);
+  assertEquals(
+    out.attributes.get("normals")!.data.subarray(300, 306),
+    none.cloud.attributes.get("normals")!.data.subarray(300, 306),
+  );
+  assertEquals(prepare(partly, { normals: "estimate" }).report.estimatedNormals, 600);
+  assertEquals(prepare(cloud([...coords]), { normals: "keep" }).cloud.attributes.size, 0);
+});
+
+Deno.test("preparing: a mesh becomes points with its triangles' normals, or its vertices", () => {
+  const mesh = {
+    ...cloud([0, 0, 0, 2, 0, 0, 0, 2, 0, 9, 9, 9]),
+    triangles: Uint32Array.of(0, 1, 2),
+  };
+  const sampled = prepare(mesh, { meshPoints: 101, center: false });
+  assertEquals([sampled.report.read, sampled.report.sampled, sampled.cloud.count], [4, 101, 101]);
+  assertEquals([...sampled.cloud.attributes.get("normals")!.data.subarray(0, 3)], [0, 0, 1]);
+  assertEquals(sampled.cloud.triangles, undefined);
+  assertEquals(prepare(mesh, { meshPoints: 0 }).cloud.count, 4);
+});
+
+Deno.test("preparing: nothing left and options out of range are refused", () => {
+  assertThrows(
+    () => prepare(cloud([NaN, 0, 0]), {}, "a.ply"),
+    DataError,
+    "Cannot prepare a.ply: expected points, got 1, of which none is finite.",
+  );
+  assertThrows(() => prepare(cloud([])), DataError, "got 0");
+  const points = cloud([0, 0, 0]);
+  assertThrows(() => prepare(points, { voxelSize: -1 }), UsageError, "voxelSize -1");
+  assertThrows(() => prepare(points, { maxPoints: 1.5 }), UsageError, "maxPoints 1.5");
+  assertThrows(() => prepare(points, { normalNeighbors: 2 }), UsageError, "3 or more");
+  assertThrows(() => prepare(points, { meshPoints: -1 }), UsageError, "meshPoints -1");
 });

@@ -1,104 +1,101 @@
-/**
- * The nearest neighbours of every point of a cloud, by a k-d tree on typed arrays.
- *
- * The tree is balanced by count, so its shape follows from the number of points alone: node n has the children 2n
- * and 2n + 1, nothing recurses, and clouds of very uneven density (a scanner's) cost no more than even ones.
- */
+/** The nearest neighbours of every point of a cloud, by a k-d tree on typed arrays. */
 
-/** Points in a leaf, at most. 8 was fastest of 4 to 32 on rooms of 100,000 points. */
-const LEAF_POINTS = 8;
-/** Deepest stack a query needs: one far side per level of the tree. */
-const MAX_LEVELS = 32;
+/** Points below which a node is searched one by one. */
+const LEAF = 12;
 
+/** A balanced k-d tree: node n holds a run of `order`, its children 2n + 1 and 2n + 2 the run's halves. */
 interface KdTree {
-  /** (N) the points, each leaf's in one run. */
+  /** (N) point indices, each node's together. */
   readonly order: Uint32Array;
-  /** Coordinates in that order. */
-  readonly x: Float32Array;
-  readonly y: Float32Array;
-  readonly z: Float32Array;
-  /** Nodes below this number are split, the others are leaves. */
-  readonly leaves: number;
-  /** Of each node: its run of points. */
-  readonly first: Uint32Array;
-  readonly last: Uint32Array;
-  /** Of each split node: 0, 1 or 2 for x, y, z, and where. Left of it nothing lies above, right nothing below. */
+  /** (N, 3) the coordinates in that order: neighbours in space are neighbours in memory. */
+  readonly sorted: Float32Array;
+  /** Per inner node: the axis it is split along, and where. */
   readonly axis: Uint8Array;
-  readonly at: Float32Array;
+  readonly split: Float32Array;
 }
 
 /**
- * The `k` nearest points of each point, itself included (first, unless others coincide with it), nearest first:
- * (N, k) point indices. k is cut to the number of points: the row length is `min(k, N)`. Coordinates are finite.
+ * The `k` nearest points of every point, itself first, nearer ones before farther ones.
+ *
+ * @param coords (N, 3), finite
+ * @returns (N, min(k, N)) point indices
  */
 export function nearestNeighbors(coords: Float32Array, k: number): Uint32Array {
   const count = coords.length / 3;
   const width = Math.min(k, count);
-  const found = new Uint32Array(count * width);
-  if (width === 0) return found;
-  const tree = buildKdTree(coords);
-  const distances = new Float64Array(width), rows = new Uint32Array(width);
-  const search = searcher(tree, distances, rows);
-  for (let row = 0; row < count; row++) {
-    search(tree.x[row], tree.y[row], tree.z[row]);
-    const to = tree.order[row] * width;
-    for (let i = 0; i < width; i++) found[to + i] = tree.order[rows[i]];
+  const out = new Uint32Array(count * width);
+  if (width === 0) return out;
+  const tree = buildTree(coords);
+  const search = makeSearch(tree, width);
+  for (let at = 0; at < count; at++) {
+    const found = search(at);
+    const row = tree.order[at] * width;
+    for (let i = 0; i < width; i++) out[row + i] = tree.order[found[i]];
   }
-  return found;
+  return out;
 }
 
-function buildKdTree(coords: Float32Array): KdTree {
+function buildTree(coords: Float32Array): KdTree {
   const count = coords.length / 3;
-  let leaves = 1;
-  while (count > leaves * LEAF_POINTS) leaves *= 2;
   const order = Uint32Array.from({ length: count }, (_, i) => i);
-  const first = new Uint32Array(2 * leaves), last = new Uint32Array(2 * leaves);
-  const axis = new Uint8Array(leaves), at = new Float32Array(leaves);
-  last[1] = count;
-  for (let node = 1; node < leaves; node++) {
-    const from = first[node], to = last[node], middle = (from + to) >>> 1;
-    const widest = widestAxis(coords, order, from, to);
-    select(coords, widest, order, from, to, middle);
+  // Halving until runs have at most LEAF points takes this many levels.
+  const levels = Math.max(0, Math.ceil(Math.log2(count / LEAF)));
+  const axis = new Uint8Array(2 ** levels);
+  const split = new Float32Array(2 ** levels);
+  const stack: [node: number, lo: number, hi: number][] = [[0, 0, count]];
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const [node, lo, hi] = top;
+    if (hi - lo <= LEAF) continue;
+    const widest = widestAxis(coords, order, lo, hi);
+    const mid = (lo + hi) >> 1;
+    select(coords, widest, order, lo, hi - 1, mid);
     axis[node] = widest;
-    at[node] = middle < to ? coords[3 * order[middle] + widest] : 0;
-    first[2 * node] = from;
-    last[2 * node] = first[2 * node + 1] = middle;
-    last[2 * node + 1] = to;
+    split[node] = coords[3 * order[mid] + widest];
+    stack.push([2 * node + 1, lo, mid], [2 * node + 2, mid, hi]);
   }
-  const [x, y, z] = [0, 1, 2].map((k) =>
-    Float32Array.from(order, (point) => coords[3 * point + k])
-  );
-  return { order, x, y, z, leaves, first, last, axis, at };
+  const sorted = new Float32Array(coords.length);
+  for (let i = 0; i < count; i++) {
+    const from = 3 * order[i];
+    sorted[3 * i] = coords[from];
+    sorted[3 * i + 1] = coords[from + 1];
+    sorted[3 * i + 2] = coords[from + 2];
+  }
+  return { order, sorted, axis, split };
 }
 
-function widestAxis(coords: Float32Array, order: Uint32Array, from: number, to: number): number {
-  let x0 = Infinity, y0 = Infinity, z0 = Infinity, x1 = -Infinity, y1 = -Infinity, z1 = -Infinity;
-  for (let i = from; i < to; i++) {
-    const at = 3 * order[i], x = coords[at], y = coords[at + 1], z = coords[at + 2];
-    if (x < x0) x0 = x;
-    if (x > x1) x1 = x;
-    if (y < y0) y0 = y;
-    if (y > y1) y1 = y;
-    if (z < z0) z0 = z;
-    if (z > z1) z1 = z;
+function widestAxis(coords: Float32Array, order: Uint32Array, lo: number, hi: number): number {
+  let widest = 0;
+  let extent = -1;
+  for (let k = 0; k < 3; k++) {
+    let min = Infinity;
+    let max = -Infinity;
+    for (let i = lo; i < hi; i++) {
+      const value = coords[3 * order[i] + k];
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+    if (max - min > extent) [widest, extent] = [k, max - min];
   }
-  const wx = x1 - x0, wy = y1 - y0, wz = z1 - z0;
-  return wx >= wy && wx >= wz ? 0 : wy >= wz ? 1 : 2;
+  return widest;
 }
 
-/** Reorders order[from, to) so that nothing before `middle` lies above what stands there, nothing after below. */
+/** Puts at `target` of order[lo..hi] what belongs there by coordinate, smaller ones before (Hoare's FIND). */
 function select(
   coords: Float32Array,
   axis: number,
   order: Uint32Array,
-  from: number,
-  to: number,
-  middle: number,
+  lo: number,
+  hi: number,
+  target: number,
 ): void {
-  let low = from, high = to - 1;
-  while (low < high) {
-    const pivot = coords[3 * order[(low + high) >>> 1] + axis];
-    let i = low, j = high;
+  while (lo < hi) {
+    const pivot = middleOf(
+      coords[3 * order[lo] + axis],
+      coords[3 * order[(lo + hi) >> 1] + axis],
+      coords[3 * order[hi] + axis],
+    );
+    let i = lo;
+    let j = hi;
     while (i <= j) {
       while (coords[3 * order[i] + axis] < pivot) i++;
       while (coords[3 * order[j] + axis] > pivot) j--;
@@ -108,60 +105,71 @@ function select(
         order[j--] = kept;
       }
     }
-    if (middle <= j) high = j;
-    else if (middle >= i) low = i;
+    if (target <= j) hi = j;
+    else if (target >= i) lo = i;
     else return;
   }
 }
 
-/** A function that fills `distances` (squared) and `rows` (of the tree's order) with what is nearest to x, y, z. */
-function searcher(
-  { x, y, z, leaves, first, last, axis, at }: KdTree,
-  distances: Float64Array,
-  rows: Uint32Array,
-): (px: number, py: number, pz: number) => void {
-  const end = distances.length - 1;
-  // Far sides yet to be looked at: how far they are along each axis, and together (squared).
-  const nodes = new Uint32Array(MAX_LEVELS), bound = new Float64Array(MAX_LEVELS);
-  const offX = new Float64Array(MAX_LEVELS), offY = new Float64Array(MAX_LEVELS);
-  const offZ = new Float64Array(MAX_LEVELS);
-  return (px, py, pz) => {
-    distances.fill(Infinity);
-    let top = 0;
-    nodes[0] = 1;
-    bound[0] =
-      offX[0] =
-      offY[0] =
-      offZ[0] =
-        0;
-    while (top >= 0) {
-      let node = nodes[top];
-      const near = bound[top], nx = offX[top], ny = offY[top], nz = offZ[top--];
-      if (near >= distances[end]) continue;
-      while (node < leaves) {
-        const k = axis[node];
-        const gap = (k === 0 ? px : k === 1 ? py : pz) - at[node];
-        const before = k === 0 ? nx : k === 1 ? ny : nz;
-        const far = near - before * before + gap * gap;
-        node = gap < 0 ? 2 * node : 2 * node + 1;
-        if (far >= distances[end]) continue;
-        nodes[++top] = node ^ 1;
-        bound[top] = far;
-        offX[top] = k === 0 ? gap : nx;
-        offY[top] = k === 1 ? gap : ny;
-        offZ[top] = k === 2 ? gap : nz;
-      }
-      for (let row = first[node]; row < last[node]; row++) {
-        const dx = x[row] - px, dy = y[row] - py, dz = z[row] - pz;
-        const distance = dx * dx + dy * dy + dz * dz;
-        if (distance >= distances[end]) continue;
-        let place = end;
-        for (; place > 0 && distances[place - 1] > distance; place--) {
-          distances[place] = distances[place - 1];
-          rows[place] = rows[place - 1];
+function middleOf(a: number, b: number, c: number): number {
+  return a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
+}
+
+/** A function that finds the nearest of the point at a position of the order; the result is reused. */
+function makeSearch(tree: KdTree, k: number): (at: number) => Uint32Array {
+  const { sorted, axis, split } = tree;
+  const count = sorted.length / 3;
+  const found = new Uint32Array(k);
+  const distances = new Float64Array(k);
+  // At most one far child waits per level.
+  const waiting = Array.from({ length: 64 }, () => ({ node: 0, lo: 0, hi: 0, distance: 0 }));
+  return (at) => {
+    const x = sorted[3 * at];
+    const y = sorted[3 * at + 1];
+    const z = sorted[3 * at + 2];
+    const point = [x, y, z];
+    let size = 0;
+    let worst = Infinity;
+    let depth = 0;
+    let node = 0;
+    let lo = 0;
+    let hi = count;
+    for (;;) {
+      if (hi - lo <= LEAF) {
+        for (let i = lo; i < hi; i++) {
+          const dx = sorted[3 * i] - x;
+          const dy = sorted[3 * i + 1] - y;
+          const dz = sorted[3 * i + 2] - z;
+          // The point itself comes first, also among others in the same place.
+          const distance = i === at ? -1 : dx * dx + dy * dy + dz * dz;
+          if (distance >= worst) continue;
+          let slot = size < k ? size++ : k - 1;
+          for (; slot > 0 && distances[slot - 1] > distance; slot--) {
+            distances[slot] = distances[slot - 1];
+            found[slot] = found[slot - 1];
+          }
+          distances[slot] = distance;
+          found[slot] = i;
+          if (size === k) worst = distances[k - 1];
         }
-        distances[place] = distance;
-        rows[place] = row;
+        do {
+          if (depth === 0) return found;
+          depth--;
+        } while (waiting[depth].distance >= worst);
+        ({ node, lo, hi } = waiting[depth]);
+        continue;
+      }
+      const mid = (lo + hi) >> 1;
+      const offset = point[axis[node]] - split[node];
+      const far = waiting[depth++];
+      far.distance = offset * offset;
+      // On a tie, to the side where the point itself is: it must be found.
+      if (offset < 0 || (offset === 0 && at < mid)) {
+        [far.node, far.lo, far.hi] = [2 * node + 2, mid, hi];
+        [node, hi] = [2 * node + 1, mid];
+      } else {
+        [far.node, far.lo, far.hi] = [2 * node + 1, lo, mid];
+        [node, lo] = [2 * node + 2, mid];
       }
     }
   };

@@ -1,292 +1,303 @@
-/**
- * From a scan or mesh as a file holds it to a scene that training reads: points on the surface, cleaned, thinned,
- * centred, with normals and a region tree.
- */
+/** From a cloud as a file holds it to one to train on: cleaned, thinned, placed, with normals. */
 
 import { DataError, UsageError } from "../errors.ts";
 import { sampleMesh } from "./mesh_sampling.ts";
-import {
-  DEFAULT_NEIGHBORS,
-  estimateNormals,
-  type NormalOrientation,
-  repairNormals,
-} from "./normals.ts";
+import { estimateNormals, type NormalOrientation } from "./normals.ts";
 import type { Attribute, PointCloud } from "./point_cloud.ts";
+import { groupPoints } from "./point_groups.ts";
 import { Random } from "./random.ts";
-import type { RegionTree } from "./scene.ts";
-import { distinctPoints, finitePoints, voxelPoints } from "./thinning.ts";
-import { buildTree, type TreeOptions } from "./tree_builder.ts";
 
-/** How a cloud becomes a scene. Everything may be left out. */
+/** What `prepare` does, in this order. */
 export interface PrepareOptions {
-  /** Metres per unit of the file: 0.001 for millimetres. Default 1. */
-  readonly scale?: number;
-  /** Side of the voxels of which one point each is kept, in metres (after `scale`); null, the default: keep all. */
-  readonly voxel?: number | null;
-  /** Keep at most so many points, drawn at random from `seed`; null, the default: keep all. */
-  readonly maxPoints?: number | null;
   /**
-   * Points drawn from the surface of a mesh; null, the default: as many as it has vertices, at least 16,384 (at most
-   * `maxPoints`); 0: take its vertices as the points.
+   * Meshes become this many points on their surface; 0 takes their vertices. Default 4096. Files without
+   * triangles are point clouds as they are.
    */
-  readonly meshPoints?: number | null;
+  readonly meshPoints: number;
+  /** Of points in one place, to the bit, only the first stays. Default true. */
+  readonly removeDuplicates: boolean;
+  /** Edge of the cubes that keep one point each, in the file's units; 0 keeps all. Default 0. */
+  readonly voxelSize: number;
+  /** Largest number of points; more are thinned by drawing from them. 0: no limit. Default 0. */
+  readonly maxPoints: number;
+  /** Puts the middle of the cloud's bounds at 0, 0, 0 (the origin keeps where it was). Default true. */
+  readonly center: boolean;
   /**
-   * `scene` (default): metres stay metres; the middle of the bounding box goes to x = y = 0, the lowest point to z = 0.
-   * `object`: the centroid goes to the origin and the farthest point to distance 1.
+   * Objects: moves the centroid to 0, 0, 0 and scales the farthest point to distance 1. Scenes stay in metres.
+   * Default false.
    */
-  readonly kind?: "scene" | "object";
-  /** Whether clouds without normals get estimated ones, and how their signs are chosen. Default `propagate`. */
-  readonly normals?: NormalOrientation | "none";
-  /** Neighbours a normal is estimated from. Default 16. */
-  readonly neighbors?: number;
-  /** How the region tree is built. */
-  readonly tree?: TreeOptions;
-  /** For the surface points and the point limit. Default 42. */
-  readonly seed?: number;
+  readonly unitScale: boolean;
+  /**
+   * `auto` keeps the file's normals (made unit length) and estimates those that are missing, zero or not finite;
+   * `estimate` estimates all; `keep` leaves what the file has. Default auto.
+   */
+  readonly normals: "auto" | "estimate" | "keep";
+  /** Points that a normal's plane is fitted to, at least 3. Default 16. */
+  readonly normalNeighbors: number;
+  /** Which side estimated normals are on. Default consistent. */
+  readonly normalOrientation: NormalOrientation;
+  /** Chooses mesh samples and which points a limit keeps. Default 42. */
+  readonly seed: number;
 }
 
-/** Every option, as it was used. */
-export type PrepareSettings = { readonly [K in keyof PrepareOptions]-?: PrepareOptions[K] };
+/** The values that stand where nothing else is said. */
+export const PREPARE_DEFAULTS: PrepareOptions = {
+  meshPoints: 4096,
+  removeDuplicates: true,
+  voxelSize: 0,
+  maxPoints: 0,
+  center: true,
+  unitScale: false,
+  normals: "auto",
+  normalNeighbors: 16,
+  normalOrientation: "consistent",
+  seed: 42,
+};
 
-/** What preparation did, in points. */
+/** What became of a cloud's points. */
 export interface PrepareReport {
-  /** Points of the file; of a mesh, its vertices. */
+  /** Points (a mesh: vertices) of the file. */
   readonly read: number;
-  /** Triangles that were sampled; 0 for a cloud. */
-  readonly triangles: number;
-  /** Points drawn from the triangles. */
+  /** Points drawn from a mesh's surface; 0 for a point cloud. */
   readonly sampled: number;
-  /** Removed: a coordinate was not finite. */
+  /** Removed because a coordinate is not finite. */
   readonly nonFinite: number;
-  /** Removed: the same coordinates as an earlier point. */
+  /** Removed because another point is in the same place. */
   readonly duplicates: number;
-  /** Removed: another point of the same voxel was kept. */
-  readonly voxel: number;
-  /** Removed: over the limit. */
-  readonly overLimit: number;
-  /** Points of the scene. */
-  readonly points: number;
-  /** Where the normals are from; `none`: there are none. */
-  readonly normals: "file" | "surface" | "estimated" | "none";
-  /** Normals of the file that were zero or not finite and were estimated. */
-  readonly normalsRepaired: number;
-  /** Values of other attributes that were not finite and became 0, by attribute. */
-  readonly valuesReplaced: Readonly<Record<string, number>>;
-  /** Scene units per unit of the file: `scale`, times 1 / radius for objects. */
-  readonly unit: number;
-}
-
-/** A prepared cloud with its tree. */
-export interface PreparedCloud {
-  /** `origin + coords` is the file's coordinate times `report.unit`. */
-  readonly cloud: PointCloud;
-  readonly tree: RegionTree;
-  readonly report: PrepareReport;
-}
-
-const LEAST_MESH_POINTS = 16_384;
-
-/** The options with their defaults. @throws {UsageError} One is out of range. */
-export function completeOptions(options: PrepareOptions): PrepareSettings {
-  const settings: PrepareSettings = {
-    scale: options.scale ?? 1,
-    voxel: options.voxel ?? null,
-    maxPoints: options.maxPoints ?? null,
-    meshPoints: options.meshPoints ?? null,
-    kind: options.kind ?? "scene",
-    normals: options.normals ?? "propagate",
-    neighbors: options.neighbors ?? DEFAULT_NEIGHBORS,
-    tree: {
-      branching: options.tree?.branching ?? 8,
-      maxDepth: options.tree?.maxDepth ?? 4,
-      minPoints: options.tree?.minPoints ?? 32,
-    },
-    seed: options.seed ?? 42,
-  };
-  const { scale, voxel, maxPoints, meshPoints, neighbors, normals } = settings;
-  const positive = (value: number) => value > 0 && value < Infinity;
-  if (!positive(scale)) refuse("scale", "a number above 0", scale);
-  if (voxel !== null && !positive(voxel)) refuse("voxel", "metres above 0, or null", voxel);
-  if (maxPoints !== null) checkWhole("max_points", maxPoints, 1, 2 ** 31);
-  if (meshPoints !== null) checkWhole("mesh_points", meshPoints, 0, 2 ** 28);
-  checkWhole("neighbors", neighbors, 3, 1000);
-  if (typeof normals !== "string" && !(normals.length === 3 && normals.every(Number.isFinite))) {
-    refuse("normals", "a position of three numbers", normals);
-  }
-  new Random(settings.seed); // refuses a bad seed
-  buildTree(new Float32Array(3), settings.tree); // and bad options of the tree
-  return settings;
-}
-
-function refuse(name: string, expected: string, got: unknown): never {
-  throw new UsageError(`Cannot prepare scenes: ${name}: expected ${expected}, got ${got}`);
-}
-
-function checkWhole(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  refuse(name, `an integer from ${least} to ${most}`, value);
+  /** Removed by the voxels. */
+  readonly voxels: number;
+  /** Removed by the limit. */
+  readonly limit: number;
+  /** Points left. */
+  readonly kept: number;
+  /** How many of them have estimated normals. */
+  readonly estimatedNormals: number;
+  /** What coordinates were multiplied by; 1 without unit scaling. */
+  readonly scale: number;
 }
 
 /**
- * Makes a scene of a cloud: samples meshes, removes points that are not finite or stand twice, thins, centres,
- * completes normals and builds the region tree. The same cloud and options give the same scene.
+ * Prepares a cloud. Attributes follow their points; the tree is built afterwards.
  *
- * @param where Names the cloud in errors.
- * @throws {DataError} No points are left. @throws {UsageError} An option is out of range.
+ * @param where names the cloud in messages
+ * @throws {UsageError} when an option is out of range
+ * @throws {DataError} when no point is left, or the voxels are too small for the cloud's extent
  */
-export function prepareCloud(
+export function prepare(
   cloud: PointCloud,
-  options: PrepareOptions = {},
-  where = "the cloud",
-): PreparedCloud {
-  const settings = completeOptions(options);
-  const { maxPoints, voxel, seed } = settings;
-  const surface = toSurface(cloud, settings, where);
-  const removed = { nonFinite: 0, duplicates: 0, voxel: 0, overLimit: 0 };
-  let now = surface;
-  const thin = (reason: keyof typeof removed, kept: Uint32Array): void => {
-    removed[reason] = now.count - kept.length;
-    if (removed[reason] > 0) now = takePoints(now, kept);
-  };
-  thin("nonFinite", finitePoints(now.coords));
-  thin("duplicates", distinctPoints(now.coords));
-  if (now.count === 0) {
+  options: Partial<PrepareOptions> = {},
+  where = "the point cloud",
+): { cloud: PointCloud; report: PrepareReport } {
+  const settings = { ...PREPARE_DEFAULTS, ...options };
+  checkOptions(settings);
+  const isMesh = cloud.triangles !== undefined && settings.meshPoints > 0;
+  const points = isMesh ? sampleMesh(cloud, settings.meshPoints, settings.seed, where) : cloud;
+  const finite = keep(points, finitePoints(points.coords));
+  const distinct = settings.removeDuplicates ? keep(finite, distinctPoints(finite.coords)) : finite;
+  const thinned = settings.voxelSize > 0
+    ? keep(distinct, voxelPoints(distinct.coords, settings.voxelSize, where))
+    : distinct;
+  const limited = settings.maxPoints > 0 && thinned.count > settings.maxPoints
+    ? keep(
+      thinned,
+      new Random(settings.seed, "point limit").sampleWithoutReplacement(
+        thinned.count,
+        settings.maxPoints,
+      ),
+    )
+    : thinned;
+  if (limited.count === 0) {
     throw new DataError(
-      `Cannot prepare ${where}: expected at least one point with finite coordinates, got ` +
-        (cloud.count === 0 ? "no points" : `none among its ${cloud.count} points`),
+      `Cannot prepare ${where}: expected points, got ${cloud.count}, of which none is finite.`,
     );
   }
-  if (voxel !== null) thin("voxel", voxelPoints(now.coords, voxel / settings.scale));
-  if (maxPoints !== null && now.count > maxPoints) {
-    const random = new Random(seed, "point limit");
-    thin("overLimit", random.sampleWithoutReplacement(now.count, maxPoints));
-  }
-  const attributes = new Map(now.attributes);
-  const valuesReplaced = replaceNonFinite(attributes);
-  const placed = place(now, settings);
-  const normals = completeNormals(placed.coords, attributes, settings, placed.sensor);
+  const { placed, scale } = place(limited, settings);
+  const { attributes, estimated } = withNormals(placed, settings);
   return {
-    cloud: { count: now.count, coords: placed.coords, origin: placed.origin, attributes },
-    tree: buildTree(placed.coords, settings.tree),
+    cloud: { ...placed, attributes, triangles: undefined },
     report: {
       read: cloud.count,
-      triangles: surface === cloud ? 0 : cloud.triangles!.length / 3,
-      sampled: surface === cloud ? 0 : surface.count,
-      ...removed,
-      points: now.count,
-      normals: surface !== cloud ? "surface" : normals.source,
-      normalsRepaired: normals.repaired,
-      valuesReplaced,
-      unit: placed.unit,
+      sampled: isMesh ? points.count : 0,
+      nonFinite: points.count - finite.count,
+      duplicates: finite.count - distinct.count,
+      voxels: distinct.count - thinned.count,
+      limit: thinned.count - limited.count,
+      kept: limited.count,
+      estimatedNormals: estimated,
+      scale,
     },
   };
 }
 
-/** A mesh as points on its surface; a cloud as it is. */
-function toSurface(cloud: PointCloud, settings: PrepareSettings, where: string): PointCloud {
-  const { meshPoints, maxPoints, seed } = settings;
-  if (cloud.triangles === undefined || cloud.triangles.length === 0 || meshPoints === 0) {
-    return cloud;
+function checkOptions(options: PrepareOptions): void {
+  const whole = (name: "meshPoints" | "maxPoints" | "normalNeighbors", min: number): void => {
+    const value = options[name];
+    if (Number.isSafeInteger(value) && value >= min) return;
+    throw new UsageError(
+      `Cannot prepare with ${name} ${value}: expected a whole number of ${min} or more`,
+    );
+  };
+  whole("meshPoints", 0);
+  whole("maxPoints", 0);
+  whole("normalNeighbors", 3);
+  if (!(options.voxelSize >= 0 && options.voxelSize < Infinity)) {
+    throw new UsageError(
+      `Cannot prepare with voxelSize ${options.voxelSize}: expected an edge length of 0 or more`,
+    );
   }
-  const points = meshPoints ??
-    Math.min(maxPoints ?? Infinity, Math.max(LEAST_MESH_POINTS, cloud.count));
-  return sampleMesh(cloud, points, seed, where);
 }
 
-/** Rows `kept` of a cloud. Triangles are left out. */
-function takePoints(cloud: PointCloud, kept: Uint32Array): PointCloud {
+/** The chosen points, all of them where `chosen` is as long as the cloud. */
+function keep(cloud: PointCloud, chosen: Uint32Array): PointCloud {
+  if (chosen.length === cloud.count) return cloud;
   const attributes = new Map<string, Attribute>();
   for (const [name, { width, data }] of cloud.attributes) {
-    attributes.set(name, { width, data: takeRows(data, width, kept) });
+    attributes.set(name, { width, data: rows(data, width, chosen) });
   }
-  const { origin } = cloud;
-  return { count: kept.length, coords: takeRows(cloud.coords, 3, kept), origin, attributes };
+  const coords = rows(cloud.coords, 3, chosen);
+  return { count: chosen.length, coords, origin: cloud.origin, attributes };
 }
 
-function takeRows<T extends Attribute["data"]>(data: T, width: number, kept: Uint32Array): T {
-  const out = new (data.constructor as new (length: number) => T)(kept.length * width);
-  for (let row = 0; row < kept.length; row++) {
-    for (let k = 0; k < width; k++) out[row * width + k] = data[kept[row] * width + k];
+function rows<T extends Attribute["data"]>(data: T, width: number, chosen: Uint32Array): T {
+  const out = new (data.constructor as new (length: number) => T)(chosen.length * width);
+  for (let i = 0; i < chosen.length; i++) {
+    for (let k = 0; k < width; k++) out[i * width + k] = data[chosen[i] * width + k];
   }
   return out;
 }
 
-/** Values that are not finite become 0 (normals aside, which are estimated); says how many of which attribute. */
-function replaceNonFinite(attributes: Map<string, Attribute>): Record<string, number> {
-  const replaced: Record<string, number> = {};
-  for (const [name, { width, data }] of attributes) {
-    if (name === "normals") continue;
-    let bad = 0;
-    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) bad++;
-    if (bad === 0) continue;
-    replaced[name] = bad;
-    const clean = data.map((value: number) => (Number.isFinite(value) ? value : 0));
-    attributes.set(name, { width, data: clean });
+function finitePoints(coords: Float32Array): Uint32Array {
+  const chosen = new Uint32Array(coords.length / 3);
+  let count = 0;
+  for (let i = 0; i < chosen.length; i++) {
+    // A sum of three float32 in float64 is finite exactly when all are.
+    if (Number.isFinite(coords[3 * i] + coords[3 * i + 1] + coords[3 * i + 2])) chosen[count++] = i;
   }
-  return replaced;
+  return chosen.subarray(0, count);
 }
 
-interface Placed {
-  readonly coords: Float32Array;
-  readonly origin: [number, number, number];
-  readonly unit: number;
-  /** The sensor's position, given in the file's coordinates, in the scene's. */
-  readonly sensor: (position: readonly [number, number, number]) => [number, number, number];
+function distinctPoints(coords: Float32Array): Uint32Array {
+  // + 0 turns −0, which is the same place, into 0.
+  const places = new Int32Array(coords.map((value) => value + 0).buffer);
+  const { count, groupOf } = groupPoints(places);
+  const chosen = new Uint32Array(count);
+  let next = 0;
+  for (let i = 0; i < groupOf.length; i++) if (groupOf[i] === next) chosen[next++] = i;
+  return chosen;
 }
 
-/** Views turn about the origin, so that is where the middle belongs. */
-function place(cloud: PointCloud, { kind, scale }: PrepareSettings): Placed {
-  const { coords, count } = cloud;
-  const min = [Infinity, Infinity, Infinity], max = [-Infinity, -Infinity, -Infinity];
-  const sum = [0, 0, 0];
+/** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
+function voxelPoints(coords: Float32Array, size: number, where: string): Uint32Array {
+  const keys = new Int32Array(coords.length);
+  for (let k = 0; k < 3; k++) {
+    let min = Infinity;
+    for (let i = k; i < coords.length; i += 3) if (coords[i] < min) min = coords[i];
+    for (let i = k; i < coords.length; i += 3) {
+      const cell = Math.floor((coords[i] - min) / size);
+      if (cell > 0x7fffffff) {
+        throw new DataError(
+          `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones.`,
+        );
+      }
+      keys[i] = cell;
+    }
+  }
+  const { count, groupOf } = groupPoints(keys);
+  const means = new Float64Array(3 * count);
+  const sizes = new Uint32Array(count);
+  for (let i = 0; i < groupOf.length; i++) {
+    sizes[groupOf[i]]++;
+    for (let k = 0; k < 3; k++) means[3 * groupOf[i] + k] += coords[3 * i + k];
+  }
+  const chosen = new Uint32Array(count);
+  const nearest = new Float64Array(count).fill(Infinity);
+  for (let i = 0; i < groupOf.length; i++) {
+    const group = groupOf[i];
+    let distance = 0;
+    for (let k = 0; k < 3; k++) {
+      const offset = coords[3 * i + k] - means[3 * group + k] / sizes[group];
+      distance += offset * offset;
+    }
+    if (distance < nearest[group]) {
+      nearest[group] = distance;
+      chosen[group] = i;
+    }
+  }
+  return chosen.sort();
+}
+
+/** Moves and scales as asked. Without scaling, origin + coords stay the file's coordinates. */
+function place(
+  cloud: PointCloud,
+  { center, unitScale }: PrepareOptions,
+): { placed: PointCloud; scale: number } {
+  if (!center && !unitScale) return { placed: cloud, scale: 1 };
+  const middle = unitScale ? centroid(cloud.coords) : middleOfBounds(cloud.coords);
+  const [mx, my, mz] = middle;
+  const { coords, origin } = cloud;
+  let farthest = 0;
+  for (let i = 0; unitScale && i < coords.length; i += 3) {
+    const x = coords[i] - mx;
+    const y = coords[i + 1] - my;
+    const z = coords[i + 2] - mz;
+    farthest = Math.max(farthest, x * x + y * y + z * z);
+  }
+  const scale = farthest > 0 ? 1 / Math.sqrt(farthest) : 1;
+  const moved = new Float32Array(coords.length);
+  for (let i = 0; i < coords.length; i += 3) {
+    moved[i] = (coords[i] - mx) * scale;
+    moved[i + 1] = (coords[i + 1] - my) * scale;
+    moved[i + 2] = (coords[i + 2] - mz) * scale;
+  }
+  const newOrigin = unitScale
+    ? [0, 0, 0] as const
+    : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
+  return { placed: { ...cloud, coords: moved, origin: newOrigin }, scale };
+}
+
+function centroid(coords: Float32Array): number[] {
+  const sums = [0, 0, 0];
+  for (let i = 0; i < coords.length; i++) sums[i % 3] += coords[i];
+  return sums.map((sum) => 3 * sum / coords.length);
+}
+
+function middleOfBounds(coords: Float32Array): number[] {
+  const min = [Infinity, Infinity, Infinity];
+  const max = [-Infinity, -Infinity, -Infinity];
   for (let i = 0; i < coords.length; i++) {
-    const k = i % 3, value = coords[i];
-    sum[k] += value;
-    if (value < min[k]) min[k] = value;
-    if (value > max[k]) max[k] = value;
+    const k = i % 3;
+    if (coords[i] < min[k]) min[k] = coords[i];
+    if (coords[i] > max[k]) max[k] = coords[i];
   }
-  const middle = kind === "object"
-    ? sum.map((value) => value / count)
-    : [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2, min[2]];
-  let square = 0;
-  for (let at = 0; at < coords.length; at += 3) {
-    const x = coords[at] - middle[0],
-      y = coords[at + 1] - middle[1],
-      z = coords[at + 2] - middle[2];
-    square = Math.max(square, x * x + y * y + z * z);
-  }
-  const unit = kind === "object" && square > 0 ? 1 / Math.sqrt(square) : scale;
-  const placed = new Float32Array(coords.length);
-  for (let i = 0; i < coords.length; i++) placed[i] = (coords[i] - middle[i % 3]) * unit;
-  const shift = middle.map((value, k) => value + cloud.origin[k]);
-  return {
-    coords: placed,
-    origin: shift.map((value) => value * unit) as [number, number, number],
-    unit,
-    sensor: (position) =>
-      position.map((value, k) => (value - shift[k]) * unit) as [number, number, number],
-  };
+  return min.map((low, k) => (low + max[k]) / 2);
 }
 
-/** Makes `attributes` hold unit normals, unless there are none and none are wanted. */
-function completeNormals(
-  coords: Float32Array,
-  attributes: Map<string, Attribute>,
-  { normals: wanted, neighbors }: PrepareSettings,
-  sensor: Placed["sensor"],
-): { source: PrepareReport["normals"]; repaired: number } {
-  const given = attributes.get("normals");
-  if (given !== undefined && given.width === 3) {
-    const data = Float32Array.from(given.data);
-    const repaired = repairNormals(coords, data, neighbors);
-    attributes.set("normals", { width: 3, data });
-    // Some exporters write a column of zeros for "none": those are estimated as if it were not there.
-    if (repaired < data.length / 3) return { source: "file", repaired };
-    attributes.delete("normals");
+/** The attributes with the normals asked for, and how many of those are estimated. */
+function withNormals(
+  { coords, count, attributes }: PointCloud,
+  settings: PrepareOptions,
+): { attributes: ReadonlyMap<string, Attribute>; estimated: number } {
+  if (settings.normals === "keep") return { attributes, estimated: 0 };
+  const given = settings.normals === "auto" ? attributes.get("normals") : undefined;
+  const normals = new Float32Array(3 * count);
+  const missing: number[] = [];
+  const values = given?.width === 3 ? given.data : normals;
+  for (let i = 0; i < count; i++) {
+    const x = values[3 * i];
+    const y = values[3 * i + 1];
+    const z = values[3 * i + 2];
+    const length = Math.sqrt(x * x + y * y + z * z);
+    if (length > 1e-12 && length < Infinity) {
+      normals[3 * i] = x / length;
+      normals[3 * i + 1] = y / length;
+      normals[3 * i + 2] = z / length;
+    } else missing.push(i);
   }
-  if (wanted === "none") return { source: "none", repaired: 0 };
-  const orientation = typeof wanted === "string" ? wanted : sensor(wanted);
-  const data = estimateNormals(coords, { neighbors, orientation });
-  attributes.set("normals", { width: 3, data });
-  return { source: "estimated", repaired: 0 };
+  if (missing.length > 0) {
+    const all = estimateNormals(coords, settings.normalNeighbors, settings.normalOrientation);
+    for (const i of missing) normals.set(all.subarray(3 * i, 3 * i + 3), 3 * i);
+  }
+  const out = new Map(attributes);
+  out.set("normals", { width: 3, data: normals });
+  return { attributes: out, estimated: missing.length };
 }
