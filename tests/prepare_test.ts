@@ -143,8 +143,8 @@ Deno.test("preparing: a limit draws points by the seed and keeps their order", (
 Deno.test("preparing: centred, the origin keeps where; objects scaled to unit size", () => {
   const points = cloud([10, 0, 0, 14, 2, 0, 10, 2, 6]);
   const { cloud: centered } = prepare(points, { normals: "keep" });
-  assertEquals([...centered.coords], [-2, -1, -3, 2, 1, -3, -2, 1, 3]);
-  assertEquals(centered.origin, [1012, 2001, 3003]);
+  assertEquals([...centered.coords], [-2, -1, 0, 2, 1, 0, -2, 1, 6]);
+  assertEquals(centered.origin, [1012, 2001, 3000]);
   const { cloud: unit, report } = prepare(points, { normals: "keep", unitScale: true });
   const lengths = [0, 1, 2].map((i) => Math.hypot(...unit.coords.subarray(3 * i, 3 * i + 3)));
   assertAlmostEquals(Math.max(...lengths), 1, 1e-6);
@@ -153,6 +153,41 @@ Deno.test("preparing: centred, the origin keeps where; objects scaled to unit si
   }
   assertAlmostEquals((unit.coords[3] - unit.coords[0]) / report.scale, 4, 1e-5);
   assertEquals(unit.origin, [0, 0, 0]);
+});
+
+Deno.test("preparing: units become metres before anything is measured", () => {
+  const millimetres = cloud([1000, 0, 0, 1400, 0, 0, 3000, 800, 400]);
+  const { cloud: out, report } = prepare(millimetres, {
+    unit: 0.001,
+    voxelSize: 1,
+    normals: "keep",
+  });
+  assertEquals([report.voxels, report.scale], [1, 0.001]);
+  out.coords.forEach((value, i) => assertAlmostEquals(value, [-1, -0.4, 0, 1, 0.4, 0.4][i], 1e-6));
+  out.origin.forEach((value, k) => assertAlmostEquals(value, [3, 2.4, 3][k], 1e-6));
+});
+
+Deno.test("preparing: attribute values that are not finite become 0, counted", () => {
+  const points = cloud([0, 0, 0, 1, 0, 0, 0, 1, 0]);
+  (points.attributes as Map<string, Attribute>).set("intensity", {
+    width: 1,
+    data: Float32Array.of(0.5, NaN, -Infinity),
+  });
+  const { cloud: out, report } = prepare(points);
+  assertEquals([...out.attributes.get("intensity")!.data], [0.5, 0, 0]);
+  assertEquals(report.valuesReplaced, { intensity: 2 });
+});
+
+Deno.test("normals: open ground looks up though its highest point does not", () => {
+  const coords = randomCoords(1500, 5);
+  for (let i = 0; i < coords.length; i += 3) {
+    coords[i + 2] = 0.3 * coords[i] + 0.1 * Math.sin(coords[i + 1]);
+  }
+  coords.set([0, 0, 30], 0); // a bird
+  const normals = estimateNormals(coords);
+  for (let i = 3; i < normals.length; i += 3) {
+    assert(normals[i + 2] > 0.7 || coords[i + 2] > 0.9, `${normals.slice(i, i + 3)}`);
+  }
 });
 
 Deno.test("preparing: normals are estimated where the file has none, kept where it has", () => {
@@ -198,6 +233,7 @@ Deno.test("preparing: nothing left and options out of range are refused", () => 
   assertThrows(() => prepare(cloud([])), DataError, "got 0");
   const points = cloud([0, 0, 0]);
   assertThrows(() => prepare(points, { voxelSize: -1 }), UsageError, "voxelSize -1");
+  assertThrows(() => prepare(points, { unit: 0 }), UsageError, "unit 0");
   assertThrows(() => prepare(points, { maxPoints: 1.5 }), UsageError, "maxPoints 1.5");
   assertThrows(() => prepare(points, { normalNeighbors: 2 }), UsageError, "3 or more");
   assertThrows(() => prepare(points, { meshPoints: -1 }), UsageError, "meshPoints -1");

