@@ -4,6 +4,7 @@ import { treeFromNested } from "../../src/data/region_tree.ts";
 import { encodeSafetensors } from "../../src/data/safetensors.ts";
 import { sceneTensors } from "../../src/data/scene_file.ts";
 import type { FormatSample } from "./format_samples.ts";
+import { e57Contents, e57Pages, e57Scans } from "./e57_samples.ts";
 import { lasSample, lazSamples } from "./las_samples.ts";
 import { npyFile, zipFile } from "./npy_samples.ts";
 import { pickleSamples } from "./pickle_samples.ts";
@@ -66,6 +67,7 @@ function laserSamples(): FormatSample[] {
       bytes: new Uint8Array(XYZ.slice(0, 12).buffer),
       points: 4,
     },
+    { kind: "E57", fileName: "a.e57", bytes: e57Pages(e57Contents(e57Scans())), points: 6 },
     { kind: "LAS", fileName: "a.las", bytes: lasSample(), points: 3 },
     ...[3, 4, 6, 10].map(laz),
   ];

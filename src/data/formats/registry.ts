@@ -5,6 +5,7 @@ import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { safetensorsReader } from "../scene_file.ts";
 import { binReader } from "./bin.ts";
+import { e57Reader } from "./e57.ts";
 import { lasReader } from "./las.ts";
 import { npyReader, npzReader } from "./npy.ts";
 import { objReader } from "./obj.ts";
@@ -24,6 +25,7 @@ export const formatReaders: readonly FormatReader[] = [
   stlReader,
   objReader,
   lasReader,
+  e57Reader,
   npyReader,
   npzReader,
   pickleReader,
