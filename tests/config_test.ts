@@ -306,6 +306,21 @@ Deno.test("overrides win over the file and are checked with it", () => {
   );
 });
 
+Deno.test("features are different names, and synthetic scenes have normals alone", () => {
+  const found = (text: string) => problems(text)[0].replace(/^my.yaml:\d+:\d+: /, "");
+  assertEquals(TrainingConfig.defaults().features, ["normals"]);
+  for (const value of ["[]", "normals", "[a, a]", "[1]", "null"]) {
+    assertStringIncludes(
+      found(`features: ${value}`),
+      "features: expected different names, such as [normals, colors]; found ",
+    );
+  }
+  assertEquals(
+    found("features: [normals, colors]\ndataset: synthetic"),
+    'features: synthetic scenes offer normals alone; found ["normals","colors"]',
+  );
+});
+
 Deno.test("the resolved configuration loads back to the same, from YAML and from an object", () => {
   for (
     const text of [
@@ -314,6 +329,7 @@ Deno.test("the resolved configuration loads back to the same, from YAML and from
       "small_mode: true\ndata_root: on\nrun_name: 'a \"b\" #c'\nalpha: 1e-7\neta_min: 1.5e-9",
       "augmentation: [{type: flip, axes: [x, y]}, {type: auto_contrast}, {type: jitter, sigma: 1e-9}]",
       "fused: off\nscheduler_type: none\ndevice: cpu\nmax_hierarchy_depth: 0",
+      "features: [normals, gps time, 'on']\nmax_points_per_batch: 200000\ncache_mb: 0",
     ]
   ) {
     const config = TrainingConfig.fromYaml(text);

@@ -214,6 +214,12 @@ function checkTogether(
   if (config.alpha === 0 && config.beta === 0) {
     report(["alpha", "beta"], "alpha and beta: expected at least one above 0; found 0 and 0");
   }
+  if (config.dataset === "synthetic" && config.features.join() !== "normals") {
+    report(
+      ["features", "dataset"],
+      `features: synthetic scenes offer normals alone; found ${show(config.features)}`,
+    );
+  }
   if (config.run_name !== null && !/^(?!\.+$)[^/\\]+$/.test(config.run_name)) {
     report(
       ["run_name"],

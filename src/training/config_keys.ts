@@ -45,6 +45,7 @@ export type ConfigKey =
       readonly min: number;
       readonly max: number;
     }
+    | { readonly type: "names"; readonly default: readonly string[] }
     | { readonly type: "augmentation"; readonly default: AugmentationConfig }
   );
 
@@ -179,6 +180,12 @@ export const CONFIG_KEYS = {
     max: MANY,
     help: "validate on the first so many scenes only; null: all",
   },
+  features: {
+    group: "data",
+    type: "names",
+    default: ["normals"],
+    help: "attributes of a scene that become feature channels",
+  },
   max_hierarchy_depth: {
     group: "data",
     type: "integer",
@@ -228,6 +235,23 @@ export const CONFIG_KEYS = {
     min: 1,
     max: 65_536,
     help: "scenes in a training step",
+  },
+  max_points_per_batch: {
+    group: "data",
+    type: "integer",
+    default: null,
+    nullable: true,
+    min: 1,
+    max: MANY,
+    help: "a step takes fewer scenes rather than more points; null: no limit",
+  },
+  cache_mb: {
+    group: "data",
+    type: "integer",
+    default: 1024,
+    min: 0,
+    max: 1_000_000,
+    help: "megabytes of scenes kept in memory, all workers together",
   },
   num_workers: {
     group: "data",
@@ -398,6 +422,7 @@ export type ConfigValueOf<K> = K extends { type: "boolean" } ? boolean
   : K extends { type: "integer" | "number" } ? number
   : K extends { type: "choice"; values: readonly (infer V)[] } ? V
   : K extends { type: "text" } ? string
+  : K extends { type: "names" } ? readonly string[]
   : K extends { type: "augmentation" } ? AugmentationConfig
   : readonly number[];
 

@@ -26,6 +26,8 @@ export function describeAllowed(key: ConfigKey): string {
       return `text that is not empty${key.nullable ? ", or null" : ""}`;
     case "integers":
       return `a list of integers ${range(key.min, key.max)}, such as [${key.default.join(", ")}]`;
+    case "names":
+      return "different names, such as [normals, colors]";
     case "augmentation":
       return "a list of augmentations";
   }
@@ -70,6 +72,11 @@ export function acceptValue(key: ConfigKey, value: unknown): unknown {
     case "integers":
       return Array.isArray(value) && value.length > 0 && value.length <= 64 &&
           value.every((item) => isInteger(item, key.min, key.max))
+        ? freeze([...value])
+        : undefined;
+    case "names":
+      return Array.isArray(value) && value.length > 0 && new Set(value).size === value.length &&
+          value.every((item) => typeof item === "string" && item.trim() !== "")
         ? freeze([...value])
         : undefined;
     case "augmentation":
