@@ -12,6 +12,7 @@ import {
   type PickleValue,
   typeName,
 } from "./pickle_values.ts";
+import { printable } from "./printable.ts";
 
 type Fail = (message: string) => DataError;
 
@@ -91,7 +92,7 @@ const dtypeOf: PickleConstructor = {
     if (typeof text !== "string" || text.length > MAX_DTYPE_TEXT) {
       throw fail("expected the name of an element type such as 'f4'");
     }
-    return { pickled: "dtype", text, dtype: parseDType(text) };
+    return { pickled: "dtype", text: printable(text), dtype: parseDType(text) };
   },
 };
 

@@ -105,8 +105,10 @@ function nestedRegions(root: PickleValue, where: string, fileSize: number): unkn
     if (!isPickledArray(value)) return value;
     let known = arrays.get(value);
     if (known === undefined) {
-      const what = `Cannot use the region tree of ${where}: indices`;
-      if (value.array === undefined) throw new DataError(`${what}: the array ${value.unreadable}`);
+      const what = `Cannot read ${where}: region tree: an array`;
+      if (value.array === undefined) {
+        throw new DataError(`${what} ${value.unreadable ?? "has no data"}`);
+      }
       known = flatten(value.array, what);
       arrays.set(value, known);
     }
@@ -129,7 +131,7 @@ function nestedRegions(root: PickleValue, where: string, fileSize: number): unkn
     listed += (indices as ArrayLike<number> | undefined | null)?.length ?? 0;
     if (listed > fileSize) {
       throw new DataError(
-        `Cannot use the region tree of ${where}: its regions list ${listed} points out of a file of ${fileSize} bytes`,
+        `Cannot read ${where}: region tree: its regions list ${listed} points out of a file of ${fileSize} bytes`,
       );
     }
     const children = dict.get("children");
