@@ -3,13 +3,15 @@
  * config and counters in the metadata. PyTorch's safetensors reads them; a file that it wrote initialises a model.
  */
 
+import { join } from "@std/path";
 import {
   readSafetensors,
   type SafeTensor,
+  type SafeTensors,
   toFloat32,
   writeSafetensors,
 } from "../data/safetensors.ts";
-import { DataError } from "../errors.ts";
+import { DataError, UsageError } from "../errors.ts";
 import type { AdamWState } from "../nn/adamw.ts";
 import type { ParameterSpec } from "../nn/parameters.ts";
 import { elements, formatShape } from "../tensor/mod.ts";
@@ -44,12 +46,52 @@ export interface Checkpoint {
   readonly runDirectory: string | null;
 }
 
-/** Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything fails. */
+/** The path of a checkpoint by name: `last`, `best`, `final`, `epoch_0010`. */
+export function checkpointPath(directory: string, name: string): string {
+  return join(directory, `${name}.safetensors`);
+}
+
+/**
+ * Makes the folder for checkpoints, if it isn't there.
+ *
+ * @throws {UsageError} The system refuses.
+ */
+export async function makeCheckpointDirectory(directory: string): Promise<void> {
+  try {
+    await Deno.mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw new UsageError(
+      `Cannot write checkpoints into ${directory} (checkpoint_dir): ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Name and position of the first value that is NaN or infinite. */
+function firstNotFinite(values: ReadonlyMap<string, Float32Array>): string | null {
+  for (const [name, data] of values) {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) return `${name} at position ${at} (${data[at]})`;
+  }
+  return null;
+}
+
+/**
+ * Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything fails.
+ *
+ * @throws {DataError} Weights are not finite, or the system refuses.
+ */
 export async function writeCheckpoint(
   path: string,
   specs: readonly ParameterSpec[],
   checkpoint: Checkpoint,
 ): Promise<void> {
+  const bad = firstNotFinite(checkpoint.parameters);
+  if (bad) {
+    throw new DataError(
+      `Cannot write ${path}: training diverged, the weights are no longer finite: ${bad}. ` +
+        `Try a lower learning_rate or a higher temperature.`,
+    );
+  }
   const tensors = new Map<string, SafeTensor>();
   const put = (prefix: string, values: ReadonlyMap<string, Float32Array>) => {
     for (const { name, shape } of specs) {
@@ -96,10 +138,8 @@ function matchTensors(
       }
     }
   }
-  for (const [name, data] of values) {
-    const bad = data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) problems.push(`not finite: ${prefix}${name} at position ${bad} (${data[bad]})`);
-  }
+  const bad = firstNotFinite(values);
+  if (bad) problems.push(`not finite: ${prefix}${bad}`);
   if (problems.length > 0) {
     throw new DataError(
       `Cannot load ${path}: its weights do not fit this model.\n  ${problems.join("\n  ")}\n` +
@@ -124,6 +164,27 @@ function isCounters(value: unknown): value is Counters {
     typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number");
 }
 
+async function openCheckpoint(path: string): Promise<SafeTensors & { config: ConfigValues }> {
+  const { tensors, metadata } = await readSafetensors(path);
+  if (metadata.format !== FORMAT) {
+    throw new DataError(
+      `Cannot resume from ${path}: it is no checkpoint of this program (format ${
+        metadata.format ?? "not given"
+      }, expected ${FORMAT}). To start from its weights use --init-from.`,
+    );
+  }
+  const config = parseMetadata(path, metadata, "config");
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new DataError(`Cannot resume from ${path}: its config is damaged.`);
+  }
+  return { tensors, metadata, config: config as ConfigValues };
+}
+
+/** The configuration that a checkpoint was trained with. */
+export async function readCheckpointConfig(path: string): Promise<ConfigValues> {
+  return (await openCheckpoint(path)).config;
+}
+
 /**
  * Read a whole checkpoint for a model with the parameters `specs`.
  * @param check is shown the config before the weights are compared, and may refuse it
@@ -133,15 +194,7 @@ export async function readCheckpoint(
   specs: readonly ParameterSpec[],
   check: (saved: ConfigValues) => void = () => {},
 ): Promise<Checkpoint> {
-  const { tensors, metadata } = await readSafetensors(path);
-  if (metadata.format !== FORMAT) {
-    throw new DataError(
-      `Cannot resume from ${path}: it is no checkpoint of this program (format ${
-        metadata.format ?? "not given"
-      }, expected ${FORMAT}). To start from its weights use --init-from.`,
-    );
-  }
-  const config = parseMetadata(path, metadata, "config") as ConfigValues;
+  const { tensors, metadata, config } = await openCheckpoint(path);
   check(config);
   const parameters = matchTensors(path, tensors, specs, "");
   const steps = parseMetadata(path, metadata, "optimizer_steps") as Record<string, number>;
@@ -177,7 +230,7 @@ export async function newestCheckpoint(directory: string): Promise<string> {
   try {
     for await (const entry of Deno.readDir(directory)) {
       if (!entry.isFile || !entry.name.endsWith(".safetensors")) continue;
-      const path = `${directory}/${entry.name}`;
+      const path = join(directory, entry.name);
       const time = (await Deno.stat(path)).mtime?.getTime() ?? 0;
       if (!newest || time > newest.time) newest = { path, time };
     }

@@ -8,8 +8,11 @@ import { empty, type Tensor } from "../tensor/mod.ts";
 export interface StepMetrics {
   /** Steps completed before this one, over the whole run. */
   readonly step: number;
+  /** The total loss: alpha · region + beta · point. */
   readonly loss: number;
+  /** Region loss: the mean over the levels. */
   readonly region: number;
+  /** Point loss. */
   readonly point: number;
   /** Region loss of each level. */
   readonly regionLevels: readonly number[];
@@ -28,7 +31,7 @@ const LEVELS = 58;
 const ROW = 6 + LEVELS;
 
 /** Metrics of steps that were submitted and not yet read. A waiting read stops the event loop: read seldom. */
-export class MetricsRing {
+export class MetricsRing implements Disposable {
   readonly #ring: Tensor;
   readonly #waiting: { step: number; levels: number }[] = [];
 
@@ -69,5 +72,10 @@ export class MetricsRing {
       const regionLevels = [...row.subarray(6, 6 + levels)];
       return { step, loss, region, point, regionLevels, alignment, featStd, featNorm };
     });
+  }
+
+  /** Free the memory. */
+  [Symbol.dispose](): void {
+    this.#ring.dispose();
   }
 }

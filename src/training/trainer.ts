@@ -17,9 +17,24 @@ import { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate } from "../nn/schedule.ts";
 import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
-import { type Checkpoint, readCheckpoint, readWeights, writeCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  checkpointPath,
+  makeCheckpointDirectory,
+  readCheckpoint,
+  readWeights,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import type { ConfigValues, TrainingConfig } from "./config.ts";
 import { openDatasets } from "./datasets.ts";
+import { Pace } from "./pace.ts";
+import {
+  type EpochSummary,
+  type FitOptions,
+  type FitSummary,
+  meanMetrics,
+  type ValidationMetrics,
+} from "./reports.ts";
 import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
 
 /** What `Trainer.create` may be given instead of what the config says. */
@@ -31,58 +46,6 @@ export interface TrainerOptions {
   /** Default: as the config says; null where only `train` is given. */
   readonly validation?: Dataset | null;
 }
-
-/** A validation pass: means over its batches. */
-export interface ValidationMetrics extends Omit<StepMetrics, "step"> {
-  readonly batches: number;
-}
-
-/** What `fit` tells of an epoch. */
-export interface EpochSummary {
-  /** From 0. */
-  readonly epoch: number;
-  /** Mean loss of its steps. */
-  readonly trainLoss: number;
-  readonly learningRate: number;
-  /** Null in epochs without validation. */
-  readonly validation: ValidationMetrics | null;
-  /** Whether the validation loss (training loss, where there is no validation set) is the lowest so far. */
-  readonly best: boolean;
-}
-
-/** Where a step stands in the run, for progress. */
-export interface StepReport extends StepMetrics {
-  readonly epoch: number;
-  readonly stepInEpoch: number;
-  readonly stepsPerEpoch: number;
-  readonly learningRate: number;
-  /** Points trained on per second since the last report. */
-  readonly pointsPerSecond: number;
-}
-
-/** Hooks of `fit`. They are awaited; what they throw ends the run. */
-export interface FitOptions {
-  /** For every step, in order, when its numbers have arrived: some steps late. */
-  readonly onStep?: (report: StepReport) => void | Promise<void>;
-  readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
-  /** When aborted the step under way is finished, then `fit` returns. */
-  readonly signal?: AbortSignal;
-}
-
-/** How a run went. */
-export interface FitSummary {
-  readonly epochs: readonly EpochSummary[];
-  /** Loss of the first and last step of this call; NaN when there was none. */
-  readonly firstLoss: number;
-  readonly lastLoss: number;
-  readonly steps: number;
-  readonly seconds: number;
-  /** Whether the signal ended it before the last epoch. */
-  readonly interrupted: boolean;
-}
-
-/** How long, in seconds, steps are queued before their numbers are read: a read stops the device for some ms. */
-const READ_EVERY = 0.5;
 
 /**
  * Trains a model on a dataset.
@@ -122,7 +85,8 @@ export class Trainer implements Disposable {
     this.train = options.train;
     this.validation = options.validation;
     this.#ownsDevice = owns;
-    this.model = new Model(device, config);
+    const fused = config.fused === "auto" ? undefined : config.fused === "on";
+    this.model = new Model(device, config, { fused });
     this.model.parameters.initialise(config.seed);
     this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
     this.#ring = new MetricsRing(device);
@@ -216,16 +180,20 @@ export class Trainer implements Disposable {
 
   async #read(): Promise<StepMetrics[]> {
     const all = await this.#ring.read();
-    for (const { step, loss } of all) {
-      if (!Number.isFinite(loss)) {
-        throw new DataError(
-          `Training diverged: the loss of step ${step} is ${loss}. Nothing was saved after it. ` +
-            `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
-        );
-      }
-      this.#epochLossSum += loss;
-    }
+    for (const metrics of all) this.#account(metrics);
     return all;
+  }
+
+  #account({ step, loss }: StepMetrics): void {
+    if (!Number.isFinite(loss)) {
+      throw new DataError(
+        `Training diverged: the loss of step ${
+          step + 1
+        } is ${loss}. No checkpoint was written after it. ` +
+          `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
+      );
+    }
+    this.#epochLossSum += loss;
   }
 
   #endEpoch(): number {
@@ -264,84 +232,88 @@ export class Trainer implements Disposable {
       if (ring.waiting === RING_STEPS) all.push(...await ring.read());
     }
     all.push(...await ring.read());
-    const mean = (value: (metrics: StepMetrics) => number) =>
-      all.reduce((sum, metrics) => sum + value(metrics), 0) / all.length;
-    const levels = Math.max(...all.map(({ regionLevels }) => regionLevels.length));
-    return {
-      batches: all.length,
-      loss: mean((m) => m.loss),
-      region: mean((m) => m.region),
-      point: mean((m) => m.point),
-      // A batch that is shallower than others has no loss at the deepest levels: the mean is over those that do.
-      regionLevels: Array.from({ length: levels }, (_, l) => {
-        const having = all.filter(({ regionLevels }) => l < regionLevels.length);
-        return having.reduce((sum, m) => sum + m.regionLevels[l], 0) / having.length;
-      }),
-      alignment: mean((m) => m.alignment),
-      featStd: mean((m) => m.featStd),
-      featNorm: mean((m) => m.featNorm),
-    };
+    return meanMetrics(all);
   }
 
-  /** Train until `num_epochs` epochs are complete, from wherever the trainer stands. */
+  /**
+   * Train until `num_epochs` epochs are complete, from wherever the trainer stands. Validates every eval_interval
+   * epochs and after the last. Writes into checkpoint_dir: `last` after every epoch and when interrupted, `best` when
+   * the validation loss is the lowest so far, `epoch_0010` and so on every save_interval epochs, `final` at the end.
+   *
+   * Throws UsageError if checkpoint_dir cannot be made, DataError when the loss is no longer finite.
+   */
   async fit(options: FitOptions = {}): Promise<FitSummary> {
     const { config, stepsPerEpoch } = this;
+    const { checkpoints = true, onStep, onEpoch, signal } = options;
+    if (checkpoints) await makeCheckpointDirectory(config.checkpoint_dir);
     const started = performance.now();
     const epochs: EpochSummary[] = [];
     const firstStep = this.#step;
+    const pace = new Pace(RING_STEPS);
     let firstLoss = NaN;
     let lastLoss = NaN;
-    let interrupted = false;
-    // Batches are prepared while the device works on the step before.
-    let next = this.#epoch < config.num_epochs ? this.nextBatch() : null;
-    const pace = { points: 0, since: performance.now(), queue: 1 };
+    let checkpoint: string | null = null;
+    const save = async (name: string) => {
+      if (!checkpoints) return;
+      const path = checkpointPath(config.checkpoint_dir, name);
+      await this.saveCheckpoint(path);
+      checkpoint = path;
+    };
+    let interrupted = signal?.aborted ?? false;
+    let next = interrupted || this.#epoch >= config.num_epochs ? null : this.nextBatch();
     while (next && !interrupted) {
       const batch = await next;
       this.#submit(batch);
-      pace.points += batch.pointCount;
-      interrupted = options.signal?.aborted ?? false;
+      pace.submitted(batch.pointCount);
       const epochDone = this.#stepInEpoch === stepsPerEpoch;
+      // The next batch is prepared while the device works on this one.
       next = this.#prefetch(epochDone);
-      // An error of the batch shows where it is awaited, not before.
-      next?.catch(() => {});
-      if (this.#ring.waiting >= pace.queue || epochDone || interrupted) {
-        const arrived = await this.#read();
-        const seconds = (performance.now() - pace.since) / 1000;
-        pace.queue = Math.min(
-          RING_STEPS,
-          Math.max(1, Math.floor(READ_EVERY * arrived.length / seconds)),
-        );
+      next?.catch(() => {}); // its error shows where it is awaited, not before
+      interrupted = signal?.aborted ?? false;
+      if (pace.due(this.#ring.waiting) || epochDone || interrupted) {
+        const arrived = await this.#ring.read();
+        const pointsPerSecond = pace.read(arrived.length);
         for (const [i, metrics] of arrived.entries()) {
-          if (Number.isNaN(firstLoss)) firstLoss = metrics.loss;
+          if (metrics.step === firstStep) firstLoss = metrics.loss;
           lastLoss = metrics.loss;
-          await options.onStep?.({
+          await onStep?.({
             ...metrics,
             epoch: this.#epoch,
             stepInEpoch: this.#stepInEpoch - arrived.length + i,
             stepsPerEpoch,
             learningRate: this.learningRate,
-            pointsPerSecond: pace.points / seconds,
+            pointsPerSecond,
           });
+          this.#account(metrics);
         }
-        pace.points = 0;
-        pace.since = performance.now();
       }
       if (epochDone) {
         const summary = await this.#finishEpoch();
         epochs.push(summary);
-        await options.onEpoch?.(summary);
-        interrupted ||= options.signal?.aborted ?? false;
-        pace.since = performance.now();
+        await onEpoch?.(summary);
+        if (summary.best) await save("best");
+        if (this.#epoch % config.save_interval === 0) {
+          await save(`epoch_${String(this.#epoch).padStart(4, "0")}`);
+        }
+        await save("last");
+        interrupted ||= signal?.aborted ?? false;
+        pace.restart();
       }
     }
     await next?.catch(() => {});
+    const complete = this.#epoch >= config.num_epochs;
+    const steps = this.#step - firstStep;
+    if (steps > 0 && complete) await save("final");
+    else if (this.#stepInEpoch > 0) await save("last");
+    const seconds = (performance.now() - started) / 1000;
     return {
       epochs,
       firstLoss,
       lastLoss,
-      steps: this.#step - firstStep,
-      seconds: (performance.now() - started) / 1000,
-      interrupted: interrupted && this.#epoch < config.num_epochs,
+      steps,
+      seconds,
+      interrupted: interrupted && !complete,
+      checkpoint,
     };
   }
 
@@ -366,7 +338,12 @@ export class Trainer implements Disposable {
     return { epoch, trainLoss, learningRate: rate, validation, best };
   }
 
-  /** Write everything needed to go on as if the run had never stopped. Atomic. */
+  /**
+   * Write everything needed to go on as if the run had never stopped. The file is the old one or the whole new one.
+   *
+   * Throws DataError when the weights are no longer finite: a checkpoint that nobody could use would take the place
+   * of a good one.
+   */
   async saveCheckpoint(path: string): Promise<void> {
     await this.#read();
     await writeCheckpoint(path, this.model.parameters.specs, {
@@ -421,6 +398,7 @@ export class Trainer implements Disposable {
   /** Free the model, and the device if the trainer opened it. */
   [Symbol.dispose](): void {
     this.#optimizer[Symbol.dispose]();
+    this.#ring[Symbol.dispose]();
     this.model[Symbol.dispose]();
     if (this.#ownsDevice) this.device[Symbol.dispose]();
   }

@@ -1,0 +1,89 @@
+/** What a training run tells of itself: validations, steps, epochs, and how it went. */
+
+import type { StepMetrics } from "./step_metrics.ts";
+
+/** A validation pass: means over its batches. */
+export interface ValidationMetrics extends Omit<StepMetrics, "step"> {
+  /** How many batches. */
+  readonly batches: number;
+}
+
+/** What `fit` tells of an epoch. */
+export interface EpochSummary {
+  /** From 0. */
+  readonly epoch: number;
+  /** Mean loss of its steps. */
+  readonly trainLoss: number;
+  /** The learning rate its steps had. */
+  readonly learningRate: number;
+  /** Null in epochs without validation. */
+  readonly validation: ValidationMetrics | null;
+  /** Whether the validation loss (training loss, where there is no validation set) is the lowest so far. */
+  readonly best: boolean;
+}
+
+/** Where a step stands in the run, for progress. */
+export interface StepReport extends StepMetrics {
+  /** From 0. */
+  readonly epoch: number;
+  /** From 0. */
+  readonly stepInEpoch: number;
+  /** Steps of an epoch. */
+  readonly stepsPerEpoch: number;
+  /** The learning rate the step had. */
+  readonly learningRate: number;
+  /** Points trained on per second since the last report. */
+  readonly pointsPerSecond: number;
+}
+
+/** Options and hooks of `fit`. Hooks are awaited; what they throw ends the run. */
+export interface FitOptions {
+  /** Write checkpoints into the config's checkpoint_dir; default true. */
+  readonly checkpoints?: boolean;
+  /** For every step, in order, when its numbers have arrived: some steps late. */
+  readonly onStep?: (report: StepReport) => void | Promise<void>;
+  /** After every epoch, before its checkpoints are written. */
+  readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
+  /** When aborted the step under way is finished and saved, then `fit` returns. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run went. */
+export interface FitSummary {
+  /** One entry for each epoch that this call completed. */
+  readonly epochs: readonly EpochSummary[];
+  /** Loss of this call's first step; NaN when there was none. */
+  readonly firstLoss: number;
+  /** Loss of this call's last step; NaN when there was none. */
+  readonly lastLoss: number;
+  /** Steps of this call. */
+  readonly steps: number;
+  /** Duration of this call. */
+  readonly seconds: number;
+  /** Whether the signal ended it before the last epoch. */
+  readonly interrupted: boolean;
+  /** The checkpoint written last; null where none was. */
+  readonly checkpoint: string | null;
+}
+
+/** Means over validation batches. */
+export function meanMetrics(all: readonly StepMetrics[]): ValidationMetrics {
+  const mean = (value: (metrics: StepMetrics) => number, of = all) =>
+    of.reduce((sum, metrics) => sum + value(metrics), 0) / of.length;
+  const levels = Math.max(...all.map(({ regionLevels }) => regionLevels.length));
+  return {
+    batches: all.length,
+    loss: mean((m) => m.loss),
+    region: mean((m) => m.region),
+    point: mean((m) => m.point),
+    // A batch that is shallower than others has no loss at the deepest levels: the mean is over those that do.
+    regionLevels: Array.from(
+      { length: levels },
+      (_, l) =>
+        mean((m) => m.regionLevels[l], all.filter(({ regionLevels }) => l < regionLevels.length)),
+    ),
+    alignment: mean((m) => m.alignment),
+    featStd: mean((m) => m.featStd),
+    featNorm: mean((m) => m.featNorm),
+  };
+}
