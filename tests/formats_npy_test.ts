@@ -69,6 +69,9 @@ Deno.test("NPY: columns past the third are known by their values, or named", asy
   assertEquals(names(normal), ["normals"]);
   const color = await npy(rows(7, (i) => [...xyz(i), 10 * i, 255, 0, 99.5]));
   assertEquals(color.attributes.get("colors")!.data[3], Math.fround(10 / 255));
+  const labelled = await npy(rows(7, (i) => [...xyz(i), 20 * i, 255, 0, i % 4]));
+  assertEquals(names(labelled), ["colors", "labels"]);
+  assertEquals([...labelled.attributes.get("labels")!.data], [0, 1, 2, 3, 0, 1, 2, 3, 0]);
   const given = await npy(rows(5, (i) => [...xyz(i), 7, i]), {
     columns: ["z", "y", "x", "_", "ring"],
   });

@@ -26,6 +26,8 @@ const ROLES = {
 /** More columns than this, unnamed, are no points: a picture, a grid, a matrix. */
 export const MAX_UNNAMED_COLUMNS = 16;
 const SAMPLES = 2000;
+/** Labels are fewer than the shades of a colour. */
+const CLASSES = 64;
 const AXES = new Set(["x", "y", "z"]);
 
 /**
@@ -161,7 +163,10 @@ export function expectedTable(shape: readonly number[]): string {
   })`;
 }
 
-/** Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`. */
+/**
+ * Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`. A last column of
+ * small whole numbers behind colours or normals is a label, as labelled sets have it.
+ */
 export function unnamedColumns(values: NumericArray, width: number): string[] {
   const rows = values.length / width;
   const sampled = Math.min(rows, SAMPLES);
@@ -173,6 +178,13 @@ export function unnamedColumns(values: NumericArray, width: number): string[] {
         (_, i) => Number(values[Math.floor(i * rows / sampled) * width + k]),
       ),
   );
+  const last = columns[width - 1];
+  if (
+    width > 6 && last.every((value) => Number.isInteger(value) && value >= -1 && value < CLASSES)
+  ) {
+    const names = nameColumns(columns.slice(0, -1), "npy");
+    if (names.includes("red") || names.includes("nx")) return [...names, "label"];
+  }
   return nameColumns(columns, "npy");
 }
 
