@@ -46,7 +46,11 @@ Deno.test("bin: a stray NaN does not hide the layout", () => {
 Deno.test("bin: what fits no layout asks for the columns", () => {
   const cases: [Uint8Array, ReadOptions, RegExp][] = [
     [new Uint8Array(10), {}, /\(byte 8\): 10 bytes are no whole number of float32 values/],
-    [records(7, (i) => [...point(i), -1]), {}, /28 float32 values are neither .*\(option columns\)/],
+    [
+      records(7, (i) => [...point(i), -1]),
+      {},
+      /28 float32 values are neither .*\(option columns\)/,
+    ],
     [records(1, () => [NaN, 1e9, 2, 3]), {}, /neither x y z intensity/],
     [records(3, point), { columns: ["x", "y"] }, /9 values are no whole number of records of 2/],
   ];

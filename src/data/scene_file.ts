@@ -21,9 +21,11 @@ import type { FeatureColumn, FeatureKind, RegionTree, Scene } from "./scene.ts";
 
 /** A scene as a file holds it. */
 export interface SceneFile {
+  /** Unique within a dataset; the file's name without its ending where the file says nothing. */
   readonly id: string;
   /** Coordinates, origin and all attributes by name; `labels` and `instances` among them. */
   readonly cloud: PointCloud;
+  /** The regions; validated. */
   readonly tree: RegionTree;
   /** Class of the whole scene. */
   readonly sceneLabel?: number;
