@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Device } from "../src/gpu/device.ts";
+import type { Device } from "../src/gpu/device.ts";
 import {
   add,
   exp,
@@ -14,15 +14,14 @@ import {
   tensor,
 } from "../src/tensor/mod.ts";
 import { DataError } from "../src/errors.ts";
-
-let shared: Promise<Device> | undefined;
+import { testDevice } from "./support/device.ts";
 
 /** Run `work` in a scope of a device that checks every operation's output; its messages of DBBD_DEBUG=2 are muted. */
 async function checked(work: (device: Device) => Promise<unknown>): Promise<void> {
   const { error } = console;
   console.error = () => {};
   try {
-    const device = await (shared ??= Device.create({ debug: 3 }));
+    const device = await testDevice({ debug: 3 });
     using _ = device.scope();
     await work(device);
   } finally {
@@ -95,7 +94,7 @@ Deno.test("more outputs than one buffer of flags holds are all checked", async (
 });
 
 Deno.test("without the debug level nothing is scanned", async () => {
-  using device = await Device.create({ debug: 0 });
+  const device = await testDevice({ debug: 0 });
   using _ = device.scope();
   const y = log(tensor(device, [0]));
   assertEquals([...await y.data()], [-Infinity]);

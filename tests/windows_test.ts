@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Random } from "../src/data/random.ts";
-import { Device } from "../src/gpu/device.ts";
+import type { Device } from "../src/gpu/device.ts";
 import { DeviceError } from "../src/gpu/errors.ts";
 import {
   add,
@@ -41,8 +41,7 @@ import {
 import { testDevice } from "./support/device.ts";
 
 /** Tensors of more than 64 KiB do not fit in one binding of this device, so operations go over them in windows. */
-let small: Promise<Device> | undefined;
-const windowed = () => small ??= Device.create({ maxBindingBytes: 65_536 });
+const windowed = () => testDevice({ maxBindingBytes: 65_536 });
 
 type Op = (...inputs: Tensor[]) => Tensor;
 
