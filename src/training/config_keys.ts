@@ -81,13 +81,13 @@ export const CONFIG_KEYS = {
     group: "run",
     type: "boolean",
     default: true,
-    help: "half precision where the device has it and it is faster",
+    help: "half precision where the device has it and it is faster; so far it is nowhere: float32",
   },
   use_gradient_checkpoint: {
     group: "run",
     type: "boolean",
     default: true,
-    help: "recompute activations in the backward pass rather than store them",
+    help: "recompute activations in the backward pass: the fused kernels always do",
   },
   fused: {
     group: "run",

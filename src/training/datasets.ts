@@ -1,25 +1,46 @@
 /** Opens the datasets a configuration names. */
 
 import type { Dataset } from "../data/scene.ts";
+import { openScenes } from "../data/scenes_dataset.ts";
 import { SyntheticDataset } from "../data/synthetic.ts";
 import { UsageError } from "../errors.ts";
 import type { TrainingConfig } from "./config.ts";
 
 /** Training scenes and, where there are any, validation scenes. */
 export interface Datasets {
+  /** What steps are made of. */
   readonly train: Dataset;
+  /** What `validate` sees; null: none. */
   readonly validation: Dataset | null;
 }
 
 /**
  * Synthetic rooms, or the scenes under `data_root`. A data_root that is missing is an error, never a silent switch
  * to synthetic scenes.
+ *
+ * Throws UsageError for a folder that is not there or holds no scenes, and for features that the scenes do not have;
+ * DataError for a scene that cannot be read.
  */
-// deno-lint-ignore require-await
 export async function openDatasets(config: TrainingConfig): Promise<Datasets> {
-  if (config.dataset !== "synthetic") {
+  return config.dataset === "synthetic" ? syntheticRooms(config) : await scenes(config);
+}
+
+async function scenes(config: TrainingConfig): Promise<Datasets> {
+  const { train, validation } = await openScenes(config.data_root, {
+    features: config.features,
+    maxHierarchyDepth: config.max_hierarchy_depth,
+    maxTrainScenes: config.max_train_scenes,
+    maxValScenes: config.max_val_scenes,
+    cacheBytes: config.cache_mb * 1e6,
+  });
+  await train.checkFeatures(config.input_feat_dim);
+  return { train, validation };
+}
+
+function syntheticRooms(config: TrainingConfig): Datasets {
+  if (config.input_feat_dim !== 3) {
     throw new UsageError(
-      `Cannot open data_root ${config.data_root}.`,
+      `Cannot make synthetic scenes with input_feat_dim ${config.input_feat_dim}: expected 3, their normals.`,
     );
   }
   const train = Math.min(config.synthetic_scenes, config.max_train_scenes ?? Infinity);
