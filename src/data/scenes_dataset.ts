@@ -2,7 +2,7 @@
 
 import { extname, join, relative } from "@std/path";
 import { DataError, UsageError } from "../errors.ts";
-import { formatReaders } from "./formats/registry.ts";
+import { filesBelow, hasKnownExtension } from "./files_below.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
 import type { Dataset, Scene } from "./scene.ts";
 import { readSceneFile, sceneFromFile } from "./scene_file.ts";
@@ -169,7 +169,7 @@ function sceneBytes({ coords, feats, pointLabels, tree }: Scene): number {
  * @throws {DataError} It cannot be read.
  */
 export async function listScenes(root: string): Promise<Record<Split, string[]>> {
-  const all = await filesBelow(root);
+  const all = await filesOf(root);
   const divided = all.some((path) => splitOf(root, path) !== undefined);
   const found: Record<Split, string[]> = { train: [], val: [], test: [] };
   for (const path of sceneFiles(all)) {
@@ -215,17 +215,9 @@ function sceneFiles(paths: readonly string[]): string[] {
   });
 }
 
-/** All files below a folder in order of path, without hidden ones. */
-async function filesBelow(root: string): Promise<string[]> {
-  const files: string[] = [];
-  const folders = [root];
+async function filesOf(root: string): Promise<string[]> {
   try {
-    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      for await (const { name, isDirectory } of Deno.readDir(folder)) {
-        if (name.startsWith(".")) continue;
-        (isDirectory ? folders : files).push(join(folder, name));
-      }
-    }
+    return await filesBelow(root);
   } catch (error) {
     const advice = "prepare scans with: deno task preprocess --input SCANS --output " + root;
     if (error instanceof Deno.errors.NotFound) {
@@ -239,7 +231,6 @@ async function filesBelow(root: string): Promise<string[]> {
       { cause: error },
     );
   }
-  return files.sort((a, b) => (a < b ? -1 : 1));
 }
 
 function whyEmpty(
@@ -252,8 +243,7 @@ function whyEmpty(
     const there = other.map((split) => `${split} (${found[split].length})`).join(" and ");
     return `expected scenes in ${join(root, "train")}, found some only in ${there}`;
   }
-  const known = new Set(formatReaders.flatMap(({ extensions }) => extensions));
-  const scans = all.filter((path) => known.has(extname(path).slice(1).toLowerCase()));
+  const scans = all.filter(hasKnownExtension);
   if (scans.length > 0) {
     return `expected prepared scenes (.safetensors or .pkl), found ${scans.length} raw file${
       scans.length === 1 ? "" : "s"

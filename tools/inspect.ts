@@ -1,0 +1,72 @@
+/** `deno task inspect [--json] FILE|DIR …`: what is in these files? */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { filesBelow, hasKnownExtension } from "../src/data/files_below.ts";
+import { describeInspection, inspectFile } from "../src/data/inspect.ts";
+import { UsageError } from "../src/errors.ts";
+import { runMain } from "../src/exit.ts";
+
+const HELP =
+  `Say what is in point cloud files, meshes and scenes: points, bounds, attributes, region tree.
+
+Usage: deno task inspect [--json] FILE|DIR …
+
+  FILE     a file of any known format, whatever its ending
+  DIR      all files below it with the ending of a known format
+  --json   one JSON object a line for each file: file, format, points, min, max, first (the first point's
+           coordinates), attributes, …; or file and error
+
+Exit code 0; 1 when a file cannot be read; 2 for wrong usage.
+
+Examples:
+  deno task inspect scans/office.ply
+  deno task inspect --json datasets/scenes`;
+
+/** The files that the arguments name. Throws UsageError for a path that is not there. */
+async function filesOf(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) {
+    let isFolder: boolean;
+    try {
+      isFolder = (await Deno.stat(path)).isDirectory;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new UsageError(`Cannot inspect ${path}: there is no such file or folder`);
+    }
+    if (isFolder) files.push(...(await filesBelow(path)).filter(hasKnownExtension));
+    else files.push(path);
+  }
+  if (files.length > 0) return files;
+  throw new UsageError(`Cannot inspect ${paths.join(", ")}: there are no point cloud files in it`);
+}
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const args = parseArgs(Deno.args, {
+      boolean: ["json", "help"],
+      alias: { h: "help" },
+      unknown: (arg: string) => {
+        if (arg.startsWith("-")) throw new UsageError(`Unknown flag ${arg}.\n\n${HELP}`);
+      },
+    });
+    if (args.help) {
+      console.log(HELP);
+      return 0;
+    }
+    const paths = args._.map(String);
+    if (paths.length === 0) throw new UsageError(`Say which file or folder.\n\n${HELP}`);
+    const files = await filesOf(paths);
+    let failed = 0;
+    for (const file of files) {
+      const told = await inspectFile(file);
+      if ("error" in told) failed++;
+      if (args.json) console.log(JSON.stringify(told));
+      else if ("error" in told) console.error(`${file}\n  ${told.error}`);
+      else console.log(describeInspection(told));
+    }
+    if (failed > 0 && !args.json) {
+      console.error(`${failed} of ${files.length} files cannot be read`);
+    }
+    return failed > 0 ? 1 : 0;
+  });
+}
