@@ -202,6 +202,10 @@ export async function readCheckpoint(
   if (!isCounters(counters) || specs.some(({ name }) => !Number.isSafeInteger(steps?.[name]))) {
     throw new DataError(`Cannot resume from ${path}: its counters are damaged.`);
   }
+  const runDirectory = parseMetadata(path, metadata, "run_directory");
+  if (runDirectory !== null && typeof runDirectory !== "string") {
+    throw new DataError(`Cannot resume from ${path}: its run_directory is damaged.`);
+  }
   return {
     parameters,
     optimizer: {
@@ -211,7 +215,7 @@ export async function readCheckpoint(
     },
     counters,
     config,
-    runDirectory: parseMetadata(path, metadata, "run_directory") as string | null,
+    runDirectory,
   };
 }
 
