@@ -4,7 +4,6 @@ import type { ParameterSet } from "../nn/parameters.ts";
 import {
   add,
   diagonal,
-  gatherRows,
   logSumExp,
   matmul,
   mean,
@@ -55,11 +54,10 @@ export function losses(
     contrast("loss.region_projection.layers", g2l, output.l2g.regions[l])
   );
   const region = scale(regionLevels.reduce(add), 1 / regionLevels.length);
-  const pick = (x: Tensor) => sample ? gatherRows(x, sample) : x;
   const point = contrast(
     "loss.point_projection.layers",
-    pick(output.g2l.points),
-    pick(output.l2g.points),
+    output.g2l.sample(sample),
+    output.l2g.sample(sample),
   );
   const total = add(scale(region, config.alpha), scale(point, config.beta));
   return { total, region, point, regionLevels };

@@ -3,7 +3,8 @@
 import type { Device } from "../gpu/device.ts";
 import { ParameterSet } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
-import { type EncoderOutput, PlainEncoder } from "./encoder.ts";
+import { type Encoder, type EncoderOutput, PlainEncoder } from "./encoder.ts";
+import { FusedEncoder } from "./fused/fused_encoder.ts";
 import { modelParameters } from "./layers.ts";
 import { type Losses, losses } from "./losses.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -20,14 +21,16 @@ export class Model implements Disposable {
   readonly config: ModelConfig;
   readonly device: Device;
   readonly parameters: ParameterSet;
-  readonly #encoder: PlainEncoder;
+  readonly #encoder: Encoder;
 
   /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
-  constructor(device: Device, config: ModelConfig, _options: ModelOptions = {}) {
+  constructor(device: Device, config: ModelConfig, options: ModelOptions = {}) {
     this.config = config;
     this.device = device;
     this.parameters = new ParameterSet(device, modelParameters(config));
-    this.#encoder = new PlainEncoder(config, this.parameters);
+    this.#encoder = options.fused ?? true
+      ? new FusedEncoder(config, this.parameters)
+      : new PlainEncoder(config, this.parameters);
   }
 
   /** Both branches on a batch. */

@@ -21,7 +21,7 @@ export interface PoolUsage {
 }
 
 const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST |
-  GPUBufferUsage.UNIFORM;
+  GPUBufferUsage.UNIFORM | GPUBufferUsage.INDIRECT;
 const SMALLEST = 256;
 /** Ticks (training steps) that a free buffer is kept unused. */
 const IDLE_TICKS = 8;

@@ -46,6 +46,9 @@ export interface DeviceOptions {
   readonly maxBindingBytes?: number;
 }
 
+/** How many workgroups: along one axis, along three, or as the device itself has written. */
+export type DispatchGroups = number | readonly [number, number, number] | BufferSlice;
+
 /** A row-parallel dispatch, see `Device.runRows`. */
 export interface RowDispatch {
   readonly rows: number;
@@ -235,19 +238,19 @@ export class Device implements Disposable {
 
   /**
    * Record one dispatch. `bind` names every binding of the shader but `params`. `groups` is a workgroup count
-   * along one axis (folded into two dimensions where the device's limit asks for it) or [x, y, z]. No groups, no
-   * dispatch.
+   * along one axis (folded into two dimensions where the device's limit asks for it), [x, y, z], or three words in
+   * device memory. No groups, no dispatch.
    */
   run(
     kernel: Kernel,
     bind: Readonly<Record<string, BufferSlice>>,
     params: KernelParams,
-    groups: number | readonly [number, number, number],
+    groups: DispatchGroups,
   ): void {
-    const [x, y, z] = typeof groups === "number"
-      ? [...grid(groups, this.limits.maxComputeWorkgroupsPerDimension), 1]
+    const size = typeof groups === "number"
+      ? [...grid(groups, this.limits.maxComputeWorkgroupsPerDimension), 1] as const
       : groups;
-    if (x === 0 || y === 0 || z === 0) return;
+    if ("length" in size && size.includes(0)) return;
     if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
     this.#recent.delete(kernel.name);
     this.#recent.add(kernel.name);
@@ -289,12 +292,14 @@ export class Device implements Disposable {
       this.gpu.createBindGroup({ label: kernel.name, layout: kernel.layout, entries }),
       offsets,
     );
-    this.#pass.dispatchWorkgroups(x, y, z);
+    if ("buffer" in size) this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);
+    else this.#pass.dispatchWorkgroups(...size);
     this.counters.dispatches++;
     if (this.debug >= 2) {
       const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);
       console.error(
-        `[dbbd] ${kernel.name} [${x}, ${y}, ${z}] ${JSON.stringify(params)} ${sizes.join(", ")}`,
+        `[dbbd] ${kernel.name} ${"buffer" in size ? "[indirect]" : `[${size}]`} ` +
+          `${JSON.stringify(params)} ${sizes.join(", ")}`,
       );
     }
   }

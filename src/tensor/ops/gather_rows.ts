@@ -13,6 +13,8 @@ export const NO_ROW = 0xffffffff;
 /** Which row of the source each row of the result is, with the way back. */
 export interface RowIndex {
   readonly sourceRows: number;
+  /** (rows) as given. */
+  readonly source: Uint32Array;
   /** (rows) u32 on the device. */
   readonly index: Tensor;
   /** Rows of the result that come from each source row: positions [start, end) of `list`, made when first needed. */
@@ -31,6 +33,7 @@ export function rowIndex(device: Device, index: Uint32Array, sourceRows: number)
   let inverse: ReturnType<RowIndex["inverse"]> | undefined;
   return {
     sourceRows,
+    source: index,
     index: tensor(device, index),
     inverse() {
       // It belongs to the scope it was first needed in; past that, it is made again.

@@ -98,7 +98,8 @@ function derived(device: Device, runs: Runs): Derived {
   return made;
 }
 
-function addRuns(x: Tensor, runs: Runs): Tensor {
+/** Sums over runs, unrecorded. */
+export function addRuns(x: Tensor, runs: Runs): Tensor {
   const kernel = x.device.kernel("run_sum", sumWgsl, { INDIRECT: false });
   let out = x;
   for (const stage of runs.stages) {
@@ -123,7 +124,8 @@ export function runMean(x: Tensor, runs: Runs): Tensor {
   return mul(runSum(x, runs), derived(x.device, runs).inverseLength);
 }
 
-function largestOfRuns(x: Tensor, runs: Runs): { value: Tensor; arg: Tensor | null } {
+/** Maxima over runs and the rows they came from, unrecorded: both (runs, cols). */
+export function largestOfRuns(x: Tensor, runs: Runs): { value: Tensor; arg: Tensor | null } {
   const { device, cols } = x;
   let value = x;
   let arg: Tensor | null = null;

@@ -1,0 +1,102 @@
+/** L2G above the leaves: every region from its children's features, level by level upwards. SPEC §2. */
+
+import type { ParameterSet } from "../nn/parameters.ts";
+import {
+  add,
+  gatherRows,
+  mul,
+  reshape,
+  runMax,
+  runMean,
+  type Runs,
+  runSoftmax,
+  runSum,
+  scale,
+  sub,
+  sumCols,
+  type Tensor,
+} from "../tensor/mod.ts";
+import {
+  ATTENTION_HEADS,
+  ATTENTION_QUERY,
+  type LayerName,
+  type ModelLayers,
+  modelLayers,
+} from "./layers.ts";
+import type { ModelConfig } from "./model_config.ts";
+import type { DeviceLevel, DeviceView, RegionBatch } from "./region_batch.ts";
+
+/** Per-channel maximum or mean over runs. */
+export function poolRuns(x: Tensor, runs: Runs, mode: "max" | "mean"): Tensor {
+  return mode === "max" ? runMax(x, runs) : runMean(x, runs);
+}
+
+/** The aggregator; there are few regions, so plain operations serve every path. */
+export class Aggregator {
+  readonly #config: ModelConfig;
+  readonly #layers: ModelLayers;
+  readonly #parameters: ParameterSet;
+
+  constructor(config: ModelConfig, parameters: ParameterSet) {
+    this.#config = config;
+    this.#layers = modelLayers(config);
+    this.#parameters = parameters;
+  }
+
+  #apply(name: LayerName, x: Tensor): Tensor {
+    return this.#layers[name].forward(x, this.#parameters, name);
+  }
+
+  /**
+   * Region features of every level, from the deepest up.
+   * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the others
+   */
+  upwards(batch: RegionBatch, leavesOf: (level: number) => Tensor): Tensor[] {
+    const regions: Tensor[] = [];
+    for (let l = batch.levels.length - 1; l >= 0; l--) {
+      const level = batch.levels[l];
+      let features = leavesOf(l);
+      if (level.children) {
+        const inner = this.#aggregate(level, batch.levels[l + 1], batch.view2, regions[0]);
+        features = add(features, gatherRows(inner, level.innerOfRegion));
+      }
+      regions.unshift(features);
+    }
+    return regions;
+  }
+
+  /** Features of the regions with children, (innerRegions, D), from the level below. */
+  #aggregate(level: DeviceLevel, below: DeviceLevel, view: DeviceView, children: Tensor): Tensor {
+    const { aggregator_mode: mode, aggregator_use_spatial } = this.#config;
+    const runs = level.children!;
+    let u = this.#apply("encoder.aggregator.pre_mlp", children);
+    if (mode !== "attention") return poolRuns(u, runs, mode);
+    if (aggregator_use_spatial) {
+      const own = gatherRows(view.coords, below.centers);
+      const parents = gatherRows(gatherRows(view.coords, level.centers), level.parentOfChild!);
+      u = add(
+        u,
+        this.#apply("encoder.aggregator.attention.spatial_encoder", sub(own, parents)),
+      );
+    }
+    return this.#attend(u, runs);
+  }
+
+  /** One learned query attends to each region's children, in four heads. */
+  #attend(u: Tensor, runs: Runs): Tensor {
+    const width = this.#config.output_dim;
+    const headWidth = width / ATTENTION_HEADS;
+    const keys = this.#apply("encoder.aggregator.attention.key_proj", u);
+    const values = this.#apply("encoder.aggregator.attention.value_proj", u);
+    const query = reshape(this.#parameters.get(ATTENTION_QUERY), [width]);
+    const products = reshape(mul(keys, query), [u.rows * ATTENTION_HEADS, headWidth]);
+    const scores = reshape(scale(sumCols(products), 1 / Math.sqrt(headWidth)), [
+      u.rows,
+      ATTENTION_HEADS,
+    ]);
+    const weights = reshape(runSoftmax(scores, runs), [u.rows * ATTENTION_HEADS, 1]);
+    const weighted = mul(reshape(values, [u.rows * ATTENTION_HEADS, headWidth]), weights);
+    const summed = runSum(reshape(weighted, [u.rows, width]), runs);
+    return this.#apply("encoder.aggregator.attention.out_proj", summed);
+  }
+}

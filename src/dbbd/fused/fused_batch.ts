@@ -1,0 +1,104 @@
+/** What the fused path needs of a batch on the device: for each level, which points it encodes and in which region. */
+
+import type { Batch, BatchLevel } from "../../data/batch.ts";
+import type { Device } from "../../gpu/device.ts";
+import { makeRuns, NO_ROW, type Runs, type Tensor, tensor } from "../../tensor/mod.ts";
+
+/** Regions that are encoded together, over the points of a batch. */
+export interface FusedRegions {
+  readonly regions: number;
+  /** Points that are encoded, ascending. */
+  readonly points: Uint32Array;
+  /** The same on the device. */
+  readonly list: Tensor;
+  /** One word: how many. */
+  readonly total: Tensor;
+  /** Each region's run of points. */
+  readonly runs: Runs;
+  /** (N) region of each point, none for points outside. */
+  readonly regionOfPoint: Tensor;
+  /** (regions) centre points. */
+  readonly centers: Tensor;
+  /** (N) 1 where the point's leaf is among these regions. */
+  readonly leafHere: Tensor;
+}
+
+/** A batch for the fused path. It lives in the scope that was open when it was made. */
+export interface FusedBatch {
+  /** Regions of each level (G2L). */
+  readonly levels: readonly FusedRegions[];
+  /** All leaves, in the order of their points (L2G). */
+  readonly leaves: FusedRegions;
+  /** Points in no leaf, on the device. */
+  readonly strays: Tensor | null;
+}
+
+interface RegionList {
+  readonly start: Uint32Array;
+  readonly end: Uint32Array;
+  readonly center: Uint32Array;
+}
+
+/** Put regions on the device. `leaf` marks those that are leaves. */
+function fusedRegions(
+  device: Device,
+  { start, end, center }: RegionList,
+  leaf: (region: number) => boolean,
+  count: number,
+): FusedRegions {
+  const regionOfPoint = new Uint32Array(count).fill(NO_ROW);
+  const leafHere = new Uint32Array(count);
+  let listed = 0;
+  for (let r = 0; r < start.length; r++) {
+    regionOfPoint.fill(r, start[r], end[r]);
+    if (leaf(r)) leafHere.fill(1, start[r], end[r]);
+    listed += end[r] - start[r];
+  }
+  const points = new Uint32Array(listed);
+  for (let p = 0, row = 0; p < count; p++) if (regionOfPoint[p] !== NO_ROW) points[row++] = p;
+  return {
+    regions: start.length,
+    points,
+    list: tensor(device, points),
+    total: tensor(device, Uint32Array.of(listed)),
+    runs: makeRuns(device, start, end, count),
+    regionOfPoint: tensor(device, regionOfPoint),
+    centers: tensor(device, center),
+    leafHere: tensor(device, leafHere),
+  };
+}
+
+/** Leaves of all levels in the order of their points, and where each comes from. */
+export function leavesInOrder(levels: readonly BatchLevel[]): { level: number; region: number }[] {
+  return levels
+    .flatMap((level, l) =>
+      Array.from(level.start, (_, region) => ({ level: l, region }))
+        .filter(({ region }) => level.childStart[region] === level.childEnd[region])
+    )
+    .sort((a, b) => levels[a.level].start[a.region] - levels[b.level].start[b.region]);
+}
+
+/** Put what the fused path needs of a batch on the device. */
+export function uploadFusedBatch(device: Device, batch: Batch): FusedBatch {
+  const count = batch.pointCount;
+  const leaves = leavesInOrder(batch.levels);
+  const pick = (key: "start" | "end" | "center") =>
+    Uint32Array.from(leaves, ({ level, region }) => batch.levels[level][key][region]);
+  const leafRegions = fusedRegions(
+    device,
+    { start: pick("start"), end: pick("end"), center: pick("center") },
+    () => true,
+    count,
+  );
+  const inLeaf = new Uint8Array(count);
+  for (const point of leafRegions.points) inLeaf[point] = 1;
+  const strays = new Uint32Array(count - leafRegions.points.length);
+  for (let p = 0, row = 0; p < count; p++) if (!inLeaf[p]) strays[row++] = p;
+  return {
+    levels: batch.levels.map((level) =>
+      fusedRegions(device, level, (r) => level.childStart[r] === level.childEnd[r], count)
+    ),
+    leaves: leafRegions,
+    strays: strays.length > 0 ? tensor(device, strays) : null,
+  };
+}
