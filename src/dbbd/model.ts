@@ -5,8 +5,9 @@ import { ParameterSet } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
 import { type Encoder, type EncoderOutput, PlainEncoder } from "./encoder.ts";
 import { FusedEncoder } from "./fused/fused_encoder.ts";
+import { fusedInfoNCE } from "./fused/info_nce.ts";
 import { modelParameters } from "./layers.ts";
-import { type Losses, losses } from "./losses.ts";
+import { infoNCE, type Losses, losses } from "./losses.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
@@ -22,13 +23,15 @@ export class Model implements Disposable {
   readonly device: Device;
   readonly parameters: ParameterSet;
   readonly #encoder: Encoder;
+  readonly #fused: boolean;
 
   /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
   constructor(device: Device, config: ModelConfig, options: ModelOptions = {}) {
     this.config = config;
     this.device = device;
     this.parameters = new ParameterSet(device, modelParameters(config));
-    this.#encoder = options.fused ?? true
+    this.#fused = options.fused ?? true;
+    this.#encoder = this.#fused
       ? new FusedEncoder(config, this.parameters)
       : new PlainEncoder(config, this.parameters);
   }
@@ -40,7 +43,8 @@ export class Model implements Disposable {
 
   /** Losses of what `encode` gave; `sample` are the rows of the point loss, null for all. */
   losses(output: EncoderOutput, sample: RowIndex | null): Losses {
-    return losses(this.config, this.parameters, output, sample);
+    const contrast = this.#fused ? fusedInfoNCE : infoNCE;
+    return losses(this.config, this.parameters, output, sample, contrast);
   }
 
   /** Free the parameters. */
