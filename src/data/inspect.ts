@@ -106,14 +106,15 @@ async function inspection(path: string): Promise<Inspection> {
   const reader = findReader(bytes, path);
   const cloud = await reader.read(bytes, path, {});
   const told = summary(path, reader.name, bytes.length, cloud);
-  if (!hasTree(bytes, path, reader.name)) return told;
+  if (!hasRegionTree(bytes, path, reader.name)) return told;
   const { id, tree, sceneLabel, source, settings } = parseSceneFile(bytes, path);
   const regions = tree.level.length;
   const scene = { id, label: sceneLabel, source, settings, regions, levels: levelsOf(tree) };
   return { ...told, scene };
 }
 
-function hasTree(bytes: Uint8Array, path: string, format: string): boolean {
+/** Whether a file read as `format` brings a region tree. Throws DataError where it is damaged. */
+export function hasRegionTree(bytes: Uint8Array, path: string, format: string): boolean {
   if (isSafetensors(bytes)) {
     const { tensors, metadata } = parseSafetensors(bytes, path);
     return tensors.has("tree/order") || metadata.hierarchy !== undefined;

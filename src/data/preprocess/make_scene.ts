@@ -1,0 +1,186 @@
+/** Makes one scene file of one source, and sees whether that was done before. */
+
+import { join } from "@std/path";
+import { DataError, UsageError } from "../../errors.ts";
+import { findReader, readPointCloud } from "../formats/registry.ts";
+import type { ReadOptions } from "../formats/reader.ts";
+import { hasRegionTree } from "../inspect.ts";
+import { openNpyStack, readStackedCloud } from "../npy_stack.ts";
+import type { PointCloud } from "../point_cloud.ts";
+import { prepare, type PrepareOptions, type PrepareReport } from "../prepare.ts";
+import { readSafetensorsHeader } from "../safetensors.ts";
+import { parseSceneFile, type SceneFile, writeScene } from "../scene_file.ts";
+import { buildTree, type TreeOptions } from "../tree_builder.ts";
+import type { PlannedScene } from "./plan.ts";
+
+/** How every scene of a run is made. Part of each scene file, so that a later run sees whether it is the same. */
+export interface SceneSettings {
+  readonly read: ReadOptions;
+  readonly prepare: PrepareOptions;
+  readonly tree: Required<TreeOptions>;
+  /** Whether scenes that come with a region tree (`.pkl`, prepared ones) are taken as they are. */
+  readonly keepTrees: boolean;
+}
+
+/** A request to a worker. */
+export interface SceneRequest {
+  readonly scene: PlannedScene;
+  readonly output: string;
+}
+
+/** What became of a source. */
+export interface SceneOutcome {
+  readonly points: number;
+  readonly regions: number;
+  /** Absent where the scene was taken as it is. */
+  readonly report?: PrepareReport;
+}
+
+/** Why a source gave no scene: it cannot be read, or holds no points. The run may go on. */
+export interface SceneFailure {
+  readonly failure: string;
+}
+
+/** What a scene file remembers of its making. */
+interface Record {
+  readonly settings: SceneSettings;
+  readonly source: { name: string; bytes: number; modified: number };
+  readonly className?: string;
+  readonly report?: PrepareReport;
+}
+
+/** Where a scene's file is or will be. */
+export function scenePath(output: string, { split, id }: PlannedScene): string {
+  return join(output, split, `${id}.safetensors`);
+}
+
+/**
+ * Reads, prepares and writes one scene.
+ *
+ * @throws {DataError | UsageError} The file cannot be written: no other could be either.
+ */
+export async function makeScene(
+  { scene, output }: SceneRequest,
+  settings: SceneSettings,
+): Promise<SceneOutcome | SceneFailure> {
+  let made: { file: SceneFile; outcome: SceneOutcome };
+  try {
+    made = await readScene(scene, settings);
+  } catch (error) {
+    return { failure: error instanceof Error ? reasonOf(error) : String(error) };
+  }
+  await writeScene(scenePath(output, scene), made.file);
+  return made.outcome;
+}
+
+function reasonOf(error: Error): string {
+  const expected = error instanceof DataError || error instanceof UsageError ||
+    error.name in Deno.errors;
+  // A reader's fault must not cost the other files their run; it is told as what it is.
+  return expected ? error.message : `a fault of this program, please report it: ${error.stack}`;
+}
+
+async function readScene(
+  scene: PlannedScene,
+  settings: SceneSettings,
+): Promise<{ file: SceneFile; outcome: SceneOutcome }> {
+  const { id, label, source } = scene;
+  const ready = settings.keepTrees ? await sceneWithTree(source.path) : undefined;
+  const file = (
+    cloud: PointCloud,
+    tree: SceneFile["tree"],
+    report?: PrepareReport,
+    sceneLabel = label,
+  ): { file: SceneFile; outcome: SceneOutcome } => ({
+    file: {
+      id,
+      cloud,
+      tree,
+      sceneLabel,
+      source: source.name,
+      settings: { ...recordOf(scene, settings), report },
+    },
+    outcome: { points: cloud.count, regions: tree.level.length, report },
+  });
+  if (ready !== undefined) {
+    return file(ready.cloud, ready.tree, undefined, label ?? ready.sceneLabel);
+  }
+  const { cloud, report } = prepare(await cloudOf(scene, settings), settings.prepare, source.path);
+  return file(cloud, buildTree(cloud.coords, settings.tree), report);
+}
+
+async function sceneWithTree(path: string): Promise<SceneFile | undefined> {
+  if (!/\.(safetensors|pkl|pickle)$/i.test(path)) return undefined;
+  const bytes = await Deno.readFile(path);
+  const { name } = findReader(bytes, path);
+  return hasRegionTree(bytes, path, name) ? parseSceneFile(bytes, path) : undefined;
+}
+
+async function cloudOf({ source }: PlannedScene, { read }: SceneSettings): Promise<PointCloud> {
+  if (source.index === undefined) return await readPointCloud(source.path, read);
+  const stack = await openNpyStack(source.path);
+  if (stack === undefined || source.index >= stack.clouds) {
+    throw new DataError(`Cannot read ${source.path}: it changed while it was read`);
+  }
+  return await readStackedCloud(stack, source.index);
+}
+
+function recordOf({ source, className }: PlannedScene, settings: SceneSettings): Record {
+  const { name, bytes, modified } = source;
+  return { settings, source: { name, bytes, modified }, className };
+}
+
+/**
+ * What an earlier run made of a scene, or undefined where it has to be made: there is no file, it is not whole, or it
+ * was made of another source or with other settings.
+ */
+export async function outcomeBefore(
+  output: string,
+  scene: PlannedScene,
+  settings: SceneSettings,
+): Promise<SceneOutcome | undefined> {
+  const before = await readRecord(scenePath(output, scene));
+  if (before === undefined) return undefined;
+  const { record: { report, ...record }, label, points, regions } = before;
+  const wanted = JSON.stringify({ ...recordOf(scene, settings), label: scene.label });
+  // A scene that was taken as it is may have its own label.
+  const found = JSON.stringify({
+    ...record,
+    label: report === undefined && scene.label === undefined ? undefined : label,
+  });
+  return sameJson(wanted, found) ? { points, regions, report } : undefined;
+}
+
+/** Compares without regard to the order of keys. */
+function sameJson(a: string, b: string): boolean {
+  const sorted = (text: string): string =>
+    JSON.stringify(
+      JSON.parse(text, (_, value) =>
+        typeof value === "object" && value !== null && !Array.isArray(value)
+          ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)))
+          : value),
+    );
+  return sorted(a) === sorted(b);
+}
+
+/** What a scene file says of its making; undefined for a file that is not whole or not of `preprocess`. */
+export async function readRecord(
+  path: string,
+): Promise<{ record: Record; label?: number; points: number; regions: number } | undefined> {
+  try {
+    // The header is checked against the file's size: a file that was cut off is not whole.
+    const { tensors, metadata } = await readSafetensorsHeader(path);
+    const record = JSON.parse(metadata.settings ?? "null");
+    const points = tensors.get("coords")?.shape[0], regions = tensors.get("tree/level")?.shape[0];
+    if (typeof record?.source?.name !== "string" || points === undefined || regions === undefined) {
+      return undefined;
+    }
+    const label = metadata.scene_label === undefined ? undefined : Number(metadata.scene_label);
+    return { record, label, points, regions };
+  } catch (error) {
+    const harmless = error instanceof DataError || error instanceof UsageError ||
+      error instanceof SyntaxError;
+    if (harmless) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,311 @@
+/** A run of `preprocess`: plans, makes what is not made yet, writes the index. */
+
+import { basename, join } from "@std/path";
+import { writeFileAtomically } from "../atomic_write.ts";
+import { DataError, UsageError } from "../../errors.ts";
+import type { PrepareReport } from "../prepare.ts";
+import { WorkerPool } from "../worker_pool.ts";
+import type { Split } from "../scenes_dataset.ts";
+import {
+  makeScene,
+  outcomeBefore,
+  readRecord,
+  type SceneFailure,
+  type SceneOutcome,
+  scenePath,
+  type SceneRequest,
+  type SceneSettings,
+} from "./make_scene.ts";
+import { makePlan, type Plan, type PlannedScene, readSplitFiles } from "./plan.ts";
+import { findSources, type FolderLabels } from "./sources.ts";
+
+/** What to make of what. */
+export interface PreprocessOptions {
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly settings: SceneSettings;
+  readonly labels: FolderLabels;
+  /** Shares of train, val and test; undefined: as folders say, else 0.9, 0.1, 0. */
+  readonly ratio?: readonly number[];
+  readonly splitFiles: readonly string[];
+  /** 0: in this thread. */
+  readonly workers: number;
+  /** End at the first file that cannot be read. */
+  readonly strict: boolean;
+  /** Remove scenes that an earlier run made and this one would not. */
+  readonly clean: boolean;
+  readonly seed: number;
+}
+
+/** A run before anything is written. */
+export interface Prepared {
+  readonly plan: Plan;
+  /** By id: what an earlier run made that stays. */
+  readonly done: ReadonlyMap<string, SceneOutcome>;
+  /** Files of an earlier run whose scenes this one makes under another path. */
+  readonly moved: readonly string[];
+  /** Files of an earlier run that this one would not make. */
+  readonly stale: readonly string[];
+}
+
+/** How far a run is. */
+export interface PreprocessProgress {
+  readonly done: number;
+  readonly failed: number;
+  readonly total: number;
+  /** Share of the bytes that were to be read, 0 to 1. */
+  readonly share: number;
+}
+
+/** Hooks of `preprocess`. */
+export interface PreprocessHooks {
+  readonly onProgress?: (progress: PreprocessProgress) => void;
+  readonly onFailure?: (scene: PlannedScene, reason: string) => void;
+  /** When aborted the run ends at once; finished scenes stay. */
+  readonly signal?: AbortSignal;
+}
+
+/** What index.json holds. */
+export interface PreprocessIndex {
+  readonly format: "dbbd-index";
+  readonly version: 1;
+  readonly settings: SceneSettings;
+  /** A scene's label is a place in this list. */
+  readonly classes: readonly string[];
+  /** Points removed and so on, over all scenes. */
+  readonly totals: Readonly<Record<string, number>>;
+  readonly counts: Readonly<Record<Split, { readonly scenes: number; readonly points: number }>>;
+  readonly scenes: readonly {
+    readonly file: string;
+    readonly source: string;
+    readonly label?: number;
+    readonly points: number;
+    readonly regions: number;
+    readonly report?: PrepareReport;
+  }[];
+  readonly failed: readonly { readonly source: string; readonly reason: string }[];
+}
+
+const SPLITS: readonly Split[] = ["train", "val", "test"];
+const SCENE = ".safetensors";
+
+/** Finds the sources, plans the scenes and looks at what is done. Writes nothing. Errors as those of its parts. */
+export async function prepareRun(options: PreprocessOptions): Promise<Prepared> {
+  const { inputs, output, settings, ratio, splitFiles, seed } = options;
+  const lists = splitFiles.length > 0 ? await readSplitFiles(splitFiles) : undefined;
+  const sources = await findSources(inputs, options.labels, output);
+  const plan = makePlan(sources, { ratio, lists, seed });
+  const done = new Map<string, SceneOutcome>();
+  for (const scene of plan.scenes) {
+    const outcome = await outcomeBefore(output, scene, settings);
+    if (outcome !== undefined) done.set(scene.id, outcome);
+  }
+  const planned = new Set(plan.scenes.map((scene) => scenePath(output, scene)));
+  const names = new Set(plan.scenes.map(({ source }) => source.name));
+  const moved: string[] = [], stale: string[] = [];
+  for (const path of await scenesIn(output)) {
+    if (planned.has(path)) continue;
+    const before = await readRecord(path);
+    if (before !== undefined) (names.has(before.record.source.name) ? moved : stale).push(path);
+  }
+  return { plan, done, moved, stale };
+}
+
+async function scenesIn(output: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const split of SPLITS) {
+    for (const name of await namesIn(join(output, split))) {
+      if (name.endsWith(SCENE) && !name.startsWith(".")) found.push(join(output, split, name));
+    }
+  }
+  return found;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) if (isFile) names.push(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    if (error instanceof Deno.errors.NotADirectory) {
+      throw new UsageError(`Cannot write to ${folder}: expected a folder, found a file`);
+    }
+    throw error;
+  }
+  return names.sort();
+}
+
+/**
+ * Makes every scene of the plan that is not made yet, and `index.json`, which is there when the run is complete.
+ *
+ * @throws {UsageError} The output holds scenes of another run. @throws {DataError} Writing failed, a file could not
+ * be read and `strict` is set, or no scene at all came out. @throws what the signal was aborted with.
+ */
+export async function preprocess(
+  { plan, done, moved, stale }: Prepared,
+  options: PreprocessOptions,
+  hooks: PreprocessHooks = {},
+): Promise<PreprocessIndex> {
+  const { output, settings, strict, clean } = options;
+  if (stale.length > 0 && !clean) {
+    throw new UsageError(
+      `Cannot preprocess into ${output}: it holds ${stale.length} scene${
+        stale.length === 1 ? "" : "s"
+      } of another run (${stale[0]}${
+        stale.length > 1 ? ", …" : ""
+      }), which would be mixed with these. ` +
+        "Choose another --output, or pass --clean to remove them",
+    );
+  }
+  const left = plan.scenes.filter(({ id }) => !done.has(id));
+  await makeFolders(output, plan, left.length > 0);
+  const outcomes = new Map(done);
+  const failed = new Map<string, string>();
+  const bytes = left.reduce((sum, { source }) => sum + source.bytes, 0);
+  let read = 0;
+  const tell = (): void =>
+    hooks.onProgress?.({
+      done: outcomes.size,
+      failed: failed.size,
+      total: plan.scenes.length,
+      share: bytes > 0 ? read / bytes : 1,
+    });
+  tell();
+  await eachScene(left, options, hooks.signal, (scene, made) => {
+    read += scene.source.bytes;
+    if ("failure" in made) {
+      failed.set(scene.id, made.failure);
+      hooks.onFailure?.(scene, made.failure);
+      if (strict) {
+        throw new DataError(`Stopped at ${scene.source.name}: ${made.failure}`);
+      }
+    } else outcomes.set(scene.id, made);
+    tell();
+  });
+  for (const path of [...moved, ...stale]) await Deno.remove(path);
+  for (const scene of plan.scenes) {
+    // An earlier run read what this one cannot: what is left of it is of other settings.
+    if (failed.has(scene.id)) await removeIfThere(scenePath(output, scene));
+  }
+  if (outcomes.size === 0) {
+    throw new DataError(
+      `Cannot preprocess: none of the ${plan.scenes.length} files can be read; the first: ${
+        [...failed.values()][0]
+      }`,
+    );
+  }
+  const index = indexOf(plan, settings, outcomes, failed);
+  const text = new TextEncoder().encode(JSON.stringify(index, null, 1) + "\n");
+  await writeFileAtomically(join(output, "index.json"), text);
+  return index;
+}
+
+async function makeFolders(output: string, plan: Plan, changes: boolean): Promise<void> {
+  try {
+    for (const split of SPLITS) {
+      const folder = join(output, split);
+      if (plan.scenes.some((scene) => scene.split === split)) {
+        await Deno.mkdir(folder, { recursive: true });
+      }
+      for (const name of await namesIn(folder)) {
+        // What a process that was killed left behind.
+        if (/^\..*\.safetensors\.[0-9a-f]{8}\.tmp$/.test(name)) {
+          await removeIfThere(join(folder, name));
+        }
+      }
+    }
+    if (changes) await removeIfThere(join(output, "index.json"));
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new DataError(
+      `Cannot write to ${output}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Makes the scenes, several at a time, and hands over each outcome as it comes. */
+async function eachScene(
+  scenes: readonly PlannedScene[],
+  { output, settings, workers }: PreprocessOptions,
+  signal: AbortSignal | undefined,
+  take: (scene: PlannedScene, made: SceneOutcome | SceneFailure) => void,
+): Promise<void> {
+  const size = Math.min(workers, scenes.length);
+  using pool = new WorkerPool<SceneRequest, SceneOutcome | SceneFailure>(
+    new URL("./scene_worker.ts", import.meta.url),
+    size,
+    settings,
+  );
+  const stop = (): void => pool.close();
+  signal?.addEventListener("abort", stop);
+  const make = async (scene: PlannedScene): Promise<SceneOutcome | SceneFailure> => {
+    const request = { scene, output };
+    if (size === 0) return await makeScene(request, settings);
+    try {
+      return await pool.run(request);
+    } catch (error) {
+      if (error instanceof DataError || error instanceof UsageError) throw error;
+      signal?.throwIfAborted();
+      return { failure: `the worker that read it broke: ${(error as Error).message}` };
+    }
+  };
+  try {
+    const queue = scenes.values();
+    // Each lane takes the next scene as soon as its last one is done.
+    const lane = async (): Promise<void> => {
+      for (const scene of queue) {
+        signal?.throwIfAborted();
+        take(scene, await make(scene));
+      }
+    };
+    await Promise.all(Array.from({ length: Math.max(1, size) }, lane));
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+function indexOf(
+  plan: Plan,
+  settings: SceneSettings,
+  outcomes: ReadonlyMap<string, SceneOutcome>,
+  failed: ReadonlyMap<string, string>,
+): PreprocessIndex {
+  const made = plan.scenes.filter(({ id }) => outcomes.has(id));
+  const totals: Record<string, number> = {};
+  for (const { report } of outcomes.values()) {
+    for (const [key, value] of Object.entries(report ?? {})) {
+      if (typeof value === "number" && key !== "scale") totals[key] = (totals[key] ?? 0) + value;
+    }
+  }
+  const counts = Object.fromEntries(SPLITS.map((split) => {
+    const scenes = made.filter((scene) => scene.split === split);
+    const points = scenes.reduce((sum, { id }) => sum + outcomes.get(id)!.points, 0);
+    return [split, { scenes: scenes.length, points }];
+  })) as PreprocessIndex["counts"];
+  return {
+    format: "dbbd-index",
+    version: 1,
+    settings,
+    classes: plan.classes,
+    totals,
+    counts,
+    scenes: made.map((scene) => ({
+      file: `${scene.split}/${basename(scenePath("", scene))}`,
+      source: scene.source.name,
+      label: scene.label,
+      ...outcomes.get(scene.id)!,
+    })),
+    failed: plan.scenes.filter(({ id }) => failed.has(id)).map(({ id, source }) => ({
+      source: source.name,
+      reason: failed.get(id)!,
+    })),
+  };
+}

@@ -1,0 +1,14 @@
+/** The worker that makes scenes. */
+
+import { serveRequests } from "../worker_pool.ts";
+import {
+  makeScene,
+  type SceneFailure,
+  type SceneOutcome,
+  type SceneRequest,
+  type SceneSettings,
+} from "./make_scene.ts";
+
+serveRequests<SceneSettings, SceneRequest, SceneOutcome | SceneFailure>(
+  (settings) => async (request) => ({ result: await makeScene(request, settings) }),
+);

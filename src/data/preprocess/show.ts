@@ -1,0 +1,115 @@
+/** What `preprocess` says to the person who runs it. */
+
+import type { Prepared, PreprocessIndex, PreprocessProgress } from "./run.ts";
+
+const NUMBER = new Intl.NumberFormat("en");
+const SPLITS = ["train", "val", "test"] as const;
+/** On a terminal the line is drawn anew at most this often; elsewhere a line is written. */
+const REDRAW_MS = 100, LINE_MS = 10_000;
+const NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
+
+/** What a run would do, several lines. */
+export function describePlan({ plan, done, moved, stale }: Prepared, output: string): string {
+  const { scenes, classes, leftOut } = plan;
+  const lines = [`${count(scenes.length, "scene")} into ${output}`];
+  for (const split of SPLITS) {
+    const of = scenes.filter((scene) => scene.split === split);
+    if (of.length === 0) continue;
+    const names = of.slice(0, NAMES_SHOWN).map(({ id, source }) => `${id} (${source.name})`);
+    const rest = of.length > NAMES_SHOWN ? ", …" : "";
+    lines.push(`  ${split.padEnd(6)} ${count(of.length, "scene")}: ${names.join(", ")}${rest}`);
+  }
+  if (classes.length > 0) {
+    const shown = classes.slice(0, CLASSES_SHOWN).map((name, label) => `${label} ${name}`);
+    lines.push(
+      `  labels ${shown.join(", ")}${
+        classes.length > CLASSES_SHOWN ? `, … (${classes.length})` : ""
+      }`,
+    );
+  }
+  if (leftOut > 0) lines.push(`  ${count(leftOut, "file")} left out: not in the split file`);
+  if (done.size > 0) lines.push(`  ${count(done.size, "scene")} made already`);
+  if (moved.length > 0) lines.push(`  ${count(moved.length, "scene")} of an earlier run replaced`);
+  if (stale.length > 0) {
+    lines.push(`  ${count(stale.length, "scene")} of another run in the way, such as ${stale[0]}`);
+  }
+  return lines.join("\n");
+}
+
+/** How a run went, several lines. */
+export function describeResult(index: PreprocessIndex, output: string, seconds: number): string {
+  const { counts, totals, scenes, failed } = index;
+  const splits = SPLITS.filter((split) => counts[split].scenes > 0).map((split) =>
+    `${split} ${NUMBER.format(counts[split].scenes)}`
+  );
+  const points = scenes.reduce((sum, scene) => sum + scene.points, 0);
+  const regions = scenes.reduce((sum, scene) => sum + scene.regions, 0);
+  const lines = [
+    `${count(scenes.length, "scene")} in ${output} (${splits.join(", ")}): ` +
+    `${NUMBER.format(points)} points, ${NUMBER.format(regions)} regions, in ${duration(seconds)}`,
+  ];
+  const removed = [
+    [totals.nonFinite, "not finite"],
+    [totals.duplicates, "twice in a place"],
+    [totals.voxels, "by voxels"],
+    [totals.limit, "over the limit"],
+  ].filter(([points]) => Number(points) > 0)
+    .map(([points, why]) => `${NUMBER.format(Number(points))} ${why}`);
+  if (removed.length > 0) lines.push(`  points removed: ${removed.join(", ")}`);
+  if (totals.sampled > 0) {
+    lines.push(`  points drawn from meshes: ${NUMBER.format(totals.sampled)}`);
+  }
+  if (totals.estimatedNormals > 0) {
+    lines.push(`  normals estimated: ${NUMBER.format(totals.estimatedNormals)}`);
+  }
+  if (failed.length > 0) lines.push(`  skipped: ${count(failed.length, "file")}, see index.json`);
+  return lines.join("\n");
+}
+
+/** Shows progress on standard error: a line that is rewritten on a terminal, one now and then elsewhere. */
+export function progressLine(): {
+  show(progress: PreprocessProgress): void;
+  /** Writes a line of its own. */
+  say(text: string): void;
+  end(): void;
+} {
+  const terminal = Deno.stderr.isTerminal();
+  const started = performance.now();
+  let shown = terminal ? -Infinity : started, drawn = false;
+  const write = (text: string): void => {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  };
+  const clear = (): void => {
+    if (drawn) write("\r\x1b[K");
+    drawn = false;
+  };
+  return {
+    show({ done, failed, total, share }) {
+      const now = performance.now();
+      if (now - shown < (terminal ? REDRAW_MS : LINE_MS)) return;
+      shown = now;
+      const spent = (now - started) / 1000;
+      const left = share > 0 && share < 1 ? `, ${duration(spent / share - spent)} left` : "";
+      const skipped = failed > 0 ? `, ${failed} skipped` : "";
+      const line = `${done + failed} of ${total} (${Math.floor(100 * share)} %)${skipped}${left}`;
+      clear();
+      write(terminal ? line : `${line}\n`);
+      drawn = terminal;
+    },
+    say(text) {
+      clear();
+      write(`${text}\n`);
+    },
+    end: clear,
+  };
+}
+
+function count(n: number, what: string): string {
+  return `${NUMBER.format(n)} ${what}${n === 1 ? "" : "s"}`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
