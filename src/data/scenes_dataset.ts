@@ -39,11 +39,14 @@ export class ScenesDataset implements Dataset {
   readonly #cache: SceneCache;
   readonly #reading = new Map<number, Promise<Scene>>();
 
-  /** The scenes of `files`, in this order. Nothing is read yet. */
-  constructor(files: readonly string[], options: ScenesOptions = {}) {
+  /**
+   * The scenes of `files`, in this order. Nothing is read yet. Where several threads read the same dataset, each may use
+   * one of `readers` parts of the cache.
+   */
+  constructor(files: readonly string[], options: ScenesOptions = {}, readers = 1) {
     this.length = files.length;
     this.source = { kind: "scenes", files, options };
-    this.#cache = new SceneCache(options.cacheBytes ?? DEFAULT_CACHE);
+    this.#cache = new SceneCache((options.cacheBytes ?? DEFAULT_CACHE) / readers);
   }
 
   /**

@@ -36,6 +36,12 @@ export interface SyntheticOptions extends TreeOptions {
   readonly noise?: number;
 }
 
+/** Enough to make the same scenes elsewhere: in a worker. */
+export interface SyntheticSource {
+  readonly kind: "synthetic";
+  readonly options: SyntheticOptions;
+}
+
 type Furniture = Exclude<typeof SYNTHETIC_SURFACES[number], "floor" | "wall">;
 
 /** How likely each kind of furniture is in each kind of room. */
@@ -58,6 +64,8 @@ const FURNISHING: Readonly<
  */
 export class SyntheticDataset implements Dataset {
   readonly length: number;
+  /** What makes this dataset again. */
+  readonly source: SyntheticSource;
   readonly #options: Required<Omit<SyntheticOptions, keyof TreeOptions>>;
   readonly #tree: TreeOptions;
 
@@ -75,6 +83,7 @@ export class SyntheticDataset implements Dataset {
     }
     new Random(seed); // refuses a bad seed now, not at the first scene
     this.length = scenes;
+    this.source = { kind: "synthetic", options };
     this.#options = { scenes, seed, start, points, noise };
     this.#tree = { branching, maxDepth, minPoints };
   }
