@@ -44,7 +44,8 @@ async function falsified(
   const found = tensors.get(tensor)!;
   const path = join(folder, "falsified.safetensors");
   const data = toFloat32(found, tensor).map(change);
-  await writeSafetensors(path, new Map(tensors).set(tensor, { ...found, data }), metadata);
+  const changed = new Map(tensors).set(tensor, { dtype: "F32", shape: found.shape, data });
+  await writeSafetensors(path, changed, metadata);
   return path;
 }
 
