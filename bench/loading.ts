@@ -1,0 +1,123 @@
+/**
+ * What share of a training step is spent waiting for data, on prepared scenes of 100,000 points:
+ *
+ *     deno run -A bench/loading.ts [--points N] [--scenes N] [--batch-size N] [--steps N] [--step-ms N]
+ *
+ * Trains the full-size model on this device's GPU. With --step-ms N the device's work is a pause of N milliseconds
+ * instead, which shows what the loader alone can do. Files are read anew each time (cache_mb: 0), which is the
+ * hardest case.
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { join } from "@std/path";
+import type { Batch } from "../src/data/batch.ts";
+import { writeScene } from "../src/data/scene_file.ts";
+import { ScenesDataset } from "../src/data/scenes_dataset.ts";
+import { SyntheticDataset } from "../src/data/synthetic.ts";
+import { BatchLoader } from "../src/data/worker_loader.ts";
+import { UsageError } from "../src/errors.ts";
+import { runMain } from "../src/exit.ts";
+import { ensureDriver } from "../src/gpu/driver.ts";
+import { TrainingConfig } from "../src/training/config.ts";
+import { Trainer } from "../src/training/trainer.ts";
+
+const WORKERS = [0, 1, 2, 4];
+
+async function writeScenes(folder: string, scenes: number, points: number): Promise<string[]> {
+  const rooms = new SyntheticDataset({ scenes, points, maxDepth: 4 });
+  const files: string[] = [];
+  for (let i = 0; i < scenes; i++) {
+    const { id, coords, feats, tree } = await rooms.get(i);
+    const attributes = new Map([["normals", { width: 3, data: feats }]]);
+    const path = join(folder, `${id}.safetensors`);
+    await writeScene(path, {
+      id,
+      cloud: { count: points, coords, origin: [0, 0, 0], attributes },
+      tree,
+    });
+    files.push(path);
+  }
+  return files;
+}
+
+async function measure(
+  loader: BatchLoader,
+  steps: number,
+  train: (batch: Batch) => Promise<unknown>,
+): Promise<{ waiting: number; total: number }> {
+  const warmUp = 3;
+  let waiting = 0, began = 0, done = 0;
+  for (let epoch = 0; done < steps + warmUp; epoch++) {
+    for (let step = 0; step < loader.steps(epoch) && done < steps + warmUp; step++, done++) {
+      if (done === warmUp) {
+        began = performance.now();
+        waiting = 0;
+      }
+      const asked = performance.now();
+      const batch = await loader.batch(epoch, step);
+      waiting += performance.now() - asked;
+      await train(batch);
+    }
+  }
+  return { waiting, total: performance.now() - began };
+}
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const args = parseArgs(Deno.args, {
+      string: ["points", "scenes", "batch-size", "steps", "step-ms"],
+      default: { points: "100000", scenes: "8", "batch-size": "2", steps: "20", "step-ms": "" },
+      unknown: (text: string) => {
+        throw new UsageError(`Unknown argument ${text}`);
+      },
+    });
+    const pause = args["step-ms"] === "" ? null : Number(args["step-ms"]);
+    const [points, scenes, batchSize, steps] = [
+      args.points,
+      args.scenes,
+      args["batch-size"],
+      args.steps,
+    ]
+      .map(Number);
+    const folder = await Deno.makeTempDir();
+    try {
+      const dataset = new ScenesDataset(await writeScenes(folder, scenes, points), {
+        cacheBytes: 0,
+      });
+      const config = TrainingConfig.fromObject({ batch_size: batchSize, device: "gpu" });
+      if (pause === null) await ensureDriver(console.log);
+      using trainer = pause === null ? await Trainer.create(config, { train: dataset }) : null;
+      const train = trainer === null
+        ? () => new Promise((resolve) => setTimeout(resolve, pause!))
+        : (batch: Batch) => trainer.trainStep(batch);
+      console.log(
+        `${scenes} scenes of ${points} points, ${batchSize} a step, ${steps} steps; ` +
+          (trainer === null
+            ? `a step is a pause of ${pause} ms`
+            : `device: ${trainer.device.description}`),
+      );
+      console.log("workers   ms a step   of it waiting for data");
+      for (const numWorkers of WORKERS) {
+        using loader = await BatchLoader.create(dataset, {
+          batchSize,
+          numWorkers,
+          seed: config.seed,
+          augmentation: config.augmentation,
+          maxHierarchyDepth: null,
+          featureWidth: 3,
+        });
+        const { waiting, total } = await measure(loader, steps, train);
+        console.log(
+          String(numWorkers).padStart(7),
+          (total / steps).toFixed(1).padStart(11),
+          `${(waiting / steps).toFixed(1)} ms (${(100 * waiting / total).toFixed(1)} %)`.padStart(
+            24,
+          ),
+        );
+      }
+      return 0;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
