@@ -7,6 +7,7 @@ import { writeScene } from "../src/data/scene_file.ts";
 import { ScenesDataset } from "../src/data/scenes_dataset.ts";
 import { SyntheticDataset } from "../src/data/synthetic.ts";
 import { batchesWithin, BatchLoader, type LoaderOptions } from "../src/data/worker_loader.ts";
+import { WorkerPool } from "../src/data/worker_pool.ts";
 import { DataError, UsageError } from "../src/errors.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 
@@ -93,7 +94,7 @@ Deno.test("loader: a loop may be left early, and the loader closed with batches 
     assertEquals(batch.sceneIds.length, 2);
     break;
   }
-  const under = loader.batch(0, 1);
+  const under = loader.batch(5, 0);
   const refused = assertRejects(() => under, Error, "closed");
   loader.close();
   await refused;
@@ -167,6 +168,47 @@ Deno.test("loader: a user's own dataset is read in this thread", async () => {
   using loader = await BatchLoader.create(own, { ...OPTIONS, numWorkers: 4 });
   assertEquals(loader.workers, 0);
   assertEquals((await loader.batch(0, 1)).sceneIds.length, 1);
+});
+
+/** A pool of workers of this program. */
+function poolOf(program: string, size: number): WorkerPool<string, string> {
+  return new WorkerPool(
+    new URL(`data:application/javascript,${encodeURIComponent(program)}`),
+    size,
+    7,
+  );
+}
+
+Deno.test("workers: requests are answered, errors keep their kind, one that breaks is replaced", async () => {
+  using pool = poolOf(
+    `let setup;
+    onmessage = ({ data }) => {
+      if ("setup" in data) return void (setup = data.setup);
+      if (data.request === "break") throw new Error("broken on purpose");
+      if (data.request === "refuse") postMessage({ error: { name: "DataError", message: "bad" } });
+      else postMessage({ result: data.request + setup });
+    };`,
+    2,
+  );
+  assertEquals(await Promise.all(["a", "b", "c"].map((each) => pool.run(each))), [
+    "a7",
+    "b7",
+    "c7",
+  ]);
+  await assertRejects(() => pool.run("refuse"), DataError, "bad");
+  for (let i = 0; i < 3; i++) {
+    await assertRejects(() => pool.run("break"), Error, "broken on purpose");
+    assertEquals(await Promise.all([pool.run("d"), pool.run("e")]), ["d7", "e7"]);
+  }
+});
+
+Deno.test("workers: where none can start, every request is told so", async () => {
+  using pool = poolOf("throw new Error('cannot start')", 2);
+  const first = [1, 2, 3, 4].map((n) =>
+    assertRejects(() => pool.run(`${n}`), Error, "cannot start")
+  );
+  await Promise.all(first);
+  await assertRejects(() => pool.run("later"), Error, "cannot start");
 });
 
 Deno.test("loader: sizes out of range are refused", async () => {

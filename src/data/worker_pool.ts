@@ -29,6 +29,10 @@ export class WorkerPool<Q, R> implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Waiting<Q, R>>();
   readonly #queue: Waiting<Q, R>[] = [];
+  /** Workers that have answered: they can start. */
+  readonly #answering = new WeakSet<Worker>();
+  /** Why there are no workers any more. */
+  #broken: string | undefined;
   #closed = false;
 
   /** Starts `size` workers of `module`; each gets `setup` (which must be cloneable) before its first request. */
@@ -51,6 +55,7 @@ export class WorkerPool<Q, R> implements Disposable {
   run(request: Q): Promise<R> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error("The workers are closed"));
+      if (this.#broken !== undefined) return reject(new Error(this.#broken));
       this.#queue.push({ request, resolve, reject });
       this.#next();
     });
@@ -68,13 +73,14 @@ export class WorkerPool<Q, R> implements Disposable {
     const waiting = this.#busy.get(worker);
     if (waiting === undefined || this.#closed) return;
     this.#busy.delete(worker);
+    this.#answering.add(worker);
     this.#idle.push(worker);
     if ("result" in reply) waiting.resolve(reply.result);
     else waiting.reject(revive(reply.error));
     this.#next();
   }
 
-  /** The worker is lost: a fault of its program, or no memory. Another takes its place. */
+  /** The worker is lost: a fault of its program, or no memory. Another takes its place, unless it could not start. */
   #broke(worker: Worker, message: string): void {
     const waiting = this.#busy.get(worker);
     this.#busy.delete(worker);
@@ -82,13 +88,12 @@ export class WorkerPool<Q, R> implements Disposable {
     if (this.#closed) return;
     const at = this.#idle.indexOf(worker);
     if (at >= 0) this.#idle.splice(at, 1);
-    if (waiting === undefined) {
-      // It could not even start; whoever asks next shall know.
-      for (const each of this.#queue.splice(0)) each.reject(new Error(message));
-      return;
+    waiting?.reject(new Error(message));
+    if (this.#answering.has(worker)) this.#idle.push(this.#start());
+    else if (this.#idle.length + this.#busy.size === 0) {
+      this.#broken = message;
+      for (const { reject } of this.#queue.splice(0)) reject(new Error(message));
     }
-    waiting.reject(new Error(message));
-    this.#idle.push(this.#start());
     this.#next();
   }
 

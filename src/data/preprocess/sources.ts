@@ -96,9 +96,9 @@ async function sourcesOf(
   const info = await statOf(input);
   if (!info.isDirectory) return await clouds(input, basename(input), {}, classNames);
   const root = resolve(input);
-  const outputInside = resolve(ignore) + "/";
+  const outside = (path: string) => /^\.\.([/\\]|$)/.test(relative(resolve(ignore), resolve(path)));
   const files = (await filesBelow(input)).filter((path) =>
-    hasKnownExtension(path) && !`${resolve(path)}/`.startsWith(outputInside)
+    hasKnownExtension(path) && outside(path)
   );
   classNames.push(...await linesOf(join(input, "classes.txt")) ?? []);
   const companions = new Set([join(input, "classes.txt"), ...files.flatMap(companionsOf)]);
