@@ -265,6 +265,28 @@ Deno.test("nextBatch follows from seed and counters alone", { ignore }, async ()
   assertEquals(all, [0, 1, 2, 3, 4].map((n) => `synthetic_00000${n}`));
 });
 
+Deno.test("workers change no number", { ignore: ignoreFiles }, async () => {
+  const run = async (num_workers: number) => {
+    using trainer = await tinyTrainer({ num_workers, eval_interval: 1 });
+    const losses: number[] = [];
+    const { epochs } = await trainer.fit({
+      checkpoints: false,
+      onStep: ({ loss }) => void losses.push(loss),
+    });
+    return { losses, epochs };
+  };
+  assertEquals(await run(2), await run(0));
+});
+
+Deno.test("max_points_per_batch makes more, smaller steps", { ignore: ignoreFiles }, async () => {
+  const values = { batch_size: 4, max_points_per_batch: 500, num_epochs: 3 };
+  using trainer = await tinyTrainer(values); // 5 rooms of 203 points: 2 + 2 + 1
+  assertEquals([trainer.stepsPerEpoch, trainer.totalSteps], [3, 9]);
+  assertEquals((await trainer.nextBatch()).pointCount, 406);
+  const { steps } = await trainer.fit({ checkpoints: false });
+  assertEquals(steps, 9);
+});
+
 Deno.test("plain and fused computation agree", { ignore }, async () => {
   using plain = await tinyTrainer({ fused: "off" });
   using fused = await tinyTrainer({ fused: "on" });

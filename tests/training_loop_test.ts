@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
-import { TrainingConfig } from "../src/training/config.ts";
+import { type ConfigValues, TrainingConfig } from "../src/training/config.ts";
 import { Trainer } from "../src/training/trainer.ts";
 import { testDevice } from "./support/device.ts";
 import { noDevice } from "./support/no_device.ts";
@@ -109,11 +109,10 @@ Deno.test("test_save_load_checkpoint", { ignore: ignoreFiles }, async () => {
 Deno.test("test_small_backbone_mode", { ignore }, async () => {
   const device = await testDevice();
   const train = tinyRooms(2);
-  using full = await Trainer.create(TrainingConfig.fromObject({}), { device, train });
-  using small = await Trainer.create(TrainingConfig.fromObject({ small_mode: true }), {
-    device,
-    train,
-  });
+  const of = (values: Partial<ConfigValues>) =>
+    Trainer.create(TrainingConfig.fromObject({ num_workers: 0, ...values }), { device, train });
+  using full = await of({});
+  using small = await of({ small_mode: true });
   assertEquals(full.model.parameters.count, 144_576);
   assertEquals(small.model.parameters.count, 64_192);
   const { loss } = await small.trainStep(await small.nextBatch());
@@ -124,7 +123,7 @@ Deno.test("test_small_backbone_mode", { ignore }, async () => {
   assertEquals(explicit.hidden_dim, 96);
   assertEquals(explicit.batch_size, 8);
   assertEquals(explicit.output_dim, 64);
-  using mixed = await Trainer.create(explicit, { device, train });
+  using mixed = await of({ small_mode: true, hidden_dim: 96 });
   assertEquals(mixed.model.parameters.get("encoder.raw_projection.mlp.0.weight").shape, [96, 3]);
   assertEquals(tinyConfig({ small_mode: true }).hidden_dim, TINY.hidden_dim);
 });

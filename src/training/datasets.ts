@@ -3,6 +3,7 @@
 import type { Dataset } from "../data/scene.ts";
 import { openScenes } from "../data/scenes_dataset.ts";
 import { SyntheticDataset } from "../data/synthetic.ts";
+import { BatchLoader, type LoaderOptions } from "../data/worker_loader.ts";
 import { UsageError } from "../errors.ts";
 import type { TrainingConfig } from "./config.ts";
 
@@ -58,5 +59,50 @@ function syntheticRooms(config: TrainingConfig): Datasets {
       scenes: validation,
       start: config.synthetic_scenes,
     }),
+  };
+}
+
+/** The batches of both. */
+export interface Loaders extends Disposable {
+  /** Two augmented views of each scene, shuffled anew each epoch. */
+  readonly train: BatchLoader;
+  /** The scenes as they are; null: none. */
+  readonly validation: BatchLoader | null;
+}
+
+/** Starts what makes batches of datasets as the configuration says: num_workers for training, one for validation. */
+export async function openLoaders(
+  config: TrainingConfig,
+  { train, validation }: Datasets,
+): Promise<Loaders> {
+  const shared = {
+    batchSize: config.batch_size,
+    maxPointsPerBatch: config.max_points_per_batch,
+    seed: config.seed,
+    maxHierarchyDepth: config.max_hierarchy_depth,
+    featureWidth: config.input_feat_dim,
+  } satisfies Partial<LoaderOptions>;
+  const training = await BatchLoader.create(train, {
+    ...shared,
+    augmentation: config.augmentation,
+    numWorkers: config.num_workers,
+    epochs: config.num_epochs,
+  });
+  const validating = validation === null || validation.length === 0
+    ? null
+    : await BatchLoader.create(validation, {
+      ...shared,
+      augmentation: null,
+      // A validation reads each scene once and computes less: one keeps up.
+      numWorkers: Math.min(config.num_workers, 1),
+      epochs: 1,
+    });
+  return {
+    train: training,
+    validation: validating,
+    [Symbol.dispose]() {
+      training.close();
+      validating?.close();
+    },
   };
 }

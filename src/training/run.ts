@@ -158,7 +158,7 @@ export async function runTraining(
   const progress = config.verbose
     ? new Progress({
       epochs: config.num_epochs,
-      steps: config.num_epochs * trainer.stepsPerEpoch,
+      steps: trainer.totalSteps,
       stepsBefore: trainer.step,
       logInterval: config.log_interval,
     })

@@ -1,12 +1,6 @@
 /** The training loop: steps, validation, checkpoints. It knows no files but checkpoints, and no log. */
 
 import type { Batch } from "../data/batch.ts";
-import {
-  batchIndices,
-  epochOrder,
-  makeTrainingBatch,
-  makeValidationBatch,
-} from "../data/loader.ts";
 import { Random } from "../data/random.ts";
 import type { Dataset } from "../data/scene.ts";
 import { featureMetrics } from "../dbbd/metrics.ts";
@@ -26,7 +20,7 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import type { ConfigValues, TrainingConfig } from "./config.ts";
-import { openDatasets } from "./datasets.ts";
+import { type Datasets, type Loaders, openDatasets, openLoaders } from "./datasets.ts";
 import { Pace } from "./pace.ts";
 import {
   type EpochSummary,
@@ -66,8 +60,10 @@ export class Trainer implements Disposable {
   runDirectory: string | null = null;
 
   readonly #optimizer: AdamW;
-  readonly #ownsDevice: boolean;
   readonly #ring: MetricsRing;
+  readonly #loaders: Loaders;
+  /** The loaders, and the device if it was opened here. */
+  readonly #owned: Disposable;
   #epoch = 0;
   #stepInEpoch = 0;
   #step = 0;
@@ -77,14 +73,16 @@ export class Trainer implements Disposable {
   private constructor(
     config: TrainingConfig,
     device: Device,
-    options: Required<TrainerOptions>,
-    owns: boolean,
+    datasets: Datasets,
+    loaders: Loaders,
+    owned: Disposable,
   ) {
     this.config = config;
     this.device = device;
-    this.train = options.train;
-    this.validation = options.validation;
-    this.#ownsDevice = owns;
+    this.train = datasets.train;
+    this.validation = datasets.validation;
+    this.#loaders = loaders;
+    this.#owned = owned;
     const fused = config.fused === "auto" ? undefined : config.fused === "on";
     this.model = new Model(device, config, { fused });
     this.model.parameters.initialise(config.seed);
@@ -98,12 +96,16 @@ export class Trainer implements Disposable {
    * Throws UsageError or DataError for data that cannot be opened, NoDeviceError where there is no device.
    */
   static async create(config: TrainingConfig, options: TrainerOptions = {}): Promise<Trainer> {
-    const { train, validation } = options.train
+    const datasets = options.train
       ? { train: options.train, validation: options.validation ?? null }
       : await openDatasets(config);
-    if (train.length === 0) throw new DataError("Cannot train: there are no training scenes.");
-    const device = options.device ?? await Device.create({ request: config.device });
-    return new Trainer(config, device, { device, train, validation }, !options.device);
+    if (datasets.train.length === 0) {
+      throw new DataError("Cannot train: there are no training scenes.");
+    }
+    using owned = new DisposableStack();
+    const device = options.device ?? owned.use(await Device.create({ request: config.device }));
+    const loaders = owned.use(await openLoaders(config, datasets));
+    return new Trainer(config, device, datasets, loaders, owned.move());
   }
 
   /** Epochs completed. */
@@ -116,9 +118,18 @@ export class Trainer implements Disposable {
     return this.#step;
   }
 
-  /** Steps of an epoch. */
+  /** Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch. */
   get stepsPerEpoch(): number {
-    return Math.ceil(this.train.length / this.config.batch_size);
+    return this.#loaders.train.steps(this.#epoch);
+  }
+
+  /** Steps of the whole run. */
+  get totalSteps(): number {
+    const { num_epochs, max_points_per_batch } = this.config;
+    if (max_points_per_batch === null) return num_epochs * this.stepsPerEpoch;
+    let total = 0;
+    for (let epoch = 0; epoch < num_epochs; epoch++) total += this.#loaders.train.steps(epoch);
+    return total;
   }
 
   /** The learning rate of the epoch under way. */
@@ -128,20 +139,7 @@ export class Trainer implements Disposable {
 
   /** The batch that the next step trains on, made from seed and counters alone. */
   nextBatch(): Promise<Batch> {
-    return this.#batch(this.#epoch, this.#stepInEpoch);
-  }
-
-  #batch(epoch: number, stepInEpoch: number): Promise<Batch> {
-    const { config, train } = this;
-    const order = epochOrder(train.length, config.seed, epoch, true);
-    return makeTrainingBatch(train, batchIndices(order, config.batch_size)[stepInEpoch], {
-      seed: config.seed,
-      epoch,
-      step: stepInEpoch,
-      augmentation: config.augmentation,
-      maxHierarchyDepth: config.max_hierarchy_depth,
-      featureWidth: config.input_feat_dim,
-    });
+    return this.#loaders.train.batch(this.#epoch, this.#stepInEpoch);
   }
 
   /** Rows for the point loss; null when there are no more points than samples. */
@@ -206,25 +204,20 @@ export class Trainer implements Disposable {
 
   /** Losses on the validation set: no augmentation, no gradients, no change of any parameter. */
   async validate(): Promise<ValidationMetrics> {
-    const { device, model, config, validation } = this;
-    if (!validation || validation.length === 0) {
-      throw new UsageError("Cannot validate: there are no validation scenes.");
-    }
+    const { device, model } = this;
+    const loader = this.#loaders.validation;
+    if (!loader) throw new UsageError("Cannot validate: there are no validation scenes.");
     using _ = noGrad(device);
     const ring = this.#ring;
     if (ring.waiting > 0) throw new Error("Steps are still waiting to be read");
-    const order = epochOrder(validation.length, config.seed, 0, false);
     const all: StepMetrics[] = [];
-    for (const [k, indices] of batchIndices(order, config.batch_size).entries()) {
-      const batch = await makeValidationBatch(validation, indices, {
-        maxHierarchyDepth: config.max_hierarchy_depth,
-        featureWidth: config.input_feat_dim,
-      });
+    let k = 0;
+    for await (const batch of loader.epoch(0)) {
       using _scope = device.scope();
       const output = model.encode(uploadBatch(device, batch));
       const sample = this.#sample(batch.pointCount, "validation sample", k);
       ring.push(
-        k,
+        k++,
         model.losses(output, sample),
         featureMetrics(output.g2l.points, output.l2g.points),
       );
@@ -243,7 +236,7 @@ export class Trainer implements Disposable {
    * Throws UsageError if checkpoint_dir cannot be made, DataError when the loss is no longer finite.
    */
   async fit(options: FitOptions = {}): Promise<FitSummary> {
-    const { config, stepsPerEpoch } = this;
+    const { config } = this;
     const { checkpoints = true, onStep, onEpoch, signal } = options;
     if (checkpoints) await makeCheckpointDirectory(config.checkpoint_dir);
     const started = performance.now();
@@ -265,6 +258,7 @@ export class Trainer implements Disposable {
       const batch = await next;
       this.#submit(batch);
       pace.submitted(batch.pointCount);
+      const { stepsPerEpoch } = this;
       const epochDone = this.#stepInEpoch === stepsPerEpoch;
       // The next batch is prepared while the device works on this one.
       next = this.#prefetch(epochDone);
@@ -318,8 +312,9 @@ export class Trainer implements Disposable {
   }
 
   #prefetch(epochDone: boolean): Promise<Batch> | null {
-    if (!epochDone) return this.#batch(this.#epoch, this.#stepInEpoch);
-    return this.#epoch + 1 < this.config.num_epochs ? this.#batch(this.#epoch + 1, 0) : null;
+    if (!epochDone) return this.nextBatch();
+    const next = this.#epoch + 1;
+    return next < this.config.num_epochs ? this.#loaders.train.batch(next, 0) : null;
   }
 
   async #finishEpoch(): Promise<EpochSummary> {
@@ -329,10 +324,9 @@ export class Trainer implements Disposable {
     const trainLoss = this.#endEpoch();
     const last = this.#epoch >= config.num_epochs;
     const due = this.#epoch % config.eval_interval === 0 || last;
-    const validation = this.validation && this.validation.length > 0 && due
-      ? await this.validate()
-      : null;
-    const judged = this.validation && this.validation.length > 0 ? validation?.loss : trainLoss;
+    const validates = this.#loaders.validation !== null;
+    const validation = validates && due ? await this.validate() : null;
+    const judged = validates ? validation?.loss : trainLoss;
     const best = judged !== undefined && judged < (this.#bestLoss ?? Infinity);
     if (best) this.#bestLoss = judged;
     return { epoch, trainLoss, learningRate: rate, validation, best };
@@ -370,16 +364,17 @@ export class Trainer implements Disposable {
     check: (saved: ConfigValues) => void = () => {},
   ): Promise<Checkpoint> {
     const checkpoint = await readCheckpoint(path, this.model.parameters.specs, check);
-    if (checkpoint.counters.stepInEpoch >= this.stepsPerEpoch) {
+    const { counters } = checkpoint;
+    const steps = this.#loaders.train.steps(counters.epoch);
+    if (counters.stepInEpoch >= steps) {
       throw new DataError(
-        `Cannot resume from ${path}: it stands at step ${checkpoint.counters.stepInEpoch} of an epoch, and ` +
-          `epochs have ${this.stepsPerEpoch} steps now. Use the same scenes and batch_size.`,
+        `Cannot resume from ${path}: it stands at step ${counters.stepInEpoch} of an epoch that has ${steps} steps ` +
+          `now. Use the same scenes, batch_size and max_points_per_batch.`,
       );
     }
     await this.#read();
     this.model.parameters.writeFlat(this.model.parameters.values, checkpoint.parameters);
     this.#optimizer.restore(checkpoint.optimizer);
-    const { counters } = checkpoint;
     this.#epoch = counters.epoch;
     this.#stepInEpoch = counters.stepInEpoch;
     this.#step = counters.step;
@@ -395,11 +390,11 @@ export class Trainer implements Disposable {
     parameters.writeFlat(parameters.values, await readWeights(path, parameters.specs));
   }
 
-  /** Free the model, and the device if the trainer opened it. */
+  /** End the workers; free the model, and the device if the trainer opened it. */
   [Symbol.dispose](): void {
     this.#optimizer[Symbol.dispose]();
     this.#ring[Symbol.dispose]();
     this.model[Symbol.dispose]();
-    if (this.#ownsDevice) this.device[Symbol.dispose]();
+    this.#owned[Symbol.dispose]();
   }
 }
