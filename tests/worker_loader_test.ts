@@ -74,7 +74,7 @@ Deno.test("loader: any number of workers makes the same batches, to the bit", fi
   }
 });
 
-Deno.test("loader: epochs follow one another, and any batch can be asked for", async () => {
+Deno.test("loader: epochs follow one another, and any batch can be asked for", files, async () => {
   using loader = await BatchLoader.create(rooms(), { ...OPTIONS, numWorkers: 2 });
   assertEquals([loader.workers, loader.steps(0)], [2, 3]);
   const all: Batch[][] = [];
@@ -88,20 +88,24 @@ Deno.test("loader: epochs follow one another, and any batch can be asked for", a
   await assertRejects(() => loader.batch(0, 3), UsageError, "batch 3 of epoch 0: expected 0 to 2");
 });
 
-Deno.test("loader: a loop may be left early, and the loader closed with batches under way", async () => {
-  const loader = await BatchLoader.create(rooms(), { ...OPTIONS, numWorkers: 2 });
-  for await (const batch of loader.epoch(0)) {
-    assertEquals(batch.sceneIds.length, 2);
-    break;
-  }
-  const under = loader.batch(5, 0);
-  const refused = assertRejects(() => under, Error, "closed");
-  loader.close();
-  await refused;
-  loader.close();
-});
+Deno.test(
+  "loader: a loop may be left early, and the loader closed with batches under way",
+  files,
+  async () => {
+    const loader = await BatchLoader.create(rooms(), { ...OPTIONS, numWorkers: 2 });
+    for await (const batch of loader.epoch(0)) {
+      assertEquals(batch.sceneIds.length, 2);
+      break;
+    }
+    const under = loader.batch(5, 0);
+    const refused = assertRejects(() => under, Error, "closed");
+    loader.close();
+    await refused;
+    loader.close();
+  },
+);
 
-Deno.test("loader: validation sees the scenes as they are, in order", async () => {
+Deno.test("loader: validation sees the scenes as they are, in order", files, async () => {
   const options = { augmentation: null, epochs: 1, batchSize: 4 };
   const [first, second, ...rest] = await epochOf(rooms(), { ...options, numWorkers: 1 });
   const shared = { maxHierarchyDepth: 2, featureWidth: 3 };

@@ -20,6 +20,7 @@ export interface AttributeSummary {
   readonly type: string;
   /** Over all finite values; null where there are none. */
   readonly min: number | null;
+  /** As `min`. */
   readonly max: number | null;
   /** Values that are not finite. */
   readonly nonFinite: number;
@@ -29,18 +30,25 @@ export interface AttributeSummary {
 
 /** The regions of one level. */
 export interface LevelSummary {
+  /** The root's is 0. */
   readonly level: number;
+  /** How many regions. */
   readonly regions: number;
-  /** Points of the smallest, middle and largest. */
+  /** Points of the smallest. */
   readonly smallest: number;
+  /** Of the middle one by size. */
   readonly median: number;
+  /** Of the largest. */
   readonly largest: number;
 }
 
 /** What `inspectFile` tells. Coordinates are the file's own, in float64, before any re-centring. */
 export interface Inspection {
+  /** The path as it was given. */
   readonly file: string;
+  /** The format that was recognised, e.g. `PLY`. */
   readonly format: string;
+  /** Size of the file. */
   readonly bytes: number;
   /** Of all clouds of a stack together. */
   readonly points: number;
@@ -48,11 +56,13 @@ export interface Inspection {
   readonly nonFinite: number;
   /** Over finite coordinates; null where there are none. */
   readonly min: Place | null;
+  /** As `min`. */
   readonly max: Place | null;
   /** The first point. */
   readonly first: Place | null;
   /** What was subtracted so that float32 keeps the digits. */
   readonly origin: readonly [number, number, number];
+  /** By name. */
   readonly attributes: Readonly<Record<string, AttributeSummary>>;
   /** Triangles of a mesh. */
   readonly triangles?: number;
@@ -71,6 +81,7 @@ export interface Inspection {
 
 /** A file that cannot be read. */
 export interface InspectionFailure {
+  /** The path as it was given. */
   readonly file: string;
   /** Why. */
   readonly error: string;

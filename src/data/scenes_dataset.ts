@@ -22,8 +22,11 @@ export interface ScenesOptions {
 
 /** Enough to open the same dataset elsewhere: in a worker. */
 export interface ScenesSource {
+  /** Tells sources apart. */
   readonly kind: "scenes";
+  /** The scenes' paths. */
   readonly files: readonly string[];
+  /** What is taken of each. */
   readonly options: ScenesOptions;
 }
 

@@ -32,7 +32,9 @@ export interface LoaderOptions extends BatchOptions {
 
 /** Which batch. */
 export interface BatchRequest {
+  /** From 0. */
   readonly epoch: number;
+  /** Within the epoch, from 0. */
   readonly step: number;
   /** Scenes in it. */
   readonly indices: Uint32Array;
@@ -40,9 +42,11 @@ export interface BatchRequest {
 
 /** What a worker needs to know. */
 export interface BatchSetup {
+  /** What it opens. */
   readonly source: DatasetSource;
   /** How many workers share the dataset's cache. */
   readonly readers: number;
+  /** How it makes batches. */
   readonly options: LoaderOptions;
 }
 

@@ -4,7 +4,9 @@ import { DataError, UsageError } from "../errors.ts";
 
 /** A request's answer, and which of its buffers are handed over instead of copied. */
 export interface Answer<R> {
+  /** Must be cloneable. */
   readonly result: R;
+  /** Buffers of the result; none when absent. */
   readonly transfer?: ArrayBuffer[];
 }
 
@@ -24,6 +26,7 @@ interface Waiting<Q, R> {
  * were made, as far as several workers keep one.
  */
 export class WorkerPool<Q, R> implements Disposable {
+  /** How many workers. */
   readonly size: number;
   readonly #start: () => Worker;
   readonly #idle: Worker[] = [];

@@ -21,12 +21,17 @@ import { findSources, type FolderLabels } from "./sources.ts";
 
 /** What to make of what. */
 export interface PreprocessOptions {
+  /** Files and folders. */
   readonly inputs: readonly string[];
+  /** Folder for the scenes. */
   readonly output: string;
+  /** How each scene is made. */
   readonly settings: SceneSettings;
+  /** Whether folders are classes. */
   readonly labels: FolderLabels;
   /** Shares of train, val and test; undefined: as folders say, else 0.9, 0.1, 0. */
   readonly ratio?: readonly number[];
+  /** As `readSplitFiles` takes them; none: no lists. */
   readonly splitFiles: readonly string[];
   /** 0: in this thread. */
   readonly workers: number;
@@ -34,11 +39,13 @@ export interface PreprocessOptions {
   readonly strict: boolean;
   /** Remove scenes that an earlier run made and this one would not. */
   readonly clean: boolean;
+  /** For the split. */
   readonly seed: number;
 }
 
 /** A run before anything is written. */
 export interface Prepared {
+  /** Every scene. */
   readonly plan: Plan;
   /** By id: what an earlier run made that stays. */
   readonly done: ReadonlyMap<string, SceneOutcome>;
@@ -50,8 +57,11 @@ export interface Prepared {
 
 /** How far a run is. */
 export interface PreprocessProgress {
+  /** Scenes made, in earlier runs too. */
   readonly done: number;
+  /** Files skipped. */
   readonly failed: number;
+  /** Scenes of the plan. */
   readonly total: number;
   /** Share of the bytes that were to be read, 0 to 1. */
   readonly share: number;
@@ -59,7 +69,9 @@ export interface PreprocessProgress {
 
 /** Hooks of `preprocess`. */
 export interface PreprocessHooks {
+  /** After each scene. */
   readonly onProgress?: (progress: PreprocessProgress) => void;
+  /** A file was skipped. */
   readonly onFailure?: (scene: PlannedScene, reason: string) => void;
   /** When aborted the run ends at once; finished scenes stay. */
   readonly signal?: AbortSignal;
@@ -67,14 +79,19 @@ export interface PreprocessHooks {
 
 /** What index.json holds. */
 export interface PreprocessIndex {
+  /** Names the kind of file. */
   readonly format: "dbbd-index";
+  /** Of this layout. */
   readonly version: 1;
+  /** How each scene was made. */
   readonly settings: SceneSettings;
   /** A scene's label is a place in this list. */
   readonly classes: readonly string[];
   /** Points removed and so on, over all scenes. */
   readonly totals: Readonly<Record<string, number>>;
+  /** Scenes and their points by split. */
   readonly counts: Readonly<Record<Split, { readonly scenes: number; readonly points: number }>>;
+  /** Every scene, its file relative to the index. */
   readonly scenes: readonly {
     readonly file: string;
     readonly source: string;
@@ -83,6 +100,7 @@ export interface PreprocessIndex {
     readonly regions: number;
     readonly report?: PrepareReport;
   }[];
+  /** Files that were skipped. */
   readonly failed: readonly { readonly source: string; readonly reason: string }[];
 }
 
