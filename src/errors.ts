@@ -2,6 +2,7 @@
 
 /** What was asked for cannot be done as asked: a wrong flag, key, value or path. Exit code 2. */
 export class UsageError extends Error {
+  /** The class's name. */
   override name = "UsageError";
 }
 
@@ -10,5 +11,6 @@ export class UsageError extends Error {
  * Exit code 1. The message says what was wrong, where, and what would be right.
  */
 export class DataError extends Error {
+  /** The class's name. */
   override name = "DataError";
 }

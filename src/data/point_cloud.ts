@@ -16,10 +16,13 @@ export interface Attribute {
  * `instances` (1, integers). Any other column keeps the name its file gave it.
  */
 export interface PointCloud {
+  /** Number of points. */
   readonly count: number;
   /** (count, 3), metres. */
   readonly coords: Float32Array;
+  /** What was subtracted from the coordinates, in the file's own system. */
   readonly origin: readonly [number, number, number];
+  /** What is known of each point, by name. */
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** (faces, 3) vertex indices, where the file holds a mesh. Polygons are fanned into triangles. */
   readonly triangles?: Uint32Array;

@@ -38,7 +38,9 @@ export interface SyntheticOptions extends TreeOptions {
 
 /** Enough to make the same scenes elsewhere: in a worker. */
 export interface SyntheticSource {
+  /** Which kind of dataset. */
   readonly kind: "synthetic";
+  /** Which scenes. */
   readonly options: SyntheticOptions;
 }
 

@@ -28,7 +28,9 @@ function branchOutput(regions: readonly Tensor[], points: Tensor): BranchOutput 
 
 /** Both branches, each on its own view. */
 export interface EncoderOutput {
+  /** Global to local, on view 1. */
   readonly g2l: BranchOutput;
+  /** Local to global, on view 2. */
   readonly l2g: BranchOutput;
 }
 

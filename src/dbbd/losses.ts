@@ -19,8 +19,11 @@ import type { ModelConfig } from "./model_config.ts";
 
 /** Scalars on the device. */
 export interface Losses {
+  /** alpha · region + beta · point. */
   readonly total: Tensor;
+  /** The mean over the levels. */
   readonly region: Tensor;
+  /** InfoNCE of the sampled points. */
   readonly point: Tensor;
   /** For each level. */
   readonly regionLevels: readonly Tensor[];

@@ -19,8 +19,11 @@ export interface ModelOptions {
 
 /** DBBD on a device. Free it with `using` or dispose. */
 export class Model implements Disposable {
+  /** Its shape. */
   readonly config: ModelConfig;
+  /** Where it lies. */
   readonly device: Device;
+  /** Weights and gradients under SPEC's names. */
   readonly parameters: ParameterSet;
   readonly #encoder: Encoder;
   readonly #fused: boolean;

@@ -8,11 +8,13 @@ export interface ModelConfig {
   readonly output_dim: number;
   /** E, hidden widths of the shared point encoder. */
   readonly encoder_hidden_dims: readonly number[];
+  /** How a region's points become its feature. */
   readonly encoder_pooling: "max" | "mean";
   /** P, width inside the propagator. */
   readonly propagator_hidden_dim: number;
   /** Linear layers of the propagator, at least 2. */
   readonly propagator_num_layers: number;
+  /** How children's features become their parent's. */
   readonly aggregator_mode: "max" | "mean" | "attention";
   /** Attention only: add an encoding of where each child's centre lies. */
   readonly aggregator_use_spatial: boolean;

@@ -36,6 +36,7 @@ export interface EncodedRows {
 
 /** What one level needs beyond its encoded rows. */
 export interface DeviceLevel {
+  /** Regions of the level. */
   readonly regions: number;
   /** Every region of the level encoded (G2L). */
   readonly encoded: EncodedRows;
@@ -59,10 +60,15 @@ export interface DeviceLevel {
 
 /** A batch on the device. It lives in the scope that was open when it was made. */
 export interface RegionBatch {
+  /** The batch it was made of. */
   readonly source: Batch;
+  /** N, points of the batch. */
   readonly points: number;
+  /** What G2L sees. */
   readonly view1: DeviceView;
+  /** What L2G sees. */
   readonly view2: DeviceView;
+  /** From the roots down. */
   readonly levels: readonly DeviceLevel[];
   /** Every leaf of every level encoded (L2G), level by level. */
   readonly leaves: EncodedRows;

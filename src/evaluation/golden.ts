@@ -22,7 +22,9 @@ import { rowIndex, type Tensor } from "../tensor/mod.ts";
 
 /** Largest relative errors of one golden file on one device; each kind's own bar is in `GOLDEN_BARS`. */
 export interface GoldenReport {
+  /** Its path. */
   readonly file: string;
+  /** What computed it. */
   readonly device: string;
   /** Whether everything is inside the bar. */
   readonly ok: boolean;

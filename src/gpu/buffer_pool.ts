@@ -4,7 +4,9 @@ import { DeviceError, formatBytes } from "./errors.ts";
 
 /** A pooled buffer. `size` is what was asked for; the buffer behind it may be larger. */
 export interface PooledBuffer {
+  /** WebGPU's own buffer. */
   readonly gpu: GPUBuffer;
+  /** Bytes asked for. */
   readonly size: number;
 }
 
@@ -126,6 +128,7 @@ export class BufferPool {
     }
   }
 
+  /** Bytes and buffers held now. */
   get usage(): PoolUsage {
     return {
       live: this.#live,

@@ -14,9 +14,11 @@ import { OwnedBuffer, Scope } from "./scope.ts";
 
 /** A range of bytes of a buffer, as a binding takes it. */
 export interface BufferSlice {
+  /** The buffer. */
   readonly buffer: OwnedBuffer;
   /** Bytes from the buffer's start, a multiple of 256. */
   readonly offset: number;
+  /** Bytes from `offset` on. */
   readonly size: number;
 }
 
@@ -51,6 +53,7 @@ export type DispatchGroups = number | readonly [number, number, number] | Buffer
 
 /** A row-parallel dispatch, see `Device.runRows`. */
 export interface RowDispatch {
+  /** Rows in all. */
   readonly rows: number;
   /** Rows one workgroup handles. */
   readonly rowsPerGroup: number;
@@ -78,14 +81,21 @@ function debugLevel(): number {
  * errors of the device surface at the next `read`, `sync` or `check`, never silently.
  */
 export class Device implements Disposable {
+  /** WebGPU's own device. */
   readonly gpu: GPUDevice;
+  /** A real GPU, or a device that runs on the processor. */
   readonly kind: DeviceKind;
   /** The adapter's own name. */
   readonly name: string;
+  /** The adapter's own limits, all of which were asked for. */
   readonly limits: GPUSupportedLimits;
+  /** Optional features that were had: timestamp-query, shader-f16. */
   readonly features: GPUSupportedFeatures;
+  /** Where buffers come from; `pool.usage` tells how many bytes live. */
   readonly pool: BufferPool;
+  /** 0 to 3, as in `DeviceOptions`. */
   readonly debug: number;
+  /** Largest binding in bytes. */
   readonly maxBindingBytes: number;
   /** Counters since the device was made: what a benchmark reports. */
   readonly counters = { dispatches: 0, submissions: 0 };

@@ -2,11 +2,13 @@
 
 /** The device failed: lost, out of memory, or a command it refused. Exit code 1. */
 export class DeviceError extends Error {
+  /** The class's name. */
   override name = "DeviceError";
 }
 
 /** No usable device: the message names the command that installs what is missing. Exit code 2. */
 export class NoDeviceError extends Error {
+  /** The class's name. */
   override name = "NoDeviceError";
 }
 

@@ -7,8 +7,11 @@ import prelude from "../../shaders/prelude.wgsl" with { type: "text" };
 
 /** A storage or uniform binding as the shader declares it. */
 export interface KernelBinding {
+  /** The variable's name. */
   readonly name: string;
+  /** Its number in group 0. */
   readonly index: number;
+  /** What the shader may do with it. */
   readonly access: "read" | "read_write" | "uniform";
 }
 
@@ -28,13 +31,19 @@ export type KernelParams = Readonly<Record<string, number>>;
 
 /** A compiled kernel. Made by `Device.kernel`, which caches by name and constants. */
 export interface Kernel {
+  /** Names it in messages. */
   readonly name: string;
+  /** The whole WGSL text, constants and prelude included. */
   readonly code: string;
+  /** What a dispatch has to bind, `params` aside. */
   readonly bindings: readonly KernelBinding[];
   /** Binding index of `var<uniform> params: Params`, or -1. */
   readonly paramsBinding: number;
+  /** Bytes of `Params`. */
   readonly paramsSize: number;
+  /** The compiled pipeline. */
   readonly pipeline: GPUComputePipeline;
+  /** Its one bind group's layout. */
   readonly layout: GPUBindGroupLayout;
   /** Write the parameters at a byte offset of a uniform staging area. */
   packParams(params: KernelParams, into: DataView, offset: number): void;

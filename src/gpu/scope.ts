@@ -4,19 +4,24 @@ import type { BufferPool, PooledBuffer } from "./buffer_pool.ts";
 
 /** A buffer with an owner: the innermost scope open when it was allocated, or whoever kept it. */
 export class OwnedBuffer implements PooledBuffer {
+  /** WebGPU's own buffer. */
   readonly gpu: GPUBuffer;
+  /** Bytes asked for; the buffer behind it may be larger. */
   readonly size: number;
+  /** Names it in messages. */
   readonly label: string;
   /** The scope that frees it; null when its owner disposes of it. */
   owner: Scope | null = null;
   #released = false;
 
+  /** Used by `Device.allocate`. */
   constructor(buffer: PooledBuffer, label: string) {
     this.gpu = buffer.gpu;
     this.size = buffer.size;
     this.label = label;
   }
 
+  /** Whether its memory went back to the pool. */
   get released(): boolean {
     return this.#released;
   }

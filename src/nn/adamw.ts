@@ -18,7 +18,9 @@ export interface AdamWOptions {
 
 /** What a checkpoint keeps of an optimiser, by parameter name. */
 export interface AdamWState {
+  /** Running mean of each gradient. */
   readonly firstMoment: Map<string, Float32Array>;
+  /** Running mean of each gradient's square. */
   readonly secondMoment: Map<string, Float32Array>;
   /** Updates each parameter has received. */
   readonly steps: Map<string, number>;
@@ -26,6 +28,7 @@ export interface AdamWState {
 
 /** AdamW with decoupled weight decay over a parameter set. */
 export class AdamW implements Disposable {
+  /** What is updated. */
   readonly parameters: ParameterSet;
   readonly #options: Required<AdamWOptions>;
   readonly #firstMoment: Tensor;
@@ -34,6 +37,7 @@ export class AdamW implements Disposable {
   readonly #factors: Tensor;
   readonly #steps: Uint32Array;
 
+  /** Moments start at zero. */
   constructor(parameters: ParameterSet, options: AdamWOptions = {}) {
     const { weightDecay = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8 } = options;
     this.parameters = parameters;

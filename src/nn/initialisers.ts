@@ -17,10 +17,10 @@ export function constant(value: number): Initialiser {
 }
 
 /** Uniform in ±sqrt(6 / (in + out)): Glorot and Bengio 2010, PyTorch's `xavier_uniform_`. */
-export const xavierUniform: Initialiser = (shape, random) => {
+export function xavierUniform(shape: readonly number[], random: Random): Float32Array {
   const bound = Math.sqrt(6 / (shape[0] + shape[1]));
   return filled(shape, () => random.uniform(-bound, bound));
-};
+}
 
 /** Uniform in ±1/sqrt(fanIn): what PyTorch's `Linear` starts with, weight and bias alike. */
 export function fanInUniform(fanIn: number): Initialiser {
@@ -29,4 +29,6 @@ export function fanInUniform(fanIn: number): Initialiser {
 }
 
 /** Standard normal. */
-export const standardNormal: Initialiser = (shape, random) => filled(shape, () => random.normal());
+export function standardNormal(shape: readonly number[], random: Random): Float32Array {
+  return filled(shape, () => random.normal());
+}

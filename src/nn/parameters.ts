@@ -10,13 +10,17 @@ export const PARAMETER_BLOCK = 64;
 
 /** A parameter before it has memory. */
 export interface ParameterSpec {
+  /** As in PyTorch's `state_dict`. */
   readonly name: string;
+  /** (out, in) for the weight of a Linear, else [n]. */
   readonly shape: readonly number[];
+  /** Draws its first values. */
   readonly initial: Initialiser;
 }
 
 /** Collects the parameters that modules declare; names are joined with dots as in PyTorch's `state_dict`. */
 export class ParameterRegistry {
+  /** In the order in which they were declared. */
   readonly specs: ParameterSpec[] = [];
 
   /** Declare a parameter. Its tensor is looked up by `name` once the set is made. */
@@ -30,7 +34,9 @@ export class ParameterRegistry {
 
 /** Parameters on a device. Freed by `dispose` or `using`. */
 export class ParameterSet implements Disposable {
+  /** Where they lie. */
   readonly device: Device;
+  /** In the order in which they were declared. */
   readonly specs: readonly ParameterSpec[];
   /** All values, padded to blocks. */
   readonly values: Tensor;
@@ -40,6 +46,7 @@ export class ParameterSet implements Disposable {
   readonly firstBlock: Uint32Array;
   readonly #tensors = new Map<string, Tensor>();
 
+  /** Parameters are zero until `initialise`, `write` or `writeFlat`. */
   constructor(device: Device, specs: readonly ParameterSpec[]) {
     this.device = device;
     this.specs = specs;

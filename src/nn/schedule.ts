@@ -2,9 +2,13 @@
 
 /** Settings of SPEC §4. */
 export interface ScheduleConfig {
+  /** The rate of epoch 0. */
   readonly learning_rate: number;
+  /** Cosine annealing, or constant. */
   readonly scheduler_type: "cosine" | "none";
+  /** Epochs until `eta_min`. */
   readonly T_max: number;
+  /** The lowest rate. */
   readonly eta_min: number;
 }
 

@@ -8,24 +8,33 @@ export const PIECE = 256;
 
 /** One stage of a reduction: runs over the rows of the stage before. */
 export interface RunStage {
+  /** Number of runs. */
   readonly count: number;
+  /** (count) first row of each run. */
   readonly start: Uint32Array;
+  /** (count) row after each run's last. */
   readonly end: Uint32Array;
+  /** `start` on the device. */
   readonly deviceStart: Tensor;
+  /** `end` on the device. */
   readonly deviceEnd: Tensor;
 }
 
 /** Disjoint, ascending runs [start, end) over the rows of a matrix. */
 export interface Runs {
+  /** Number of runs. */
   readonly count: number;
   /** Rows of the matrix they lie in. */
   readonly rows: number;
+  /** (count) first row of each run. */
   readonly start: Uint32Array;
+  /** (count) row after each run's last. */
   readonly end: Uint32Array;
   /** How to reduce them: the last stage gives one row a run. */
   readonly stages: readonly RunStage[];
   /** The runs themselves on the device, not cut into pieces. */
   readonly deviceStart: Tensor;
+  /** `end` on the device. */
   readonly deviceEnd: Tensor;
 }
 

@@ -14,6 +14,7 @@ export type TensorData = Float32Array | Int32Array | Uint32Array;
 export interface TapeNode {
   /** The operation's name, for messages. */
   readonly op: string;
+  /** What the operation read. */
   readonly inputs: readonly Tensor[];
   /** Gradients of `inputs`, in their order; null for an input that needs none. */
   readonly backward: (gradient: Tensor) => readonly (Tensor | null)[];
@@ -36,8 +37,11 @@ export function formatShape(shape: readonly number[]): string {
  * and is freed with it; `keep` moves it one scope out, `dispose` frees it now.
  */
 export class Tensor {
+  /** Where it lies. */
   readonly device: Device;
+  /** Sizes of its dimensions; [] for a scalar. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: DType;
   /** The bytes this tensor covers. */
   readonly slice: BufferSlice;

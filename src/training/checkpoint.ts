@@ -38,9 +38,13 @@ export interface Counters {
 
 /** All that a run needs to go on as if it had never stopped. */
 export interface Checkpoint {
+  /** Weights by SPEC's names. */
   readonly parameters: ReadonlyMap<string, Float32Array>;
+  /** AdamW's moments and step counts. */
   readonly optimizer: AdamWState;
+  /** Where the run stands. */
   readonly counters: Counters;
+  /** The settings it was trained with. */
   readonly config: ConfigValues;
   /** The run directory that the logs went to; null when nothing was logged. */
   readonly runDirectory: string | null;

@@ -51,10 +51,15 @@ export interface TrainerOptions {
  * ```
  */
 export class Trainer implements Disposable {
+  /** The settings. */
   readonly config: TrainingConfig;
+  /** Where it computes. */
   readonly device: Device;
+  /** What is trained; `model.parameters` holds the weights. */
   readonly model: Model;
+  /** Training scenes. */
   readonly train: Dataset;
+  /** Validation scenes; null: none. */
   readonly validation: Dataset | null;
   /** Put into checkpoints, so that a resumed run goes on in the same place. */
   runDirectory: string | null = null;

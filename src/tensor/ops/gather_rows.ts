@@ -12,6 +12,7 @@ export const NO_ROW = 0xffffffff;
 
 /** Which row of the source each row of the result is, with the way back. */
 export interface RowIndex {
+  /** Rows of the source. */
   readonly sourceRows: number;
   /** (rows) as given. */
   readonly source: Uint32Array;

@@ -1,0 +1,236 @@
+/**
+ * DBBD: self-supervised pre-training for 3D point clouds, on any GPU that WebGPU reaches.
+ *
+ * A scene is cut into a tree of regions. Two branches encode the same tree in opposite directions, each from its own
+ * augmented view, and a contrastive loss pulls together what the two say of the same region and of the same point.
+ *
+ * ```ts
+ * import { SyntheticDataset, Trainer, TrainingConfig } from "@dbbd/dbbd";
+ *
+ * const config = TrainingConfig.fromObject({ small_mode: true, num_epochs: 2 });
+ * using trainer = await Trainer.create(config, { train: new SyntheticDataset({ scenes: 4, seed: 42 }) });
+ * const { loss, alignment } = await trainer.trainStep(await trainer.nextBatch());
+ * const { lastLoss, checkpoint } = await trainer.fit();
+ * console.log(loss, alignment, lastLoss, checkpoint);
+ * ```
+ *
+ * Things that hold memory of the device (`Device`, `Trainer`, `Model`, `ParameterSet`, `AdamW`) are freed by `using`;
+ * tensors by the scope they were made in.
+ *
+ * @module
+ */
+
+// Errors a person can do something about. Everything else that is thrown is a fault of this library.
+export { DataError, UsageError } from "./src/errors.ts";
+export { DeviceError, NoDeviceError } from "./src/gpu/errors.ts";
+
+// Training
+export {
+  type ConfigOverride,
+  type ConfigSources,
+  type ConfigValues,
+  TrainingConfig,
+} from "./src/training/config.ts";
+export {
+  CONFIG_KEY_NAMES,
+  CONFIG_KEYS,
+  type ConfigGroup,
+  type ConfigKey,
+  type ConfigKeyName,
+  type ConfigValueOf,
+} from "./src/training/config_keys.ts";
+export { Trainer, type TrainerOptions } from "./src/training/trainer.ts";
+export type {
+  EpochSummary,
+  FitOptions,
+  FitSummary,
+  StepReport,
+  ValidationMetrics,
+} from "./src/training/reports.ts";
+export type { StepMetrics } from "./src/training/step_metrics.ts";
+export { type Datasets, openDatasets } from "./src/training/datasets.ts";
+export {
+  type Checkpoint,
+  type Counters,
+  newestCheckpoint,
+  readCheckpoint,
+  readCheckpointConfig,
+  readWeights,
+  writeCheckpoint,
+} from "./src/training/checkpoint.ts";
+export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
+
+// Scenes and point clouds
+export type { Attribute, PointCloud } from "./src/data/point_cloud.ts";
+export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/data/scene.ts";
+export { readPointCloud, readPointCloudBytes } from "./src/data/formats/registry.ts";
+export type { ReadOptions } from "./src/data/formats/reader.ts";
+export {
+  prepare,
+  PREPARE_DEFAULTS,
+  type PrepareOptions,
+  type PrepareReport,
+} from "./src/data/prepare.ts";
+export { estimateNormals, type NormalOrientation } from "./src/data/normals.ts";
+export { sampleMesh } from "./src/data/mesh_sampling.ts";
+export { buildTree, type TreeOptions } from "./src/data/tree_builder.ts";
+export {
+  cutTree,
+  type NestedRegion,
+  treeFromNested,
+  treeToNested,
+  validateTree,
+} from "./src/data/region_tree.ts";
+export {
+  readScene,
+  readSceneFile,
+  type SceneFile,
+  sceneFromFile,
+  type SceneOptions,
+  writeScene,
+} from "./src/data/scene_file.ts";
+export {
+  listScenes,
+  openScenes,
+  ScenesDataset,
+  type ScenesOptions,
+  type ScenesSource,
+  type Split,
+} from "./src/data/scenes_dataset.ts";
+export {
+  SYNTHETIC_ROOMS,
+  SYNTHETIC_SURFACES,
+  SyntheticDataset,
+  type SyntheticOptions,
+  type SyntheticSource,
+} from "./src/data/synthetic.ts";
+export {
+  type Augmentation,
+  type AugmentationConfig,
+  type Axis,
+  TRAINING_AUGMENTATION,
+} from "./src/data/augmentation.ts";
+export { augment, identityView, type SceneView } from "./src/data/views.ts";
+export type { Batch, BatchLevel, BatchView } from "./src/data/batch.ts";
+export { type BatchItem, buildBatch } from "./src/data/batch_builder.ts";
+export type { BatchOptions } from "./src/data/loader.ts";
+export { BatchLoader, type LoaderOptions } from "./src/data/worker_loader.ts";
+export { Random, type RandomKey, type Shuffleable } from "./src/data/random.ts";
+export {
+  readSafetensors,
+  type SafeTensor,
+  type SafeTensorArrays,
+  type SafeTensorDtype,
+  type SafeTensors,
+  toFloat32,
+  writeSafetensors,
+} from "./src/data/safetensors.ts";
+
+// The device
+export {
+  type BufferSlice,
+  Device,
+  type DeviceOptions,
+  type DispatchGroups,
+  type RowDispatch,
+} from "./src/gpu/device.ts";
+export type { DeviceKind, DeviceRequest } from "./src/gpu/adapter.ts";
+export type { BufferPool, PooledBuffer, PoolUsage } from "./src/gpu/buffer_pool.ts";
+export type { Kernel, KernelBinding, KernelConstants, KernelParams } from "./src/gpu/kernel.ts";
+export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
+
+// Tensors with gradients
+export {
+  add,
+  columns,
+  concat,
+  diagonal,
+  div,
+  type DType,
+  empty,
+  exp,
+  expand,
+  full,
+  gatherRows,
+  gelu,
+  layerNorm,
+  linear,
+  log,
+  logSumExp,
+  makeRuns,
+  matmul,
+  type MatmulOptions,
+  mean,
+  mul,
+  NO_ROW,
+  noGrad,
+  normalize,
+  record,
+  relu,
+  reshape,
+  type RowIndex,
+  rowIndex,
+  runMax,
+  runMean,
+  type Runs,
+  runsOfLengths,
+  runSoftmax,
+  type RunStage,
+  runSum,
+  scale,
+  sqrt,
+  sub,
+  sum,
+  sumCols,
+  sumRows,
+  type TapeNode,
+  Tensor,
+  tensor,
+  type TensorData,
+  transpose,
+  zeros,
+} from "./src/tensor/mod.ts";
+
+// Layers, optimiser, schedule
+export { ParameterRegistry, ParameterSet, type ParameterSpec } from "./src/nn/parameters.ts";
+export {
+  constant,
+  fanInUniform,
+  type Initialiser,
+  standardNormal,
+  xavierUniform,
+} from "./src/nn/initialisers.ts";
+export {
+  geluPair,
+  type Layer,
+  layerNormLayer,
+  type LinearInit,
+  linearLayer,
+  mlp,
+  sequential,
+} from "./src/nn/layers.ts";
+export { AdamW, type AdamWOptions, type AdamWState } from "./src/nn/adamw.ts";
+export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
+
+// The model
+export { Model, type ModelOptions } from "./src/dbbd/model.ts";
+export type { ModelConfig } from "./src/dbbd/model_config.ts";
+export { modelParameters } from "./src/dbbd/layers.ts";
+export type { BranchOutput, EncoderOutput } from "./src/dbbd/encoder.ts";
+export { infoNCE, type Losses } from "./src/dbbd/losses.ts";
+export { featureMetrics } from "./src/dbbd/metrics.ts";
+export {
+  type DeviceLevel,
+  type DeviceView,
+  type EncodedRows,
+  type RegionBatch,
+  uploadBatch,
+} from "./src/dbbd/region_batch.ts";
+
+// Evaluation
+export {
+  GOLDEN_BARS,
+  type GoldenReport,
+  verifyGolden,
+  type VerifyOptions,
+} from "./src/evaluation/golden.ts";
