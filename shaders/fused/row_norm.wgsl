@@ -1,11 +1,12 @@
 // LayerNorm and activation of a chunk of listed rows, then the extra inputs of the next layer appended:
-//   out row = [act(LN(z)) in BLOCKS vec4, zero past WIDTH] [EXTRA vec4 of inputs from extra_first on]
-// z (rows, BLOCKS) vec4; stats (rows) keeps (mean, rstd). One invocation a row.
-struct Params { chunk_first: u32, chunk_rows: u32, input_slots: u32, extra_first: u32, eps: f32 }
-@group(0) @binding(0) var<storage, read> total: array<u32>;
+//   out row = [act(LN(z)) in BLOCKS vec4] [EXTRA vec4 of inputs from extra_first on]
+// z (rows, BLOCKS) vec4; gamma, beta (BLOCKS) vec4; stats (rows) keeps (mean, rstd). Past WIDTH z, gamma and beta are zero, and
+// so is out. One invocation a row;
+// rows past the chunk's end compute on what is there, in room that the buffers have (RowChunk.room).
+struct Params { input_slots: u32, extra_first: u32, eps: f32 }
 @group(0) @binding(1) var<storage, read> z: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gamma: array<f32>;
-@group(0) @binding(3) var<storage, read> beta: array<f32>;
+@group(0) @binding(2) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(3) var<storage, read> beta: array<vec4f>;
 @group(0) @binding(4) var<storage, read> inputs: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> stats: array<vec2f>;
@@ -14,10 +15,6 @@ struct Params { chunk_first: u32, chunk_rows: u32, input_slots: u32, extra_first
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x;
-  if (row >= rows_here(total[0], params.chunk_first, params.chunk_rows)) {
-    return;
-  }
-  // Columns past WIDTH are zero in z, so that they add nothing to the sum.
   var total_4 = vec4f();
   for (var j = 0u; j < BLOCKS; j++) {
     total_4 += z[row * BLOCKS + j];
@@ -32,20 +29,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   stats[row] = vec2f(mean, rstd);
   let at = row * (BLOCKS + EXTRA);
   for (var j = 0u; j < BLOCKS; j++) {
-    let normal = (z[row * BLOCKS + j] - mean) * rstd;
-    var value = vec4f();
-    for (var c = 0u; c < 4u; c++) {
-      let channel = 4u * j + c;
-      if (channel < WIDTH) {
-        let y = normal[c] * gamma[channel] + beta[channel];
-        if (GELU) {
-          value[c] = gelu(y);
-        } else {
-          value[c] = max(y, 0.0);
-        }
-      }
+    let y = (z[row * BLOCKS + j] - mean) * rstd * gamma[j] + beta[j];
+    if (GELU) {
+      out[at + j] = gelu4(y);
+    } else {
+      out[at + j] = max(y, vec4f());
     }
-    out[at + j] = value;
   }
   for (var e = 0u; e < EXTRA; e++) {
     out[at + BLOCKS + e] = inputs[row * params.input_slots + params.extra_first + e];

@@ -11,11 +11,9 @@ struct Params { chunk_first: u32, chunk_rows: u32, slices: u32, add: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let slice = id.x / BLOCKS;
+  let own_slice = id.x / BLOCKS;
   let j = id.x % BLOCKS;
-  if (slice >= params.slices) {
-    return;
-  }
+  let slice = min(own_slice, params.slices - 1u);
   let rows = rows_here(total[0], params.chunk_first, params.chunk_rows);
   let length = (rows + params.slices - 1u) / params.slices;
   var scaled = vec4f();
@@ -24,6 +22,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let g = dy[row * BLOCKS + j];
     plain += g;
     scaled += g * (z[row * BLOCKS + j] - stats[row].x) * stats[row].y;
+  }
+  if (own_slice >= params.slices) {
+    return;
   }
   let at = slice * 2u * BLOCKS + j;
   if (params.add != 0u) {

@@ -124,10 +124,10 @@ function contrast(query: Tensor, key: Tensor, temperature: number): Tensor {
       const rows = rowsOf(chunk);
       const part = rowLinear(rows, { values: s, first: 0, stride: keyBlocks }, keysAcross)!;
       const { buffer, offset } = toQuery.slice;
-      device.copy(part.slice, {
+      device.copy({ ...part.slice, size: chunk.rows * cols * 4 }, {
         buffer,
         offset: offset + chunk.first * cols * 4,
-        size: part.slice.size,
+        size: chunk.rows * cols * 4,
       });
       addWeightGradient(rows, toKey, queries(chunk), depth, s);
       part.dispose();

@@ -22,7 +22,8 @@ import { blocks, type InputSlots, type RowLayer, type RowNorm } from "./row_prog
 export const GROUP = 64;
 /** Pieces that sums over rows are cut into, whatever the number of rows. */
 const SLICES = { gpu: 256, software: 64 } as const;
-const NORM_EPS = 1e-5;
+/** LayerNorm's ε. */
+export const NORM_EPS = 1e-5;
 
 /** A kernel of the folder shaders/fused. */
 export function fusedKernel(
@@ -42,6 +43,8 @@ export class RowChunk {
   readonly first: number;
   /** Rows the chunk has room for. */
   readonly rows: number;
+  /** Rows that buffers of the chunk must have: kernels without branches also write the last workgroup's unused rows. */
+  readonly room: number;
   readonly #indirect: boolean;
   readonly #groups = new Map<string, BufferSlice>();
 
@@ -51,6 +54,7 @@ export class RowChunk {
     this.total = total;
     this.first = first;
     this.rows = rows;
+    this.room = Math.ceil(rows / GROUP) * GROUP;
     this.#indirect = indirect;
   }
 
@@ -90,7 +94,7 @@ export interface RowSource {
 /** The input slots of a chunk's rows: (rows, 4 · slots). */
 export function rowInputs(chunk: RowChunk, source: RowSource, slots: InputSlots): Tensor {
   const { device } = chunk;
-  const out = empty(device, [chunk.rows, 4 * slots.count]);
+  const out = empty(device, [chunk.room, 4 * slots.count]);
   device.run(
     fusedKernel(device, "row_inputs", inputsWgsl),
     {
@@ -157,7 +161,10 @@ export interface Scatter {
 }
 
 /** Rows × blocks of columns that one invocation of row_linear computes. */
-const LINEAR_TILE = { rows: 4, columns: 4 } as const;
+const LINEAR_TILE = {
+  gpu: { rows: 4, columns: 4 },
+  software: { rows: 8, columns: 4 },
+} as const;
 
 /** x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places. */
 export function rowLinear(
@@ -169,10 +176,11 @@ export function rowLinear(
 ): Tensor | null {
   const { device } = chunk;
   const { outBlocks, inBlocks } = weights;
-  const rows = LINEAR_TILE.rows;
-  const columns = Math.min(LINEAR_TILE.columns, outBlocks);
+  const tile = LINEAR_TILE[device.kind];
+  const rows = tile.rows;
+  const columns = Math.min(tile.columns, outBlocks);
   const uniform = weights.values.slice.size <= device.limits.maxUniformBufferBindingSize;
-  const out = scatter ? null : empty(device, [chunk.rows, 4 * outBlocks]);
+  const out = scatter ? null : empty(device, [chunk.room, 4 * outBlocks]);
   const list = start?.list ?? scatter?.list;
   device.run(
     fusedKernel(device, "row_linear", linearWgsl, {
@@ -205,6 +213,12 @@ export function rowLinear(
   return out;
 }
 
+/** γ and β in whole blocks: a parameter's place is filled up with zeros (`PARAMETER_BLOCK`). */
+function affine({ gamma, beta }: RowNorm): { gamma: BufferSlice; beta: BufferSlice } {
+  const size = 16 * blocks(gamma.size);
+  return { gamma: { ...gamma.slice, size }, beta: { ...beta.slice, size } };
+}
+
 /** Activations with the extra inputs of the next layer behind them, and each row's (mean, rstd). */
 export function rowNorm(
   chunk: RowChunk,
@@ -215,8 +229,8 @@ export function rowNorm(
 ): { activations: Tensor; stats: Tensor } {
   const { device } = chunk;
   const width = norm.gamma.size;
-  const activations = empty(device, [chunk.rows, 4 * next.inBlocks]);
-  const stats = empty(device, [chunk.rows, 2]);
+  const activations = empty(device, [chunk.room, 4 * next.inBlocks]);
+  const stats = empty(device, [chunk.room, 2]);
   device.run(
     fusedKernel(device, "row_norm", math + normWgsl, {
       BLOCKS: blocks(width),
@@ -225,20 +239,13 @@ export function rowNorm(
       GELU: norm.gelu,
     }),
     {
-      total: chunk.total.slice,
       z: z.slice,
-      gamma: norm.gamma.slice,
-      beta: norm.beta.slice,
+      ...affine(norm),
       inputs: inputs.slice,
       out: activations.slice,
       stats: stats.slice,
     },
-    {
-      ...chunk.params,
-      input_slots: inputs.cols / 4,
-      extra_first: next.extraFirst,
-      eps: NORM_EPS,
-    },
+    { input_slots: inputs.cols / 4, extra_first: next.extraFirst, eps: NORM_EPS },
     chunk.groups(1, GROUP),
   );
   return { activations, stats };
@@ -262,15 +269,13 @@ export function rowNormBackward(
       GELU: norm.gelu,
     }),
     {
-      total: chunk.total.slice,
       z: z.slice,
-      gamma: norm.gamma.slice,
-      beta: norm.beta.slice,
+      ...affine(norm),
       stats: stats.slice,
       gradient: gradient.slice,
       dz: dz.slice,
     },
-    chunk.params,
+    {},
     chunk.groups(1, GROUP),
   );
   return dz;
