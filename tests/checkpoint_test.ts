@@ -104,7 +104,7 @@ Deno.test("names missing, extra or of another shape are all listed", { ignore },
   });
   for (const load of [readCheckpoint, readWeights]) {
     const { message } = await assertRejects(() => load(path, specs), DataError);
-    const lines = message.split("\n").map((line) => line.trim());
+    const lines = message.split("\n").map((line: string) => line.trim());
     assertEquals(lines[0], `Cannot load ${path}: its weights do not fit this model.`);
     const expected = [
       "missing: encoder.propagator.mlp.0.bias [10]",
