@@ -20,7 +20,7 @@ import {
   tensor,
   zeros,
 } from "../src/tensor/mod.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 
 /** A pool over buffers that only exist in name. */
 function fakePool(maxBytes = 2 ** 30) {
@@ -34,7 +34,7 @@ function fakePool(maxBytes = 2 ** 30) {
   return { pool: new BufferPool(device, maxBytes, () => made.flushes++), made };
 }
 
-Deno.test("size classes waste at most a quarter and grow with the size", () => {
+deviceTest("size classes waste at most a quarter and grow with the size", () => {
   let before = 0;
   for (let bytes = 1; bytes < 300_000; bytes += 1 + (bytes >> 5)) {
     const size = sizeClass(bytes);
@@ -53,7 +53,7 @@ Deno.test("size classes waste at most a quarter and grow with the size", () => {
   ]);
 });
 
-Deno.test("a released buffer is used again for its size class, and accounted for", () => {
+deviceTest("a released buffer is used again for its size class, and accounted for", () => {
   const { pool, made } = fakePool();
   const first = pool.acquire(1000, "a");
   const second = pool.acquire(5000, "b");
@@ -71,7 +71,7 @@ Deno.test("a released buffer is used again for its size class, and accounted for
   assertEquals([pool.usage.peak, made.destroyed], [0, 2]);
 });
 
-Deno.test("buffers idle for more than eight ticks are destroyed, those in use are not", () => {
+deviceTest("buffers idle for more than eight ticks are destroyed, those in use are not", () => {
   const { pool, made } = fakePool();
   const held = pool.acquire(1000, "held");
   pool.release(pool.acquire(2000, "idle"));
@@ -84,7 +84,7 @@ Deno.test("buffers idle for more than eight ticks are destroyed, those in use ar
   assertEquals([made.destroyed, made.flushes, pool.usage.live], [1, 1, held.gpu.size]);
 });
 
-Deno.test("more than the device allows in one buffer is refused with both sizes", () => {
+deviceTest("more than the device allows in one buffer is refused with both sizes", () => {
   const { pool } = fakePool(3000);
   assertThrows(
     () => pool.acquire(4096, "f32[1024]"),
@@ -95,7 +95,7 @@ Deno.test("more than the device allows in one buffer is refused with both sizes"
   assertEquals(pool.usage.buffers, 1);
 });
 
-Deno.test("a scope frees what was made in it, and nothing else", async () => {
+deviceTest("a scope frees what was made in it, and nothing else", async () => {
   const device = await testDevice();
   const before = device.pool.usage;
   {
@@ -115,7 +115,7 @@ Deno.test("a scope frees what was made in it, and nothing else", async () => {
   assertEquals(device.pool.usage.live, before.live);
 });
 
-Deno.test("keep moves a tensor one scope out each time, past the last to its holder", async () => {
+deviceTest("keep moves a tensor one scope out each time, past the last to its holder", async () => {
   const device = await testDevice();
   const before = device.pool.usage.buffers;
   let kept: Tensor;
@@ -135,7 +135,7 @@ Deno.test("keep moves a tensor one scope out each time, past the last to its hol
   assertEquals(device.pool.usage.buffers, before);
 });
 
-Deno.test("an error closes the scopes it passes", async () => {
+deviceTest("an error closes the scopes it passes", async () => {
   const device = await testDevice();
   const before = device.pool.usage.buffers;
   assertThrows(() => {
@@ -149,7 +149,7 @@ Deno.test("an error closes the scopes it passes", async () => {
   zeros(device, [5]);
 });
 
-Deno.test("every use of a tensor after its scope is an error that names it", async () => {
+deviceTest("every use of a tensor after its scope is an error that names it", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const live = zeros(device, [2, 3]);
@@ -167,20 +167,23 @@ Deno.test("every use of a tensor after its scope is an error that names it", asy
   assertEquals(await x.data().catch((error) => error.message), `Cannot read: ${message}.`);
 });
 
-Deno.test("destroying idle buffers waits for commands that are recorded and not submitted", async () => {
-  const device = await testDevice();
-  using _ = device.scope();
-  const x = tensor(device, [1, 2, 3]);
-  let y: Tensor;
-  {
-    using _inner = device.scope();
-    y = scale(scale(x, 2), 3).keep();
-  }
-  device.pool.trim();
-  assertEquals([...await y.data()], [6, 12, 18]);
-});
+deviceTest(
+  "destroying idle buffers waits for commands that are recorded and not submitted",
+  async () => {
+    const device = await testDevice();
+    using _ = device.scope();
+    const x = tensor(device, [1, 2, 3]);
+    let y: Tensor;
+    {
+      using _inner = device.scope();
+      y = scale(scale(x, 2), 3).keep();
+    }
+    device.pool.trim();
+    assertEquals([...await y.data()], [6, 12, 18]);
+  },
+);
 
-Deno.test("300 training steps leave no bytes behind and stop asking for new ones", async () => {
+deviceTest("300 training steps leave no bytes behind and stop asking for new ones", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const parameter = (rows: number, cols: number) =>

@@ -3,6 +3,7 @@ import { UsageError } from "../src/errors.ts";
 import { parseTrainArguments, trainHelp } from "../src/training/cli_arguments.ts";
 import { TrainingConfig } from "../src/training/config.ts";
 import { CONFIG_KEY_NAMES } from "../src/training/config_keys.ts";
+import { yamlTest } from "./support/permissions.ts";
 
 const parse = (line: string) => parseTrainArguments(line.split(" ").filter((word) => word));
 
@@ -120,7 +121,7 @@ Deno.test("everything wrong is listed at once", () => {
   assertEquals(problems([""]), ['unexpected ""; every argument belongs to a flag']);
 });
 
-Deno.test("flags and --set for the same key exclude each other", () => {
+yamlTest("flags and --set for the same key exclude each other", () => {
   const { overrides } = parse("--epochs 3 --set num_epochs=4 --set seed=1 --set seed=2");
   const error = assertThrows(() => TrainingConfig.fromYaml("", { overrides }), UsageError);
   assertEquals(error.message.split("\n").slice(1), [

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { UsageError } from "../src/errors.ts";
 import { CONFIG_KEY_NAMES, type ConfigValues } from "../src/training/config_keys.ts";
 import { type ConfigOverride, TrainingConfig } from "../src/training/config.ts";
+import { missingPermissions, yamlTest } from "./support/permissions.ts";
 
 /** SPEC §6's table. */
 const DEFAULTS: Partial<ConfigValues> = {
@@ -76,7 +77,7 @@ function set(key: string, text: string): ConfigOverride {
   return { key, text, where: `--set ${key}` };
 }
 
-Deno.test("an empty file, a comment alone and null give the contract's defaults", () => {
+yamlTest("an empty file, a comment alone and null give the contract's defaults", () => {
   for (const text of ["", "# nothing\n", "---\n", "null\n", "{}", "\uFEFF"]) {
     const config = TrainingConfig.fromYaml(text);
     for (const [key, value] of Object.entries(DEFAULTS)) {
@@ -88,7 +89,7 @@ Deno.test("an empty file, a comment alone and null give the contract's defaults"
   assertEquals(TrainingConfig.defaults(), TrainingConfig.fromYaml(""));
 });
 
-Deno.test("small_mode changes what nobody set and nothing else", () => {
+yamlTest("small_mode changes what nobody set and nothing else", () => {
   const config = TrainingConfig.fromYaml("small_mode: true");
   for (const [key, value] of Object.entries({ ...DEFAULTS, ...SMALL })) {
     assertEquals(config[key as keyof ConfigValues], value, key);
@@ -97,7 +98,7 @@ Deno.test("small_mode changes what nobody set and nothing else", () => {
   assertEquals(config.synthetic_points, 2048);
 });
 
-Deno.test("an explicit value wins over small_mode, also one equal to the full default", () => {
+yamlTest("an explicit value wins over small_mode, also one equal to the full default", () => {
   const text = "small_mode: true\nhidden_dim: 96\nmax_hierarchy_depth: null\nbatch_size: 8\n";
   const config = TrainingConfig.fromYaml(text, {
     overrides: [set("encoder_hidden_dims", "[64, 128]")],
@@ -118,7 +119,7 @@ Deno.test("an explicit value wins over small_mode, also one equal to the full de
   assertEquals([flagged.hidden_dim, flagged.output_dim], [96, 64]);
 });
 
-Deno.test("small_mode trains on synthetic scenes unless data_root or dataset says otherwise", () => {
+yamlTest("small_mode trains on synthetic scenes unless data_root or dataset says otherwise", () => {
   const dataset = (text: string) => TrainingConfig.fromYaml(text).dataset;
   assertEquals(dataset("small_mode: true"), "synthetic");
   assertEquals(dataset("small_mode: true\ndata_root: rooms"), "scenes");
@@ -133,7 +134,7 @@ Deno.test("small_mode trains on synthetic scenes unless data_root or dataset say
   );
 });
 
-Deno.test("what the PyTorch implementation's YAML loader reads is read the same", () => {
+yamlTest("what the PyTorch implementation's YAML loader reads is read the same", () => {
   const config = TrainingConfig.fromYaml(
     "learning_rate: 1e-4\neta_min: 1.0e-6\ndevice: cuda\nverbose: yes\nuse_amp: Off\n" +
       'temperature: .07\r\nmax_train_scenes: ~\nmax_val_scenes:\nscheduler_type: "none"\n' +
@@ -158,7 +159,7 @@ Deno.test("what the PyTorch implementation's YAML loader reads is read the same"
   );
 });
 
-Deno.test("a file with many mistakes gives one list with line, column, found and allowed", () => {
+yamlTest("a file with many mistakes gives one list with line, column, found and allowed", () => {
   const text = `# a comment
 hiden_dim: 96
 hidden_dim: "96"
@@ -206,7 +207,7 @@ data_root: {a: 1}
   ]);
 });
 
-Deno.test("broken YAML is told with its place", () => {
+yamlTest("broken YAML is told with its place", () => {
   const cases: [text: string, ...expected: string[]][] = [
     ["seed: 1\nbatch_size: 2\nseed: 2\n", "my.yaml:3:1: this key stands in the file twice"],
     ["- 1\n- 2\n", "my.yaml:1:1: expected a mapping of keys to values"],
@@ -234,7 +235,7 @@ Deno.test("broken YAML is told with its place", () => {
   ]);
 });
 
-Deno.test("aliases of aliases, deep nesting and giant texts are refused, not expanded", () => {
+yamlTest("aliases of aliases, deep nesting and giant texts are refused, not expanded", () => {
   let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n";
   for (const [at, from] of ["ba", "cb", "dc", "ed", "fe", "gf", "hg", "ih"]) {
     bomb += `${at}: &${at} [${Array(9).fill(`*${from}`).join(", ")}]\n`;
@@ -244,7 +245,7 @@ Deno.test("aliases of aliases, deep nesting and giant texts are refused, not exp
   assertEquals(problems("#".repeat(2_000_000)).length, 1);
 });
 
-Deno.test("values that contradict each other are found with the rest", () => {
+yamlTest("values that contradict each other are found with the rest", () => {
   assertEquals(
     problems("aggregator_mode: attention\noutput_dim: 30\nalpha: 0\nbeta: 0.0\nbetaa: 1"),
     [
@@ -266,7 +267,7 @@ Deno.test("values that contradict each other are found with the rest", () => {
   }
 });
 
-Deno.test("overrides win over the file and are checked with it", () => {
+yamlTest("overrides win over the file and are checked with it", () => {
   const config = TrainingConfig.fromYaml("seed: 1\ndata_root: rooms\n", {
     overrides: [
       set("seed", "7"),
@@ -306,7 +307,7 @@ Deno.test("overrides win over the file and are checked with it", () => {
   );
 });
 
-Deno.test("features are different names, and synthetic scenes have normals alone", () => {
+yamlTest("features are different names, and synthetic scenes have normals alone", () => {
   const found = (text: string) => problems(text)[0].replace(/^my.yaml:\d+:\d+: /, "");
   assertEquals(TrainingConfig.defaults().features, ["normals"]);
   for (const value of ["[]", "normals", "[a, a]", "[1]", "null"]) {
@@ -321,7 +322,7 @@ Deno.test("features are different names, and synthetic scenes have normals alone
   );
 });
 
-Deno.test("the resolved configuration loads back to the same, from YAML and from an object", () => {
+yamlTest("the resolved configuration loads back to the same, from YAML and from an object", () => {
   for (
     const text of [
       "",
@@ -346,7 +347,7 @@ Deno.test("the resolved configuration loads back to the same, from YAML and from
   assertStringIncludes(yaml, "\nencoder_hidden_dims: [64, 128]\n");
 });
 
-Deno.test("augmentations are a list, checked part by part, with every field filled in", () => {
+yamlTest("augmentations are a list, checked part by part, with every field filled in", () => {
   assertEquals(TrainingConfig.defaults().augmentation, [
     { type: "rotate", axis: "z", degrees: 180, p: 0.95 },
     { type: "scale", min: 0.9, max: 1.1, anisotropic: false, p: 0.95 },
@@ -400,7 +401,7 @@ Deno.test("a configuration cannot be changed", () => {
 
 Deno.test({
   name: "the configurations that come along load",
-  ignore: Deno.permissions.querySync({ name: "read" }).state !== "granted",
+  ignore: missingPermissions("read", "env"),
   fn() {
     const load = (name: string) => {
       const url = new URL(`../configs/${name}.yaml`, import.meta.url);

@@ -4,7 +4,7 @@ import { Device } from "../src/gpu/device.ts";
 import { DeviceError, formatBytes, NoDeviceError } from "../src/gpu/errors.ts";
 import { UsageError } from "../src/errors.ts";
 import { empty, mul, scale, sum, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 
 /** A kernel that writes `body` to an array of u32; one workgroup of 8. */
 function shader(body: string): string {
@@ -28,7 +28,7 @@ async function failure(promise: Promise<unknown>): Promise<DeviceError> {
   return error;
 }
 
-Deno.test("a grid past 65,535 workgroups reaches every element once", async () => {
+deviceTest("a grid past 65,535 workgroups reaches every element once", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const n = 8 * 70_001 - 3;
@@ -39,7 +39,7 @@ Deno.test("a grid past 65,535 workgroups reaches every element once", async () =
   assertEquals(values.findIndex((v, i) => v !== i + 1), -1);
 });
 
-Deno.test("no groups are no dispatch", async () => {
+deviceTest("no groups are no dispatch", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const out = zeros(device, [8], "u32");
@@ -48,23 +48,26 @@ Deno.test("no groups are no dispatch", async () => {
   assertEquals(device.counters.dispatches, before);
 });
 
-Deno.test("writes, dispatches, copies and clears happen in the order they are recorded", async () => {
-  const device = await testDevice();
-  using _ = device.scope();
-  const x = tensor(device, [1, 2]);
-  const doubled = scale(x, 2);
-  device.write(x.slice, new Float32Array([10, 20]));
-  const again = scale(x, 2);
-  const copied = empty(device, [2]);
-  device.copy(again.slice, copied.slice);
-  device.clear(again.slice);
-  assertEquals(
-    await Promise.all([doubled, x, copied, again].map(async (t) => [...await t.data()])),
-    [[2, 4], [10, 20], [20, 40], [0, 0]],
-  );
-});
+deviceTest(
+  "writes, dispatches, copies and clears happen in the order they are recorded",
+  async () => {
+    const device = await testDevice();
+    using _ = device.scope();
+    const x = tensor(device, [1, 2]);
+    const doubled = scale(x, 2);
+    device.write(x.slice, new Float32Array([10, 20]));
+    const again = scale(x, 2);
+    const copied = empty(device, [2]);
+    device.copy(again.slice, copied.slice);
+    device.clear(again.slice);
+    assertEquals(
+      await Promise.all([doubled, x, copied, again].map(async (t) => [...await t.data()])),
+      [[2, 4], [10, 20], [20, 40], [0, 0]],
+    );
+  },
+);
 
-Deno.test("two reads can be in flight, and each sees what was recorded before it", async () => {
+deviceTest("two reads can be in flight, and each sees what was recorded before it", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, [1, 2, 3]);
@@ -74,13 +77,13 @@ Deno.test("two reads can be in flight, and each sees what was recorded before it
   assertEquals([[...await first], [...await second]], [[1, 2, 3], [4, 5, 6]]);
 });
 
-Deno.test("reading nothing gives nothing", async () => {
+deviceTest("reading nothing gives nothing", async () => {
   const device = await testDevice();
   using _ = device.scope();
   assertEquals([...await zeros(device, [0, 3]).data()], []);
 });
 
-Deno.test("thousands of dispatches keep their own parameters", async () => {
+deviceTest("thousands of dispatches keep their own parameters", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const out = zeros(device, [8], "u32");
@@ -89,14 +92,14 @@ Deno.test("thousands of dispatches keep their own parameters", async () => {
   assertEquals([...await out.integers()], Array(8).fill(5000 * 5001 / 2));
 });
 
-Deno.test("a kernel is compiled once for a name and constants", async () => {
+deviceTest("a kernel is compiled once for a name and constants", async () => {
   const device = await testDevice();
   const kernel = (LANES: number) => device.kernel("constant", shader("out[i] = LANES;"), { LANES });
   assert(kernel(1) === kernel(1));
   assert(kernel(1) !== kernel(2));
 });
 
-Deno.test("bindings and parameters that are missing are named", async () => {
+deviceTest("bindings and parameters that are missing are named", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const out = zeros(device, [8], "u32");
@@ -114,7 +117,7 @@ Deno.test("bindings and parameters that are missing are named", async () => {
   await device.sync();
 });
 
-Deno.test("a binding larger than the device allows is refused in words", async () => {
+deviceTest("a binding larger than the device allows is refused in words", async () => {
   using device = await Device.create({ maxBindingBytes: 1024 });
   using _ = device.scope();
   const out = zeros(device, [257], "u32");
@@ -166,7 +169,7 @@ const REFUSED: [what: string, expected: RegExp, record: (device: Device, out: Te
 ];
 for (const [what, expected, record] of REFUSED) {
   for (const wait of ["read", "sync"] as const) {
-    Deno.test(`a kernel that ${what} is an error at the next ${wait}, with its name`, async () => {
+    deviceTest(`a kernel that ${what} is an error at the next ${wait}, with its name`, async () => {
       using device = await Device.create();
       using _ = device.scope();
       const out = zeros(device, [800], "u32");
@@ -179,24 +182,27 @@ for (const [what, expected, record] of REFUSED) {
   }
 }
 
-Deno.test("a lost device is an error from read, sync and whatever follows, and no hang", async () => {
-  for (const wait of ["read", "sync", "read begun", "sync begun"]) {
-    using device = await Device.create();
-    using _ = device.scope();
-    const x = tensor(device, [1, 2, 3]);
-    const begin = () => wait.startsWith("read") ? x.data() : device.sync();
-    const begun = wait.endsWith("begun") ? begin() : null;
-    device.gpu.destroy();
-    const error = await failure(begun ?? begin());
-    assert(/^The device was lost \(destroyed\)/.test(error.message), error.message);
-    await failure(mul(x, x).data());
-    await failure(sum(x).item());
-    await failure(device.sync());
-    assertThrows(() => device.check(), DeviceError, "lost");
-  }
-});
+deviceTest(
+  "a lost device is an error from read, sync and whatever follows, and no hang",
+  async () => {
+    for (const wait of ["read", "sync", "read begun", "sync begun"]) {
+      using device = await Device.create();
+      using _ = device.scope();
+      const x = tensor(device, [1, 2, 3]);
+      const begin = () => wait.startsWith("read") ? x.data() : device.sync();
+      const begun = wait.endsWith("begun") ? begin() : null;
+      device.gpu.destroy();
+      const error = await failure(begun ?? begin());
+      assert(/^The device was lost \(destroyed\)/.test(error.message), error.message);
+      await failure(mul(x, x).data());
+      await failure(sum(x).item());
+      await failure(device.sync());
+      assertThrows(() => device.check(), DeviceError, "lost");
+    }
+  },
+);
 
-Deno.test("a closed device says so", async () => {
+deviceTest("a closed device says so", async () => {
   const device = await Device.create();
   device[Symbol.dispose]();
   device[Symbol.dispose]();
@@ -204,7 +210,7 @@ Deno.test("a closed device says so", async () => {
   assertEquals((await failure(device.sync())).message, "The device is closed.");
 });
 
-Deno.test("device names are read, with the older synonyms", () => {
+deviceTest("device names are read, with the older synonyms", () => {
   const names = ["auto", "gpu", "software", "cuda", "cpu"];
   assertEquals(names.map(parseDeviceRequest), ["auto", "gpu", "software", "gpu", "software"]);
   for (const name of ["", "GPU", "tpu", "constructor"]) {
@@ -216,19 +222,22 @@ Deno.test("device names are read, with the older synonyms", () => {
   }
 });
 
-Deno.test("asking for the kind of device that is not there names what to install or use", async () => {
-  const { kind } = await testDevice();
-  const other = kind === "gpu" ? "software" : "gpu";
-  const found = await findAdapter(other).catch((error) => error);
-  if (!(found instanceof Error)) return assertEquals(found.kind, other); // this machine has both
-  assertInstanceOf(found, NoDeviceError);
-  const expected = other === "gpu"
-    ? /^No GPU was found\. Install your GPU's Vulkan driver \(.*mesa-vulkan-drivers\), or use device: software or auto\.$/
-    : /^No .*device was found[\s\S]*Install/;
-  assert(expected.test(found.message), found.message);
-});
+deviceTest(
+  "asking for the kind of device that is not there names what to install or use",
+  async () => {
+    const { kind } = await testDevice();
+    const other = kind === "gpu" ? "software" : "gpu";
+    const found = await findAdapter(other).catch((error) => error);
+    if (!(found instanceof Error)) return assertEquals(found.kind, other); // this machine has both
+    assertInstanceOf(found, NoDeviceError);
+    const expected = other === "gpu"
+      ? /^No GPU was found\. Install your GPU's Vulkan driver \(.*mesa-vulkan-drivers\), or use device: software or auto\.$/
+      : /^No .*device was found[\s\S]*Install/;
+    assert(expected.test(found.message), found.message);
+  },
+);
 
-Deno.test("a device says what it is", async () => {
+deviceTest("a device says what it is", async () => {
   const device = await testDevice();
   assert(device.name.length > 0);
   assertEquals(
@@ -237,7 +246,7 @@ Deno.test("a device says what it is", async () => {
   );
 });
 
-Deno.test("bytes are written in the largest fitting unit", () => {
+deviceTest("bytes are written in the largest fitting unit", () => {
   assertEquals([0, 1023, 1536, 2 ** 20, 5 * 2 ** 30].map(formatBytes), [
     "0 bytes",
     "1023 bytes",

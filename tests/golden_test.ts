@@ -3,8 +3,7 @@ import { fromFileUrl, join } from "@std/path";
 import { readSafetensors, toFloat32, writeSafetensors } from "../src/data/safetensors.ts";
 import { DataError } from "../src/errors.ts";
 import { GOLDEN_BARS, verifyGolden } from "../src/evaluation/golden.ts";
-import { testDevice } from "./support/device.ts";
-import { noDevice } from "./support/no_device.ts";
+import { noDevice, testDevice } from "./support/device.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 

@@ -14,7 +14,7 @@ import {
   tensor,
 } from "../src/tensor/mod.ts";
 import { DataError } from "../src/errors.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 
 /** Run `work` in a scope of a device that checks every operation's output; its messages of DBBD_DEBUG=2 are muted. */
 async function checked(work: (device: Device) => Promise<unknown>): Promise<void> {
@@ -34,7 +34,7 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
   return error.message;
 }
 
-Deno.test("the first operation that made a NaN is named at the next read", async () => {
+deviceTest("the first operation that made a NaN is named at the next read", async () => {
   await checked(async (device) => {
     const x = tensor(device, [1, 2, 3, -4, 5, -6], [2, 3]);
     const y = relu(mul(sqrt(scale(x, 2)), x)); // relu hides the NaN
@@ -46,7 +46,7 @@ Deno.test("the first operation that made a NaN is named at the next read", async
   });
 });
 
-Deno.test("infinity is named too, at the next sync", async () => {
+deviceTest("infinity is named too, at the next sync", async () => {
   await checked(async (device) => {
     exp(tensor(device, [1, 100]));
     const message = await refusal(device.sync());
@@ -55,7 +55,7 @@ Deno.test("infinity is named too, at the next sync", async () => {
   });
 });
 
-Deno.test("a gradient that is not finite names the operation it is the gradient of", async () => {
+deviceTest("a gradient that is not finite names the operation it is the gradient of", async () => {
   await checked(async (device) => {
     const x = tensor(device, [4, 0], [2], { requiresGrad: true });
     const y = sqrt(x); // finite, with an infinite slope at 0
@@ -69,7 +69,7 @@ Deno.test("a gradient that is not finite names the operation it is the gradient 
   });
 });
 
-Deno.test("finite numbers pass, of any size, and leave nothing allocated", async () => {
+deviceTest("finite numbers pass, of any size, and leave nothing allocated", async () => {
   await checked(async (device) => {
     const live = device.pool.usage.live;
     const step = async (values: Tensor) => {
@@ -84,7 +84,7 @@ Deno.test("finite numbers pass, of any size, and leave nothing allocated", async
   });
 });
 
-Deno.test("more outputs than one buffer of flags holds are all checked", async () => {
+deviceTest("more outputs than one buffer of flags holds are all checked", async () => {
   await checked(async (device) => {
     let x = tensor(device, [1]);
     for (let k = 0; k < 5000; k++) x = scale(x, 1);
@@ -93,7 +93,7 @@ Deno.test("more outputs than one buffer of flags holds are all checked", async (
   });
 });
 
-Deno.test("without the debug level nothing is scanned", async () => {
+deviceTest("without the debug level nothing is scanned", async () => {
   const device = await testDevice({ debug: 0 });
   using _ = device.scope();
   const y = log(tensor(device, [0]));

@@ -6,8 +6,7 @@ import { geluPair, layerNormLayer, linearLayer, mlp } from "../src/nn/layers.ts"
 import { ParameterRegistry, ParameterSet } from "../src/nn/parameters.ts";
 import { learningRate } from "../src/nn/schedule.ts";
 import { tensor } from "../src/tensor/mod.ts";
-import { testDevice } from "./support/device.ts";
-import { noDevice } from "./support/no_device.ts";
+import { noDevice, testDevice } from "./support/device.ts";
 
 const ignore = noDevice;
 

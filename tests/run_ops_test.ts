@@ -12,7 +12,7 @@ import {
   tensor,
 } from "../src/tensor/mod.ts";
 import type { Device } from "../src/gpu/device.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 import { checkOp } from "./support/gradient_check.ts";
 import { at, build, type Matrix, total } from "./support/matrix.ts";
 
@@ -77,7 +77,7 @@ function testRuns(
   reference: (one: Case) => (x: Matrix) => Matrix,
   cases: readonly Case[],
 ): void {
-  Deno.test(`${name} agrees with its float64 reference, forward and backward`, async () => {
+  deviceTest(`${name} agrees with its float64 reference, forward and backward`, async () => {
     for (const one of cases) {
       const start = Uint32Array.from(one.start);
       const end = Uint32Array.from(one.end);
@@ -97,7 +97,7 @@ const largestOf = (values: number[]) => values.reduce((a, b) => Math.max(a, b), 
 testRuns("runMax", runMax, pooled(largestOf), [...CASES, ...GAPS]);
 testRuns("runSoftmax", runSoftmax, softmax, [...CASES, ...GAPS]);
 
-Deno.test("runMax gives all of a tie's gradient to the first row", async () => {
+deviceTest("runMax gives all of a tie's gradient to the first row", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const values = new Float32Array(600).fill(3);
@@ -109,14 +109,14 @@ Deno.test("runMax gives all of a tie's gradient to the first row", async () => {
   assertEquals([grad[1], total(grad)], [1, 1]);
 });
 
-Deno.test("runMax of negative values is negative", async () => {
+deviceTest("runMax of negative values is negative", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, new Float32Array(300).fill(-2), [300, 1]);
   assertEquals([...await runMax(x, runsOfLengths(device, [299, 1])).data()], [-2, -2]);
 });
 
-Deno.test("a NaN wins a maximum, so that it is seen", async () => {
+deviceTest("a NaN wins a maximum, so that it is seen", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const values = new Float32Array(300);
@@ -125,7 +125,7 @@ Deno.test("a NaN wins a maximum, so that it is seen", async () => {
   assertEquals([...await runMax(x, runsOfLengths(device, [10, 290])).data()], [0, NaN]);
 });
 
-Deno.test("runs outlive the scopes they are used in", async () => {
+deviceTest("runs outlive the scopes they are used in", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const runs = runsOfLengths(device, [2, 300]);
@@ -139,7 +139,7 @@ Deno.test("runs outlive the scopes they are used in", async () => {
   }
 });
 
-Deno.test("operations over runs refuse a matrix of another number of rows", async () => {
+deviceTest("operations over runs refuse a matrix of another number of rows", async () => {
   const device: Device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, new Float32Array(6), [3, 2]);

@@ -18,7 +18,7 @@ import {
   transpose,
 } from "../src/tensor/mod.ts";
 import type { Device } from "../src/gpu/device.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 import { testOp } from "./support/gradient_check.ts";
 import { at, build, byRow, flip, map, times, total, zip } from "./support/matrix.ts";
 
@@ -84,7 +84,7 @@ testOp(
   [[[7, 5], [7, 5]], [[257, 16], [257, 16]], [[1, 3], [1, 3]]],
 );
 
-Deno.test("gradients accumulate over backward calls until the gradient is dropped", async () => {
+deviceTest("gradients accumulate over backward calls until the gradient is dropped", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [1, 2, 3]);
@@ -96,7 +96,7 @@ Deno.test("gradients accumulate over backward calls until the gradient is droppe
   assertEquals(await gradient(x), [1, 1, 1]);
 });
 
-Deno.test("one graph can be differentiated twice", async () => {
+deviceTest("one graph can be differentiated twice", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [1, 2, 3]);
@@ -106,7 +106,7 @@ Deno.test("one graph can be differentiated twice", async () => {
   assertEquals(await gradient(x), [6, 10, 14]);
 });
 
-Deno.test("backward returns the leaves that received a gradient", async () => {
+deviceTest("backward returns the leaves that received a gradient", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const [used, unused] = [leaf(device, [1]), leaf(device, [2])];
@@ -115,7 +115,7 @@ Deno.test("backward returns the leaves that received a gradient", async () => {
   assertEquals([unused.grad, constant.grad], [null, null]);
 });
 
-Deno.test("a gradient can be given, and weighs the result", async () => {
+deviceTest("a gradient can be given, and weighs the result", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [1, 2, 3]);
@@ -123,7 +123,7 @@ Deno.test("a gradient can be given, and weighs the result", async () => {
   assertEquals(await gradient(x), [2, 0, -6]);
 });
 
-Deno.test("a given gradient is not changed by what is added to it", async () => {
+deviceTest("a given gradient is not changed by what is added to it", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [1, 2]);
@@ -132,7 +132,7 @@ Deno.test("a given gradient is not changed by what is added to it", async () => 
   assertEquals([...await given.data(), ...await gradient(x)], [1, 1, 3, 3]);
 });
 
-Deno.test("backward of more than one value needs a gradient of its size", async () => {
+deviceTest("backward of more than one value needs a gradient of its size", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const y = scale(leaf(device, [1, 2, 3]), 2);
@@ -140,7 +140,7 @@ Deno.test("backward of more than one value needs a gradient of its size", async 
   assertThrows(() => y.backward(tensor(device, [1])), TypeError, "with a gradient of shape [1]");
 });
 
-Deno.test("no history is kept inside noGrad, also nested, and is again after it", async () => {
+deviceTest("no history is kept inside noGrad, also nested, and is again after it", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [2]);
@@ -154,7 +154,7 @@ Deno.test("no history is kept inside noGrad, also nested, and is again after it"
   assertEquals(mul(x, x).node?.op, "mul");
 });
 
-Deno.test("no gradient flows through detach, or into what needs none", async () => {
+deviceTest("no gradient flows through detach, or into what needs none", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [2, 3]);
@@ -164,17 +164,20 @@ Deno.test("no gradient flows through detach, or into what needs none", async () 
   assertEquals(add(square.detach(), tensor(device, [1, 1])).node, null);
 });
 
-Deno.test("a tape of 10,000 operations is differentiated without overflowing the stack", async () => {
-  const device = await testDevice();
-  using _ = device.scope();
-  const x = leaf(device, [0.5]);
-  let y = x;
-  for (let k = 0; k < 10_000; k++) y = scale(y, k % 2 === 0 ? 2 : 0.5);
-  sum(y).backward();
-  assertEquals(await gradient(x), [1]);
-});
+deviceTest(
+  "a tape of 10,000 operations is differentiated without overflowing the stack",
+  async () => {
+    const device = await testDevice();
+    using _ = device.scope();
+    const x = leaf(device, [0.5]);
+    let y = x;
+    for (let k = 0; k < 10_000; k++) y = scale(y, k % 2 === 0 ? 2 : 0.5);
+    sum(y).backward();
+    assertEquals(await gradient(x), [1]);
+  },
+);
 
-Deno.test("2^30 ways through shared tensors are differentiated in 30 steps", async () => {
+deviceTest("2^30 ways through shared tensors are differentiated in 30 steps", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = leaf(device, [1]);
@@ -184,7 +187,7 @@ Deno.test("2^30 ways through shared tensors are differentiated in 30 steps", asy
   assertEquals(await gradient(x), [2 ** 30]);
 });
 
-Deno.test("gradient descent on InfoNCE brings the loss down", async () => {
+deviceTest("gradient descent on InfoNCE brings the loss down", async () => {
   const device = await testDevice();
   using _ = device.scope();
   let values = Array.from({ length: 12 }, (_, i) => Math.sin(3 * i + 1));
@@ -203,7 +206,7 @@ Deno.test("gradient descent on InfoNCE brings the loss down", async () => {
   assertEquals(losses.at(-1)! < 0.5 * losses[0], true, `${losses}`);
 });
 
-Deno.test("item and data refuse what they cannot give", async () => {
+deviceTest("item and data refuse what they cannot give", async () => {
   const device = await testDevice();
   using _ = device.scope();
   assertAlmostEquals(await tensor(device, [1.5], [1, 1]).item(), 1.5);

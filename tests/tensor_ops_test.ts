@@ -30,7 +30,7 @@ import {
   tensor,
   transpose,
 } from "../src/tensor/mod.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 import { testOp } from "./support/gradient_check.ts";
 import {
   at,
@@ -60,7 +60,7 @@ testOp("sqrt", sqrt, (x) => map(x, Math.sqrt), ELEMENTWISE, positive);
 testOp("scale", (x) => scale(x, -2.5), (x) => map(x, (v) => -2.5 * v), ELEMENTWISE);
 testOp("scale by an integer", (x) => scale(x, 3), (x) => map(x, (v) => 3 * v), [[[9]]]);
 
-Deno.test("gelu is within 1e-6 of the exact one from -8 to 8, and so is its slope", async () => {
+deviceTest("gelu is within 1e-6 of the exact one from -8 to 8, and so is its slope", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = Float32Array.from({ length: 16001 }, (_, i) => -8 + i / 1000);
@@ -102,7 +102,7 @@ testOp("sub", sub, (a, b) => zip(a, b, (u, v) => u - v), BROADCASTS);
 testOp("mul", mul, (a, b) => zip(a, b, (u, v) => u * v), BROADCASTS);
 testOp("div", div, (a, b) => zip(a, b, (u, v) => u / v), BROADCASTS, nearTwo);
 
-Deno.test("add refuses shapes that do not broadcast", async () => {
+deviceTest("add refuses shapes that do not broadcast", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const of = (...shape: number[]) =>
@@ -136,7 +136,7 @@ for (const transposeA of [false, true]) {
   }
 }
 
-Deno.test("matmul sums over more than a software device's loop can count", async () => {
+deviceTest("matmul sums over more than a software device's loop can count", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const k = 70_001;
@@ -163,7 +163,7 @@ Deno.test("matmul sums over more than a software device's loop can count", async
   }
 });
 
-Deno.test("matmul takes more rows than a grid has workgroups", async () => {
+deviceTest("matmul takes more rows than a grid has workgroups", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const rows = 65_535 * 32 + 77;
@@ -190,7 +190,7 @@ testOp("linear without bias", (x, w) => linear(x, w), (x, w) => times(x, flip(w)
   5,
 ]]]);
 
-Deno.test("matmul refuses inner sizes that differ", async () => {
+deviceTest("matmul refuses inner sizes that differ", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const a = tensor(device, new Float32Array(6), [2, 3]);
@@ -245,7 +245,7 @@ testOp(
     2,
   ], [4, 0]]],
 );
-Deno.test("concat refuses different numbers of rows", async () => {
+deviceTest("concat refuses different numbers of rows", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const parts = [tensor(device, [1, 2], [2, 1]), tensor(device, [1, 2, 3], [3, 1])];
@@ -258,7 +258,7 @@ testOp("columns", (x) => columns(x, 2, 3), (x) => build(x.rows, 3, (r, c) => at(
   [[0, 5]],
 ]);
 testOp("no columns", (x) => columns(x, 2, 0), (x) => build(x.rows, 0, () => 0), [[[9, 2]]]);
-Deno.test("columns refuses what the matrix has not", async () => {
+deviceTest("columns refuses what the matrix has not", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, new Float32Array(6), [2, 3]);
@@ -295,7 +295,7 @@ for (const kind of ["ordered", "scattered"] as const) {
     );
   }
 }
-Deno.test("rowIndex refuses rows that are not there", async () => {
+deviceTest("rowIndex refuses rows that are not there", async () => {
   const device = await testDevice();
   using _ = device.scope();
   assertThrows(
@@ -312,7 +312,7 @@ testOp(
     byRow(x, (row) => row.map((v) => v / Math.max(1e-12, Math.sqrt(total(row.map((u) => u * u)))))),
   [[[300, 7]], [[1, 128]], [[3, 1]], [[0, 3]]],
 );
-Deno.test("normalize leaves a zero row at zero, and its gradient finite", async () => {
+deviceTest("normalize leaves a zero row at zero, and its gradient finite", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, [0, 0, 3, 4], [2, 2], { requiresGrad: true });

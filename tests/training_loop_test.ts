@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
 import { type ConfigValues, TrainingConfig } from "../src/training/config.ts";
 import { Trainer } from "../src/training/trainer.ts";
-import { testDevice } from "./support/device.ts";
-import { noDevice } from "./support/no_device.ts";
+import { noDevice, testDevice } from "./support/device.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 import { TINY, tinyConfig, tinyRooms, tinyTrainer, weights } from "./support/training.ts";
 import { missingPermissions } from "./support/permissions.ts";

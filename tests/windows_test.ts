@@ -38,7 +38,7 @@ import {
   tensor,
   transpose,
 } from "../src/tensor/mod.ts";
-import { testDevice } from "./support/device.ts";
+import { deviceTest, testDevice } from "./support/device.ts";
 
 /** Tensors of more than 64 KiB do not fit in one binding of this device, so operations go over them in windows. */
 const windowed = () => testDevice({ maxBindingBytes: 65_536 });
@@ -64,7 +64,7 @@ async function results(
 
 /** `tolerance` is 0 where every sum is made in one order, whatever the windows. */
 function sameInWindows(name: string, op: Op, shapes: number[][], tolerance = 0): void {
-  Deno.test(`${name} is the same in windows`, async () => {
+  deviceTest(`${name} is the same in windows`, async () => {
     const whole = await results(await testDevice(), op, shapes);
     const device = await windowed();
     const live = device.pool.usage.live;
@@ -147,7 +147,7 @@ sameInWindows(...pick(5000, 20, (i) => Math.floor(i / 250)));
 sameInWindows(...pick(1000, 900, (i) => i % 7 === 3 ? NO_ROW : (i * 37) % 900));
 sameInWindows(...pick(70, 3000, (i) => 2999 - 41 * i));
 
-Deno.test("a single run or row that fits in no binding is refused in words", async () => {
+deviceTest("a single run or row that fits in no binding is refused in words", async () => {
   const device = await windowed();
   using _ = device.scope();
   const wide = tensor(device, new Float32Array(300 * 300), [300, 300]);

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Random } from "../../src/data/random.ts";
 import { elements, formatShape, mul, sum, Tensor, tensor } from "../../src/tensor/mod.ts";
 import type { Device } from "../../src/gpu/device.ts";
-import { testDevice } from "./device.ts";
+import { deviceTest, testDevice } from "./device.ts";
 import type { Matrix } from "./matrix.ts";
 
 /** How inputs are drawn and how far the device may be off. */
@@ -180,7 +180,7 @@ export function testOp(
   cases: readonly (readonly (readonly number[])[])[],
   options: CheckOptions = {},
 ): void {
-  Deno.test(`${name} agrees with its float64 reference, forward and backward`, async () => {
+  deviceTest(`${name} agrees with its float64 reference, forward and backward`, async () => {
     for (const shapes of cases) await checkOp(name, op, reference, shapes, options);
   });
 }
