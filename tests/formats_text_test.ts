@@ -23,6 +23,8 @@ Deno.test("text: the delimiter is found out: spaces, tabs, commas, semicolons, d
     "1;2;3\n4;5;6.5",
   ].concat(
     "1,0;2,0;3,0\n4,0;5,0;6,5\n",
+    "1,0\t2,0\t3,0\n4,0\t5,0\t6,5\n",
+    "x  y  z\n1,0 2 3,0\n4,0 5 6,5e0\n",
     "1,2,3,\n4,5,6.5,\n",
     '"1","2","3"\n"4","5","6.5"\n',
     "# a comment\n\n1 2 3 # one\n// two\n4 5 6.5\n",
@@ -52,6 +54,42 @@ Deno.test("text: columns by the header's names, in any order and case, quoted, o
   }
 });
 
+Deno.test("text: units in brackets and other names of the axes", async () => {
+  for (
+    const header of [
+      "X [m],Y [m],Z [m]",
+      "x(m),y(m),z(m)",
+      "point_x,point_y,point_z",
+      "Position X,Position Y,Position Z",
+      "Points_m_XYZ:0,Points_m_XYZ:1,Points_m_XYZ:2",
+      "E,N,H",
+      "lon,lat,alt",
+    ]
+  ) {
+    const cloud = await read(`${header}\n1,2,3\n`);
+    assertEquals([...cloud.coords], [1, 2, 3], header);
+    assertEquals(cloud.attributes.size, 0);
+  }
+  const both = await read("x,y,z,X [px]\n1,2,3,4\n");
+  assertEquals([[...both.coords], [...both.attributes.keys()]], [[1, 2, 3], ["X [px]"]]);
+});
+
+Deno.test("text: columns of words are passed over, quoted separators and all", async () => {
+  const cloud = await read(
+    'time,name,x,y,z,class,i\n2024-01-02T03:04:05Z,"a ""b"", c",1,2,3,living room,7\n' +
+      `"2024, 2",d,4,5,6,,NA\n`,
+  );
+  assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6]);
+  assertEquals([...cloud.attributes.keys()], ["i"]);
+  assertEquals(values(cloud, "i"), [7, NaN]);
+  const spaced = await read('x y z name\n1 2 3 "living room"\n4 5 6 hall\n');
+  assertEquals([...spaced.coords], [1, 2, 3, 4, 5, 6]);
+  const indexed = await read(",x,y,z\n0,1,2,3\n1,4,5,6\n");
+  assertEquals([...indexed.attributes.keys()], ["column_1"]);
+  await refused("x,y,z,name\nleft,2,3,chair\n", /line 2\): expected a number, got "left"/);
+  await refused("x,y,z,i\n1,2,3,4\n1,2,3,chair\n", /line 3\): expected a number, got "chair"/);
+});
+
 Deno.test("text: columns given, some passed over, instead of the header's", async () => {
   const options = { columns: ["label", "x", "y", "_", "z"] };
   const cloud = await read("a b c d e\n7 1 2 chair 3\n8 4 5 table 6\n", "a.txt", options);
@@ -74,7 +112,13 @@ Deno.test("text: columns without names are told apart by their values", async ()
     ["a.txt", "1 2 3 -1614 97 59 38\n4 5 6 -1500 90 2 3\n", ["colors", "intensity"]],
     ["a.pts", "1 2 3 14 97 59 255\n4 5 6 15 90 2 255\n", ["colors", "intensity"]],
     ["a.xyz", "1 2 3 14.0 97.0 59.0 255.0\n4 5 6 15 90 2 255\n", ["colors", "alpha"]],
-    ["a.txt", "1 2 3 97 59 255 4\n4 5 6 90 2 255 5\n", ["colors", "intensity"]],
+    ["a.txt", "1 2 3 97 59 255 4\n4 5 6 90 2 255 5\n", ["colors", "labels"]],
+    ["a.txt", "1,2,3,97,59,255,-1.0\n4,5,6,90,2,255,5.0\n", ["colors", "labels"]],
+    ["a.txt", "1 2 3 97 59 255 94\n4 5 6 90 2 255 5\n", ["colors", "intensity"]],
+    ["a.txt", "1 2 3 97 59 255 4 17\n4 5 6 90 2 255 5 8\n", ["colors", "labels", "instances"]],
+    ["a.txt", "1 2 3 4\n4 5 6 9\n1 2 3 4\n4 5 6 4\n", ["labels"]],
+    ["a.xyzi", "1 2 3 4\n4 5 6 9\n1 2 3 4\n4 5 6 4\n", ["intensity"]],
+    ["a.txt", "1 2 3 4\n4 5 6 4\n", ["intensity"]],
     ["a.txt", "1 2 3 -0.5 300 7.5\n4 5 6 0.5 1 2\n", ["intensity", "column_5", "column_6"]],
   ];
   for (const [name, text, expected] of cases) {

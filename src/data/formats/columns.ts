@@ -23,11 +23,25 @@ export interface CloudExtras {
   readonly at?: FilePosition;
 }
 
+function axisNames(axis: string, k: number): string[] {
+  return [
+    axis,
+    ...["p", "pos_", "position_", "coord_", "point_", "point"].map((before) => before + axis),
+    ...["coord", "_coord", "_coordinate"].map((after) => axis + after),
+    ...["points:", "points_", "points_m_xyz:"].map((before) => before + k),
+  ];
+}
+
+/** A column's name without a unit in brackets, blanks as underscores: "Position X [m]" is `position_x`. */
+function withoutUnit(name: string): string {
+  return name.replace(/\s*[[(][^\])]*[\])]$/, "").trim().replace(/\s+/g, "_");
+}
+
 /** Known names in lower case. The first that is there is taken. */
 const NAMES = {
-  x: ["x", "px", "pos_x", "position_x", "coord_x", "points:0", "points_0", "easting"],
-  y: ["y", "py", "pos_y", "position_y", "coord_y", "points:1", "points_1", "northing"],
-  z: ["z", "pz", "pos_z", "position_z", "coord_z", "points:2", "points_2", "elevation", "height"],
+  x: [...axisNames("x", 0), "easting", "east", "e", "longitude", "lon"],
+  y: [...axisNames("y", 1), "northing", "north", "n", "latitude", "lat"],
+  z: [...axisNames("z", 2), "elevation", "height", "altitude", "elev", "alt", "h"],
   normals: [
     ["nx", "ny", "nz"],
     ["normal_x", "normal_y", "normal_z"],
@@ -65,7 +79,8 @@ const NAMES = {
 } as const;
 
 /**
- * The point cloud of a table of columns. Names are matched without regard to case. x and y must be there; a
+ * The point cloud of a table of columns. Names are matched without regard to case and
+ * units in brackets (`X [m]`). x and y must be there; a
  * table without z is a flat scan and gets z = 0. Normals and colours need all three of their columns.
  * Colours are scaled to [0, 1] (integers by their type, others by their range) and `rgb` columns unpacked. A label
  * column becomes integers; one that holds other values keeps its own name. All else keeps the name it has.
@@ -81,9 +96,13 @@ export function cloudFromColumns(
   for (const column of columns) {
     const name = column.name.toLowerCase();
     if (!byName.has(name)) byName.set(name, column);
-    else if (isCoordinate(name)) {
+    else if (["x", "y", "z"].includes(name)) {
       throw formatError(where, extras.at, `the column "${column.name}" stands twice.`);
     }
+  }
+  for (const column of columns) {
+    const name = withoutUnit(column.name.toLowerCase());
+    if (!byName.has(name)) byName.set(name, column);
   }
   const take = (names: readonly string[]): Column[] | undefined => {
     const found = names.map((name) => byName.get(name));
@@ -135,10 +154,6 @@ export function cloudFromColumns(
     });
   }
   return { count, coords, origin, attributes, triangles: extras.triangles };
-}
-
-function isCoordinate(name: string): boolean {
-  return [NAMES.x, NAMES.y, NAMES.z].some((names) => (names as readonly string[]).includes(name));
 }
 
 function single(column: Column): boolean {

@@ -16,18 +16,31 @@ export interface NamedArray {
 
 /** Names are compared in lower case; the first that is there is taken. */
 const ROLES = {
-  coords: ["coords", "coord", "points", "xyz", "pos", "positions", "vertices", "pc", "pointcloud"],
+  coords: [
+    "coords",
+    "coord",
+    "points",
+    "xyz",
+    "pos",
+    "positions",
+    "vertices",
+    "verts",
+    "pc",
+    "pcd",
+    "cloud",
+    "pointcloud",
+    "point_cloud",
+    "pts",
+  ],
   normals: ["normals", "normal", "norms", "norm"],
   colors: ["colors", "color", "colours", "colour", "rgb"],
-  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment"],
+  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "seg"],
   instances: ["instances", "instance", "instance_labels", "instance_gt"],
   triangles: ["triangles", "faces", "tris", "face", "mesh"],
 } as const;
 /** More columns than this, unnamed, are no points: a picture, a grid, a matrix. */
 export const MAX_UNNAMED_COLUMNS = 16;
 const SAMPLES = 2000;
-/** Labels are fewer than the shades of a colour. */
-const CLASSES = 64;
 const AXES = new Set(["x", "y", "z"]);
 
 /**
@@ -164,8 +177,7 @@ export function expectedTable(shape: readonly number[]): string {
 }
 
 /**
- * Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`. A last column of
- * small whole numbers behind colours or normals is a label, as labelled sets have it.
+ * Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`.
  */
 export function unnamedColumns(values: NumericArray, width: number): string[] {
   const rows = values.length / width;
@@ -178,13 +190,6 @@ export function unnamedColumns(values: NumericArray, width: number): string[] {
         (_, i) => Number(values[Math.floor(i * rows / sampled) * width + k]),
       ),
   );
-  const last = columns[width - 1];
-  if (
-    width > 6 && last.every((value) => Number.isInteger(value) && value >= -1 && value < CLASSES)
-  ) {
-    const names = nameColumns(columns.slice(0, -1), "npy");
-    if (names.includes("red") || names.includes("nx")) return [...names, "label"];
-  }
   return nameColumns(columns, "npy");
 }
 

@@ -1,7 +1,9 @@
 /**
  * Points as text: XYZ, TXT, ASC, CSV, PTS and the like: a line a point. Delimiter and columns are found out or given.
+ * Named columns that hold words in the first row (a class's name, a date) are passed over.
  */
 
+import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import { isPtx, readPtx } from "./ptx.ts";
@@ -12,7 +14,9 @@ import {
   nextLine,
   nextWord,
   nextWordAnyLine,
+  passField,
   passSeparator,
+  QUOTE,
   readInteger,
   readNumber,
   restOfLine,
@@ -71,7 +75,11 @@ function binaryByte(head: Uint8Array): number {
 /** Goes to the next line that is neither blank nor a comment. */
 function nextRow(s: TextScanner): boolean {
   while (nextWordAnyLine(s)) {
-    if (s.bytes[s.pos] !== 0x2f || s.bytes[s.pos + 1] !== 0x2f) return true;
+    if (s.bytes[s.pos] !== 0x2f || s.bytes[s.pos + 1] !== 0x2f) {
+      // The quotation mark belongs to the first value.
+      if (s.bytes[s.pos - 1] === QUOTE) s.pos--;
+      return true;
+    }
     nextLine(s);
   }
   return false;
@@ -88,6 +96,8 @@ interface Table {
   readonly width: number;
   /** The first line holds the number of points. */
   readonly counted: boolean;
+  /** For each column, true when it is passed over: its name says so, or it holds words. */
+  readonly passed: readonly boolean[];
 }
 
 function readTable(
@@ -98,7 +108,7 @@ function readTable(
   options: ReadOptions,
 ): PointCloud {
   const table = findTable(bytes, where, start, options);
-  const { scanner, width, line, names } = table;
+  const { scanner, width, line, names, passed } = table;
   // A row takes at least two bytes a value, so no file makes this allocate more than a few times its size.
   const left = bytes.length - scanner.pos + 1;
   const capacity = Math.min(countLines(scanner), Math.ceil(left / (2 * width)));
@@ -107,7 +117,7 @@ function readTable(
   const filled = values.map((column) => column.subarray(0, count));
   const columns: Column[] = [];
   (names ?? nameColumns(filled, extension)).forEach((name, k) => {
-    if (name !== SKIPPED) columns.push({ name, data: filled[k] });
+    if (!passed[k]) columns.push({ name, data: filled[k] });
   });
   return cloudFromColumns(where, columns, { at: { line } });
 }
@@ -128,8 +138,9 @@ function findTable(
     hasRows = nextRow(any);
   }
   const row = restOfLine(any);
-  const separator = options.delimiter ?? [";", ","].find((each) => row.includes(each));
-  const decimalCommas = separator === ";" && row.includes(",");
+  const between = row.includes(";") ? ";" : hasDecimalCommas(row) ? undefined : ",";
+  const separator = options.delimiter ?? [between].find((each) => each && row.includes(each));
+  const decimalCommas = separator !== "," && row.includes(",") && !row.includes(".");
   const scanner = scanText(
     decimalCommas ? bytes.map((byte) => byte === 0x2c ? 0x2e : byte) : bytes,
     where,
@@ -159,12 +170,47 @@ function findTable(
     const limit = width < 3 ? "at least 3" : `at most ${MOST_COLUMNS}`;
     throw formatError(where, { line: first.line }, `expected ${limit} columns, got ${width}.`);
   }
-  return { scanner, names, line: header?.line ?? first.line, width, counted };
+  const passed = Array.from({ length: width }, (_, k) => names?.[k] === SKIPPED);
+  if (names !== undefined && hasRows) findWords(first, names, passed);
+  return { scanner, names, line: header?.line ?? first.line, width, counted, passed };
+}
+
+/** Marks the columns that hold words in the row here, such as a class's name or a date. Coordinates never do. */
+function findWords(row: TextScanner, names: readonly string[], passed: boolean[]): void {
+  const probe = { ...row };
+  for (let k = 0; k < passed.length; k++) {
+    const start = { ...probe };
+    if (passField(probe) && !/^[xyz]$/i.test(names[k]) && !holdsNumber(start)) passed[k] = true;
+    passSeparator(probe);
+  }
+}
+
+function holdsNumber(field: TextScanner): boolean {
+  if (!nextWord(field) || isMissing(field)) return true;
+  try {
+    readNumber(field);
+    return true;
+  } catch (error) {
+    if (error instanceof DataError) return false;
+    throw error;
+  }
+}
+
+/** True at a word that stands for no value: NA, N/A, NULL, None. */
+function isMissing({ bytes, pos }: TextScanner): boolean {
+  return (bytes[pos] | 32) === 0x6e &&
+    /^(na|n\/a|null|none)(?![\w.])/i.test(textOf(bytes.subarray(pos, pos + 5)));
+}
+
+/** True for three numbers or more that blanks separate, some of them like 1,5: the commas are no separators. */
+function hasDecimalCommas(row: string): boolean {
+  const words = row.trim().split(/\s+/);
+  return words.length >= 3 && words.every((word) => /^[-+]?\d+(,\d+)?(e[-+]?\d+)?$/i.test(word));
 }
 
 function beginsWithNumber(s: TextScanner): boolean {
   const word = textOf(s.bytes.subarray(s.pos, s.pos + 8));
-  return /^[-+]?(\.?\d|nan\b|inf)/i.test(word);
+  return /^"?[-+]?(\.?\d|nan\b|inf)/i.test(word);
 }
 
 /** How many values the line here has; an empty one after a last separator is none. */
@@ -172,8 +218,7 @@ function countValues(s: TextScanner): number {
   const probe = { ...s };
   let count = 0;
   for (;;) {
-    const word = nextWord(probe);
-    if (word) skipWord(probe);
+    const word = passField(probe);
     const separated = passSeparator(probe);
     if (!word && !separated) return count;
     count++;
@@ -185,8 +230,7 @@ function endsEmpty(s: TextScanner): boolean {
   const probe = { ...s };
   let separated = false;
   for (;;) {
-    const word = nextWord(probe);
-    if (word) skipWord(probe);
+    const word = passField(probe);
     const passed = passSeparator(probe);
     if (!word && !passed) return separated;
     separated = passed;
@@ -198,7 +242,8 @@ function splitNames(text: string, separator: string | undefined): string[] {
     ? separator
     : [";", ","].find((each) => text.includes(each)) ?? /\s+/;
   const names = text.trim().split(own).map((name) => name.trim().replace(/^"(.*)"$/, "$1").trim());
-  return names.at(-1) === "" ? names.slice(0, -1) : names;
+  const named = names.at(-1) === "" ? names.slice(0, -1) : names;
+  return named.map((name, k) => name === "" ? `column_${k + 1}` : name);
 }
 
 /** Names in the last comment before the first row ("//X Y Z", "# x y z"), if they are that: one for each column. */
@@ -212,7 +257,8 @@ function commentedNames(before: Uint8Array, width: number): string[] | undefined
 }
 
 /** Fills the columns; returns the number of rows. */
-function readRows({ scanner: s, names, width, counted }: Table, values: Float64Array[]): number {
+function readRows(table: Table, values: Float64Array[]): number {
+  const { scanner: s, counted } = table;
   let count = 0;
   let declared = 0;
   while (nextRow(s)) {
@@ -228,7 +274,7 @@ function readRows({ scanner: s, names, width, counted }: Table, values: Float64A
       }
       declared += readInteger(s, "a number of points");
     } else {
-      readRow(s, names, width, values, count++);
+      readRow(table, values, count++);
     }
     nextLine(s);
   }
@@ -243,18 +289,20 @@ function readRows({ scanner: s, names, width, counted }: Table, values: Float64A
 }
 
 function readRow(
-  s: TextScanner,
-  names: readonly string[] | undefined,
-  width: number,
+  { scanner: s, names, width, passed }: Table,
   values: Float64Array[],
   row: number,
 ): void {
   const separated = s.kinds.includes(SEPARATOR);
   let got = 0;
   while (got < width) {
-    if (nextWord(s)) {
-      if (names?.[got] === SKIPPED) skipWord(s);
-      else values[got][row] = readNumber(s);
+    if (passed[got] ? passField(s) : nextWord(s)) {
+      if (!passed[got]) {
+        if (isMissing(s)) {
+          skipWord(s);
+          values[got][row] = NaN;
+        } else values[got][row] = readNumber(s);
+      }
       got++;
       if (separated && !passSeparator(s)) break;
     } else if (separated && passSeparator(s)) values[got++][row] = NaN;

@@ -2,12 +2,15 @@
 
 /** Rows looked at. */
 const SAMPLES = 2000;
+/** Labels are fewer than the shades of a colour. */
+const CLASSES = 64;
 
 /**
  * Names for the columns of a table that has none, from their values: x y z first, then normals (unit vectors),
  * colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535, or fractions of 1), intensity (the
- * first other column) and, after normals or colours, labels (whole numbers). The rest is `column_N`, from 1. Files
- * that end in .pts have intensity before colours.
+ * first other column) and labels: after normals or colours any whole numbers, right after the coordinates, as last
+ * column, -1 to 63 that repeat. Four whole numbers are colours and a label where the last stays below 64, else an
+ * intensity and colours; whole numbers after labels are instances; files that end in .pts have intensity first. The rest is `column_N`, from 1.
  */
 export function nameColumns(columns: readonly Float64Array[], extension: string): string[] {
   const names = ["x", "y", "z"];
@@ -29,6 +32,10 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
       (taken.has("normals") || taken.has("colors")) && !taken.has("labels") && isLabel(columns[k])
     ) {
       add("labels", "label");
+    } else if (taken.has("labels") && !taken.has("instances") && isLabel(columns[k])) {
+      add("instances", "instance");
+    } else if (k === 3 && left === 1 && !/^pts$|i$/.test(extension) && areClasses(columns[k])) {
+      add("labels", "label");
     } else if (!taken.has("intensity")) {
       add("intensity", "intensity");
     } else {
@@ -44,8 +51,10 @@ function colorsBegin(columns: readonly Float64Array[], k: number, extension: str
   const here = columns.slice(k, k + 3);
   if (left === 3) return haveRange(here, 65535, true) || haveRange(here, 1, false);
   if (!haveRange(here, 255, true)) return false;
-  if (left !== 4 || !haveRange(columns.slice(k + 1), 255, true)) return true;
-  return extension !== "pts" && isConstant(columns[k + 3], 255);
+  if (left < 4 || !haveRange(columns.slice(k + 1, k + 4), 255, true)) return true;
+  if (extension === "pts") return false;
+  return left > 4 || isConstant(columns[k + 3], 255) ||
+    haveRange([columns[k + 3]], CLASSES - 1, true);
 }
 
 function stride(column: Float64Array): number {
@@ -78,5 +87,12 @@ function isConstant(column: Float64Array, value: number): boolean {
 }
 
 function isLabel(column: Float64Array): boolean {
-  return haveRange([column], 65535, true);
+  return column.every((value) => Number.isInteger(value) && value >= -1 && value <= 65535);
+}
+
+/** More than one class, and fewer classes than half the points. */
+function areClasses(column: Float64Array): boolean {
+  const classes = new Set(column);
+  return classes.size > 1 && 2 * classes.size <= column.length &&
+    column.every((value) => Number.isInteger(value) && value >= -1 && value < CLASSES);
 }

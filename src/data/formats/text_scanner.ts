@@ -85,6 +85,27 @@ export function passSeparator(s: TextScanner): boolean {
   return true;
 }
 
+/** What encloses words with separators. */
+export const QUOTE = 0x22;
+
+/** Passes one column's value, words in quotes with separators and all. False when there is none here. */
+export function passField(s: TextScanner): boolean {
+  const { bytes, kinds } = s;
+  const separated = kinds.includes(SEPARATOR);
+  let { pos } = s;
+  while (pos < bytes.length && kinds[bytes[pos]] === BLANK && bytes[pos] !== QUOTE) pos++;
+  const start = pos;
+  let quoted = false;
+  for (; pos < bytes.length; pos++) {
+    const kind = kinds[bytes[pos]];
+    if (kind === NEWLINE) break;
+    if (bytes[pos] === QUOTE) quoted = !quoted;
+    else if (!quoted && kind !== 0 && (kind !== BLANK || !separated)) break;
+  }
+  s.pos = pos;
+  return pos > start;
+}
+
 /** Passes the word here unread. */
 export function skipWord(s: TextScanner): void {
   const { bytes, kinds } = s;
