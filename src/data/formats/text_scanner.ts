@@ -76,12 +76,13 @@ export function nextWordAnyLine(s: TextScanner): boolean {
   return true;
 }
 
-/** Passes one column separator. False when there is none here. */
+/** Passes one column separator. False when there is none here; the scanner then stays where it is. */
 export function passSeparator(s: TextScanner): boolean {
   const { bytes, kinds } = s;
-  while (s.pos < bytes.length && kinds[bytes[s.pos]] === BLANK) s.pos++;
-  if (s.pos >= bytes.length || kinds[bytes[s.pos]] !== SEPARATOR) return false;
-  s.pos++;
+  let { pos } = s;
+  while (pos < bytes.length && kinds[bytes[pos]] === BLANK) pos++;
+  if (pos >= bytes.length || kinds[bytes[pos]] !== SEPARATOR) return false;
+  s.pos = pos + 1;
   return true;
 }
 
