@@ -43,6 +43,15 @@ Deno.test("bin: a stray NaN does not hide the layout", () => {
   assertEquals([cloud.count, names(cloud)], [200, ["intensity"]]);
 });
 
+Deno.test("bin: colours of six columns, cells without a return, intensities of 16 bits", () => {
+  const colored = read(records(16, (i) => [...point(i), i, 255 - i, 17 * (i % 16)]));
+  assertEquals([colored.count, names(colored)], [16, ["colors"]]);
+  const holes = read(
+    records(21, (i) => [...(i % 3 === 0 ? [NaN, NaN, NaN] : point(i)), 60000 - i]),
+  );
+  assertEquals([holes.count, names(holes)], [21, ["intensity"]]);
+});
+
 Deno.test("bin: what fits no layout asks for the columns", () => {
   const cases: [Uint8Array, ReadOptions, RegExp][] = [
     [new Uint8Array(10), {}, /\(byte 8\): 10 bytes are no whole number of float32 values/],
@@ -51,7 +60,7 @@ Deno.test("bin: what fits no layout asks for the columns", () => {
       {},
       /28 float32 values are neither .*\(option columns\)/,
     ],
-    [records(1, () => [NaN, 1e9, 2, 3]), {}, /neither x y z intensity/],
+    [records(1, () => [NaN, 1e9, 2, 3]), {}, /4 float32 values are neither x y z red/],
     [records(3, point), { columns: ["x", "y"] }, /9 values are no whole number of records of 2/],
   ];
   for (const [bytes, options, expected] of cases) {

@@ -98,13 +98,23 @@ Deno.test("NPY: records give their fields by name", async () => {
   assertEquals(attributes.get("extra.flag"), { width: 2, data: Int32Array.of(0, 0, 1, 0) });
 });
 
+Deno.test("NPY: records may hold the coordinates in one field", async () => {
+  const descr = "[('xyz', '<f4', (3,)), ('label', '<f4')]";
+  const cloud = await npy(npyFile(descr, "(2,)", Float32Array.of(1, 2, 3, 7, 4, 5, 6, 8)));
+  assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6]);
+  assertEquals([...cloud.attributes.get("labels")!.data], [7, 8]);
+});
+
 Deno.test("NPY: what is no point cloud is refused with the reason", async () => {
   const grid = new Float32Array(10_000);
   const cases: [Uint8Array, RegExp][] = [
     [npyFile("'<f4'", "(15,)", XYZ), /expected shape \(points, 3\).* got \(15\)/],
     [npyFile("'<f4'", "(100, 100)", grid), /up to 16 columns, got \(100, 100\)/],
     [npyFile("'<f4'", "(1, 5, 3)", XYZ), /got \(1, 5, 3\)/],
-    [npyFile("'|O'", "(5, 3)", XYZ), /\(byte 10\): NPY header: the elements are Python objects/],
+    [
+      npyFile("'|O'", "(5, 3)", XYZ),
+      /\(byte 0\): the elements are Python objects \(dtype \|O\), which are not read/,
+    ],
     [npyFile("[('X', '<u2'), ('H', '<f8')]", "(1,)", XYZ), /there is no y among X, H/],
     [
       npyFile("'<f4'", "(6, 3)", XYZ),
@@ -131,6 +141,7 @@ Deno.test("NPZ: arrays by name, stored or deflated", async () => {
     "y.npy": npyFile("'<i8'", "(5,)", BigInt64Array.of(4n, 3n, 2n, 1n, 0n)),
     "curvature.npy": npyFile("'<f8'", "(5, 2)", new Float64Array(10)),
     "name.npy": npyFile("'<U4'", "()", new Uint8Array(16)),
+    "meta.npy": npyFile("'|O'", "()", new Uint8Array(37)),
     "readme.txt": new Uint8Array(3),
     "faces.npy": npyFile("'<i4'", "(2, 3)", Int32Array.of(0, 1, 2, 4, 3, 2)),
   };

@@ -15,7 +15,14 @@ const VERTICES = "0 0 0\n1 0 0\n1 1 0.5\n0 1 -2.5e-1\n";
 const COORDS = [0, 0, 0, 1, 0, 0, 1, 1, 0.5, 0, 1, -0.25];
 
 Deno.test("OFF: counts on the word's line, glued to it, on the next, without the word; comments", async () => {
-  const starts = ["OFF\n4 1 0\n", "OFF 4 1 0\n", "OFF4 1 0\n", "4 1 0\n", "OFF\n4 1\n"].concat(
+  const starts = [
+    "OFF\n4 1 0\n",
+    "off\n4 1 0\n",
+    "OFF 4 1 0\n",
+    "OFF4 1 0\n",
+    "4 1 0\n",
+    "OFF\n4 1\n",
+  ].concat(
     "\t # made by hand\r\n  OFF # here\r\n\r\n4 1 0 # counts\r\n",
   );
   for (const start of starts) {
@@ -32,6 +39,8 @@ Deno.test("OFF: colours with and without alpha, normals, texture coordinates, we
   const opaque = await read("COFF\n1 0 0\n0 0 0 0.5 0 1\n");
   assertEquals([...opaque.attributes.keys()], ["colors"]);
   assertEquals([...opaque.attributes.get("colors")!.data], [0.5, 0, 1]);
+  const unsaid = await read("OFF\n1 0 0\n0 0 0 51 0 255\n");
+  assertEquals(unsaid.attributes.get("colors")!.data, Float32Array.of(0.2, 0, 1));
   const all = await read("STCNOFF\n1 0 0\n1 2 3  0 0 1  255 255 255 255  0.5 0.75\n");
   assertEquals([...all.attributes.keys()], ["normals", "colors", "alpha", "s", "t"]);
   assertEquals([...all.attributes.get("normals")!.data], [0, 0, 1]);

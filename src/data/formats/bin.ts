@@ -7,9 +7,10 @@ import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 
 /**
  * Little-endian float32 records. The columns are the `columns` given, else those of the first layout that fits:
- * the number of values divides, and 99 in 100 records have finite coordinates within 100 km, an intensity from 0
- * to 255 and a whole ring number.
+ * the number of values divides, and 99 in 100 records have coordinates within 100 km (or none: NaN), an intensity
+ * from 0 to 65535, a whole ring number and colours that are whole numbers from 0 to 255.
  *
+ * - `x y z red green blue` (ScanNet and S3DIS as MMDetection3D stores them);
  * - `x y z intensity` (KITTI), but where the name ends in `.pcd.bin`, `x y z intensity ring` (nuScenes) is tried first;
  * - `x y z intensity ring`;
  * - `x y z`.
@@ -23,11 +24,13 @@ export const binReader: FormatReader = {
 
 const KITTI = ["x", "y", "z", "intensity"];
 const NUSCENES = ["x", "y", "z", "intensity", "ring"];
+const COLORED = ["x", "y", "z", "red", "green", "blue"];
 const PLAIN = ["x", "y", "z"];
 const SKIPPED = "_";
 
 const FARTHEST = 1e5;
-const BRIGHTEST = 255;
+const BRIGHTEST = 65535;
+const FULL_COLOR = 255;
 const MOST_RINGS = 1024;
 /** Below this a float32 is the bits of something else. */
 const TINIEST = 1e-20;
@@ -60,13 +63,15 @@ function readBin(bytes: Uint8Array, where: string, { columns }: ReadOptions): Po
 }
 
 function findLayout(values: Float32Array, where: string): readonly string[] {
-  const layouts = /\.pcd\.bin$/i.test(where) ? [NUSCENES, KITTI, PLAIN] : [KITTI, NUSCENES, PLAIN];
+  const layouts = /\.pcd\.bin$/i.test(where)
+    ? [NUSCENES, KITTI, PLAIN]
+    : [COLORED, KITTI, NUSCENES, PLAIN];
   const found = layouts.find((names) => values.length % names.length === 0 && fits(values, names));
   if (found !== undefined) return found;
   throw formatError(
     where,
     undefined,
-    `${values.length} float32 values are neither x y z intensity, x y z intensity ring nor x y z. ` +
+    `${values.length} float32 values are neither x y z red green blue, x y z intensity, x y z intensity ring nor x y z. ` +
       "Name the columns of one record (option columns), e.g. x,y,z,intensity,_,time.",
   );
 }
@@ -76,10 +81,14 @@ function fits(values: Float32Array, names: readonly string[]): boolean {
   const step = Math.max(1, Math.floor(rows / SAMPLES));
   let good = 0;
   let seen = 0;
-  for (let row = 0; row < rows; row += step, seen++) {
-    if (names.every((name, k) => plausible(name, values[row * names.length + k]))) good++;
+  for (let row = 0; row < rows; row += step) {
+    const at = row * names.length;
+    // Cells of a scan without a return say nothing.
+    if (values.subarray(at, at + 3).every(Number.isNaN)) continue;
+    seen++;
+    if (names.every((name, k) => plausible(name, values[at + k]))) good++;
   }
-  return good >= PLAUSIBLE_SHARE * seen;
+  return seen > 0 && good >= PLAUSIBLE_SHARE * seen;
 }
 
 function plausible(name: string, value: number): boolean {
@@ -89,6 +98,10 @@ function plausible(name: string, value: number): boolean {
       return value >= 0 && value <= BRIGHTEST && (size === 0 || size > TINIEST);
     case "ring":
       return Number.isInteger(value) && value >= 0 && value <= MOST_RINGS;
+    case "red":
+    case "green":
+    case "blue":
+      return Number.isInteger(value) && value >= 0 && value <= FULL_COLOR;
     default:
       return size <= FARTHEST && (size === 0 || size > TINIEST);
   }

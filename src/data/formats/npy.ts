@@ -18,7 +18,7 @@ import { isZip, readZip } from "./zip.ts";
 
 /**
  * NPY: a table of 3 to 16 columns (named by `columns`, else from their values as text without names is), or
- * records with fields x, y, z and whatever else.
+ * records with fields x, y, z (or a field of three values, xyz) and whatever else.
  */
 export const npyReader: FormatReader = {
   name: "NPY",
@@ -39,20 +39,25 @@ const SKIPPED = "_";
 
 function readNpy(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud {
   const header = parseNpyHeader(bytes, where);
-  checkLength(bytes, header, where);
-  if (header.structured) {
-    const columns = header.fields.filter(isColumn).map((field): Column => {
-      const array = fieldArray(bytes, header, field);
-      const width = elementCount(field.shape);
-      return {
-        name: field.name,
-        width,
-        ...columnData(flatten(array, `Cannot read ${where}: ${field.name}`)),
-      };
-    });
-    return cloudFromColumns(where, columns, { at: { byte: 0 } });
+  if (!header.structured) {
+    const array = plainArray(bytes, header, where);
+    checkLength(bytes, header, where);
+    return tableCloud(array, where, options);
   }
-  return tableCloud(plainArray(bytes, header, where), where, options);
+  checkLength(bytes, header, where);
+  if (header.fields.some(({ shape }) => shape.length > 0)) {
+    const arrays = new Map<string, NamedArray>();
+    addFields(arrays, bytes, header, where);
+    return cloudFromArrays(where, arrays);
+  }
+  const columns = header.fields.filter(isColumn).map((field): Column => {
+    const array = fieldArray(bytes, header, field);
+    return {
+      name: field.name,
+      ...columnData(flatten(array, `Cannot read ${where}: ${field.name}`)),
+    };
+  });
+  return cloudFromColumns(where, columns, { at: { byte: 0 } });
 }
 
 function tableCloud(array: NdArray, where: string, { columns }: ReadOptions): PointCloud {
@@ -83,9 +88,11 @@ function readNpz(bytes: Uint8Array, where: string, options: ReadOptions): PointC
     const inside = `${where}, entry ${JSON.stringify(entry.name)}`;
     const data = entry.read();
     const header = parseNpyHeader(data, inside);
+    // Text and Python objects beside the points are passed over.
+    if (!header.structured && header.fields[0].dtype === undefined) continue;
     checkLength(data, header, inside);
     if (header.structured) addFields(arrays, data, header, inside);
-    else if (header.fields[0].dtype !== undefined) {
+    else {
       const array = plainArray(data, header, inside);
       tables.push(array);
       arrays.set(name, named(array, inside));
@@ -144,7 +151,9 @@ function plainArray(bytes: Uint8Array, header: NpyHeader, where: string): NdArra
     throw formatError(
       where,
       { byte: 0 },
-      `the elements are no numbers (dtype ${JSON.stringify(text)})`,
+      /O/.test(text)
+        ? `the elements are Python objects (dtype ${text}), which are not read`
+        : `the elements are no numbers (dtype ${JSON.stringify(text)})`,
     );
   }
   return {

@@ -41,7 +41,8 @@ export function isNpy(head: Uint8Array): boolean {
 
 /**
  * Reads the header of versions 1 to 3.
- * @throws {DataError} naming the byte, when it is cut short or damaged, or holds Python objects.
+ * @throws {DataError} naming the byte, when it is cut short or damaged, or its records hold Python objects.
+ * A plain array of Python objects has one field without `dtype`.
  */
 export function parseNpyHeader(bytes: Uint8Array, where: string): NpyHeader {
   const fail = (byte: number, message: string) => formatError(where, { byte }, message);
@@ -66,6 +67,10 @@ export function parseNpyHeader(bytes: Uint8Array, where: string): NpyHeader {
   if (!isSizes(shape)) throw bad("shape");
   if (typeof fortran !== "boolean") throw bad("fortran_order");
   if (typeof descr !== "string" && !Array.isArray(descr)) throw bad("descr");
+  if (typeof descr === "string" && isObjects(descr)) {
+    const objects = { name: "", text: descr, offset: 0, shape: [] };
+    return { shape, fortran, itemSize: 0, fields: [objects], structured: false, dataStart };
+  }
   const fields: NpyField[] = [];
   const message = { text: "" };
   const itemSize = layOut(descr, "", [], 0, fields, message);
@@ -87,7 +92,7 @@ function layOut(
   if (typeof descr === "string") {
     const size = elementSize(descr);
     if (size === undefined || size > 2 ** 31) {
-      message.text = /^[|<>=]?O/.test(descr)
+      message.text = isObjects(descr)
         ? `the elements are Python objects (dtype ${descr}), which are not read`
         : `elements of type ${JSON.stringify(descr.slice(0, 40))} are not known`;
       return undefined;
@@ -113,6 +118,11 @@ function layOut(
     size += taken;
   }
   return size;
+}
+
+/** True for the element type of Python objects, which lie in the file as a pickle. */
+function isObjects(descr: string): boolean {
+  return /^[|<>=]?O/.test(descr);
 }
 
 /** Bytes of an element type, numbers or not. */

@@ -133,7 +133,7 @@ function readStatement(s: TextScanner, model: ObjModel): void {
 
 function readRow(s: TextScanner, statement: string): number[] {
   const row: number[] = [];
-  while (nextWord(s)) row.push(readNumber(s));
+  while (nextValue(s)) row.push(readNumber(s));
   if (row.length >= 3) return row;
   throw formatError(
     s.where,
@@ -142,14 +142,18 @@ function readRow(s: TextScanner, statement: string): number[] {
   );
 }
 
+/** Goes to the statement's next word. A backslash at a line's end continues it on the next line. */
+function nextValue(s: TextScanner): boolean {
+  while (nextWord(s)) {
+    if (s.bytes[s.pos] !== 0x5c) return true;
+    nextLine(s);
+  }
+  return false;
+}
+
 function readFace(s: TextScanner, model: ObjModel): void {
   const corners: number[] = [];
-  while (nextWord(s)) {
-    // A backslash continues the statement on the next line.
-    if (s.bytes[s.pos] === 0x5c) {
-      nextLine(s);
-      continue;
-    }
+  while (nextValue(s)) {
     const start = s.pos;
     skipWord(s);
     // Vertex, vertex/texture, vertex//normal or vertex/texture/normal.

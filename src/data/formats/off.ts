@@ -26,7 +26,7 @@ export const offReader: FormatReader = {
   name: "OFF",
   extensions: ["off", "coff", "noff", "cnoff"],
   detect: (head) =>
-    /^(ï»¿)?(\s|#[^\n\r]*[\n\r])*(ST)?C?N?4?n?OFF(\s|\d|$)/.test(
+    /^(ï»¿)?(\s|#[^\n\r]*[\n\r])*((ST)?C?N?4?n?OFF|off)(\s|\d|$)/.test(
       new TextDecoder("latin1").decode(head),
     ),
   read: readOff,
@@ -61,7 +61,7 @@ function readHeader(s: TextScanner): OffHeader {
   if (!nextWordAnyLine(s)) throw atEnd(s, "the word OFF");
   const start = s.pos;
   const word = readWord(s);
-  const match = /^(ST)?(C)?(N)?(4)?(n)?OFF(\d*)$/.exec(word);
+  const match = /^(ST)?(C)?(N)?(4)?(n)?(?:OFF|off)(\d*)$/.exec(word);
   if (match === null && !/^\d+$/.test(word)) {
     throw formatError(s.where, { line: s.line }, `expected the word OFF, got ${quote(word)}.`);
   }
@@ -95,18 +95,22 @@ function readHeader(s: TextScanner): OffHeader {
   return { kind: { texture, color, normal, homogeneous, dimensions }, vertices, faces };
 }
 
-/** The values of one vertex, in order; colours have alpha or not, as the first vertex's line tells. */
+/**
+ * The values of one vertex, in order; colours have alpha or not, as the first vertex's line tells. It also tells of
+ * colours under a plain OFF, as some write them: three or four values more.
+ */
 function layout(s: TextScanner, kind: OffKind): string[] {
   const names = ["x", "y", "z"].slice(0, kind.dimensions);
   // More dimensions than the line has values end in an error at that line.
   for (let k = 3; k < Math.min(kind.dimensions, 64); k++) names.push(`coord_${k + 1}`);
   if (kind.homogeneous) names.push("w");
   if (kind.normal) names.push("nx", "ny", "nz");
-  if (kind.color) {
+  const probe = { ...s };
+  let words = 0;
+  for (; nextWord(probe); words++) skipWord(probe);
+  const plain = names.length === 3 && !kind.texture;
+  if (kind.color || plain && (words === 6 || words === 7)) {
     names.push("red", "green", "blue");
-    const probe = { ...s };
-    let words = 0;
-    for (; nextWord(probe); words++) skipWord(probe);
     if (words > names.length + (kind.texture ? 2 : 0)) names.push("alpha");
   }
   if (kind.texture) names.push("s", "t");
