@@ -236,6 +236,16 @@ Deno.test("preprocess: a bad file is told and skipped; strict stops at it", file
     DataError,
     `Stopped at in/${told[0].slice(3)}: Cannot `,
   );
+  const others: string[] = [];
+  const workers = parsed(
+    ...["--workers", "2", "--strict", "--input", `${path}/in`, "--output", `${path}/strict`],
+  );
+  const hooks = {
+    onFailure: ({ source }: { source: { name: string } }) => others.push(source.name),
+  };
+  const prepared = await prepareRun(workers);
+  await assertRejects(() => preprocess(prepared, workers, hooks), DataError, "Stopped at in/");
+  assertEquals(others, []);
   await assertRejects(
     () => run(["--input", `${path}/in/b.ply`, "--output", `${path}/other`]),
     DataError,

@@ -192,11 +192,9 @@ export async function preprocess(
   await eachScene(left, options, hooks.signal, (scene, made) => {
     read += scene.source.bytes;
     if ("failure" in made) {
+      if (strict) throw new DataError(`Stopped at ${scene.source.name}: ${made.failure}`);
       failed.set(scene.id, made.failure);
       hooks.onFailure?.(scene, made.failure);
-      if (strict) {
-        throw new DataError(`Stopped at ${scene.source.name}: ${made.failure}`);
-      }
     } else outcomes.set(scene.id, made);
     tell();
   });
@@ -277,11 +275,20 @@ async function eachScene(
   };
   try {
     const queue = scenes.values();
+    let stopped = false;
     // Each lane takes the next scene as soon as its last one is done.
     const lane = async (): Promise<void> => {
-      for (const scene of queue) {
-        signal?.throwIfAborted();
-        take(scene, await make(scene));
+      try {
+        for (const scene of queue) {
+          signal?.throwIfAborted();
+          const made = await make(scene);
+          // Another lane's error ended the workers: what this one was at is no failure of its own.
+          if (stopped) return;
+          take(scene, made);
+        }
+      } catch (error) {
+        stopped = true;
+        throw error;
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, size) }, lane));
