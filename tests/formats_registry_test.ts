@@ -67,7 +67,15 @@ Deno.test("re-centring: millimetres at a million metres, small things left alone
   const { coords, origin } = recenter(far);
   far.forEach((value, i) => assert(Math.abs(origin[i % 3] + coords[i] - value) < 1e-6));
   const near = Float64Array.of(0.1, 412.3, -500.7, 11.1, -380.3, 600.001);
-  assertEquals(recenter(near), { coords: Float32Array.from(near), origin: [0, 0, 0] });
+  assertEquals(recenter(near), {
+    coords: Float32Array.from(near),
+    origin: [0, 0, 0],
+    extent: {
+      min: [0.1, -380.3, -500.7],
+      max: [11.1, 412.3, 600.001],
+      first: [0.1, 412.3, -500.7],
+    },
+  });
   // What float32 holds to the bit stays, however far away.
   assertEquals(recenter(Float64Array.of(1e6, 2e6, 4e6)).origin, [0, 0, 0]);
   assertEquals(recenter(new Float64Array(0)), { coords: new Float32Array(0), origin: [0, 0, 0] });

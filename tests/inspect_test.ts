@@ -33,17 +33,17 @@ Deno.test("inspect: a georeferenced table with labels and a wild point", files, 
   const path = `${folder.path}/survey.csv`;
   await Deno.writeTextFile(
     path,
-    "x,y,z,label\n652000.125,5000000.5,10,3\n652001.125,5000003.5,12,3\nnan,5000003.5,12,-1\n",
+    "x,y,z,label\n652000.127,5000000.5,10,3\n652001.125,5000003.511,12,3\nnan,5000003.5,12,-1\n",
   );
   const found = await told(path);
   assertEquals(
     [found.points, found.nonFinite, found.first, found.min, found.max],
-    [3, 1, [652000.125, 5000000.5, 10], [652000.125, 5000000.5, 10], [652001.125, 5000003.5, 12]],
+    [3, 1, [652000.127, 5000000.5, 10], [652000.127, 5000000.5, 10], [652001.125, 5000003.511, 12]],
   );
   assertEquals(found.attributes.labels.counts, { "-1": 1, "3": 2 });
   const text = describeInspection(found);
   assertStringIncludes(text, "points      3 (1 not finite)");
-  assertStringIncludes(text, "x 652000.125 … 652001.125 (1)");
+  assertStringIncludes(text, "x 652000.127 … 652001.125 (0.998)");
   assertStringIncludes(text, "labels: int32, -1 … 3, points by value: 3: 2, -1: 1");
 });
 

@@ -134,7 +134,7 @@ export function hasRegionTree(bytes: Uint8Array, path: string, format: string): 
 }
 
 function summary(file: string, format: string, bytes: number, cloud: PointCloud): Inspection {
-  const { count, coords, origin, attributes, triangles } = cloud;
+  const { count, coords, origin, extent, attributes, triangles } = cloud;
   const min = [Infinity, Infinity, Infinity], max = [-Infinity, -Infinity, -Infinity];
   let nonFinite = 0;
   for (let at = 0; at < coords.length; at += 3) {
@@ -149,17 +149,17 @@ function summary(file: string, format: string, bytes: number, cloud: PointCloud)
     }
     if (bad) nonFinite++;
   }
-  const place = (values: ArrayLike<number>): Place =>
-    origin.map((offset, k) => Number.isFinite(values[k]) ? offset + values[k] : null);
+  const place = (values: ArrayLike<number>, exact: ArrayLike<number> | undefined): Place =>
+    origin.map((offset, k) => Number.isFinite(values[k]) ? exact?.[k] ?? offset + values[k] : null);
   return {
     file,
     format,
     bytes,
     points: count,
     nonFinite,
-    min: count > 0 ? place(min) : null,
-    max: count > 0 ? place(max) : null,
-    first: count > 0 ? place(coords) : null,
+    min: count > 0 ? place(min, extent?.min) : null,
+    max: count > 0 ? place(max, extent?.max) : null,
+    first: count > 0 ? place(coords, extent?.first) : null,
     origin,
     attributes: Object.fromEntries(
       [...attributes].map(([name, attribute]) => [name, summariseAttribute(attribute)]),

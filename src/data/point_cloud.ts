@@ -8,6 +8,16 @@ export interface Attribute {
   readonly data: Float32Array | Float64Array | Int32Array | Uint32Array;
 }
 
+/** Bounds and first point in the file's own coordinates. */
+export interface Extent {
+  /** Smallest finite x, y, z; Infinity where there is none. */
+  readonly min: readonly [number, number, number];
+  /** Largest finite x, y, z; -Infinity where there is none. */
+  readonly max: readonly [number, number, number];
+  /** The first point as it stands in the file. */
+  readonly first: readonly [number, number, number];
+}
+
 /**
  * Points with named attributes. Coordinates are float32 relative to `origin`, so that georeferenced scans
  * keep their millimetres: the file's coordinate is `origin[k] + coords[3 * i + k]` in float64.
@@ -22,6 +32,8 @@ export interface PointCloud {
   readonly coords: Float32Array;
   /** What was subtracted from the coordinates, in the file's own system. */
   readonly origin: readonly [number, number, number];
+  /** Set by readers where float32 rounds the file's numbers: what they were. */
+  readonly extent?: Extent;
   /** What is known of each point, by name. */
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** (faces, 3) vertex indices, where the file holds a mesh. Polygons are fanned into triangles. */

@@ -144,7 +144,7 @@ function inMetres(cloud: PointCloud, unit: number): PointCloud {
   if (unit === 1) return cloud;
   const [x, y, z] = cloud.origin;
   const coords = cloud.coords.map((value) => value * unit);
-  return { ...cloud, coords, origin: [x * unit, y * unit, z * unit] };
+  return { ...cloud, extent: undefined, coords, origin: [x * unit, y * unit, z * unit] };
 }
 
 /** An intensity or colour that was not measured must not cost the point, nor stop whoever trains on it. */
@@ -291,7 +291,7 @@ function place(
   const newOrigin = unitScale
     ? [0, 0, 0] as const
     : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
-  return { placed: { ...cloud, coords: moved, origin: newOrigin }, scale };
+  return { placed: { ...cloud, extent: undefined, coords: moved, origin: newOrigin }, scale };
 }
 
 function centroid(coords: Float32Array): number[] {

@@ -126,7 +126,7 @@ export function cloudFromColumns(
       }.`,
     );
   }
-  const { coords, origin } = coordinates(axes);
+  const { coords, origin, extent } = coordinates(axes);
   const count = coords.length / 3;
 
   const attributes = new Map<string, Attribute>();
@@ -153,7 +153,7 @@ export function cloudFromColumns(
       data: column.data,
     });
   }
-  return { count, coords, origin, attributes, triangles: extras.triangles };
+  return { count, coords, origin, extent, attributes, triangles: extras.triangles };
 }
 
 function single(column: Column): boolean {

@@ -1,7 +1,7 @@
 /** What a format reader is, and the few things all of them share: re-centring and errors. */
 
 import { DataError } from "../../errors.ts";
-import type { PointCloud } from "../point_cloud.ts";
+import type { Extent, PointCloud } from "../point_cloud.ts";
 
 /** What a caller may say about a file that the file itself does not say. */
 export interface ReadOptions {
@@ -62,6 +62,8 @@ export interface RecenteredCoords {
   /** (N, 3) float32, relative to `origin`. */
   readonly coords: Float32Array;
   readonly origin: readonly [number, number, number];
+  /** Absent where float32 holds the coordinates exactly, or there are none. */
+  readonly extent?: Extent;
 }
 
 /** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
@@ -77,8 +79,9 @@ const SAMPLES = 1023;
  * stay as they are and count for nothing here.
  */
 export function recenter(coords: Float64Array): RecenteredCoords {
-  if (!needsRecentering(coords)) {
-    return { coords: Float32Array.from(coords), origin: [0, 0, 0] };
+  const extent = roundedExtent(coords);
+  if (extent === undefined || !needsRecentering(extent)) {
+    return { coords: Float32Array.from(coords), origin: [0, 0, 0], ...(extent && { extent }) };
   }
   const origin = [middle(coords, 0), middle(coords, 1), middle(coords, 2)] as const;
   const out = new Float32Array(coords.length);
@@ -87,12 +90,13 @@ export function recenter(coords: Float64Array): RecenteredCoords {
     out[i + 1] = coords[i + 1] - origin[1];
     out[i + 2] = coords[i + 2] - origin[2];
   }
-  return { coords: out, origin };
+  return { coords: out, origin, extent };
 }
 
-function needsRecentering(coords: Float64Array): boolean {
-  const min = [Infinity, Infinity, Infinity];
-  const max = [-Infinity, -Infinity, -Infinity];
+/** Undefined where float32 holds all coordinates exactly. */
+function roundedExtent(coords: Float64Array): Extent | undefined {
+  const min: [number, number, number] = [Infinity, Infinity, Infinity];
+  const max: [number, number, number] = [-Infinity, -Infinity, -Infinity];
   let exact = true;
   for (let i = 0; i < coords.length; i += 3) {
     for (let k = 0; k < 3; k++) {
@@ -103,7 +107,10 @@ function needsRecentering(coords: Float64Array): boolean {
       if (exact && Math.fround(value) !== value) exact = false;
     }
   }
-  if (exact) return false;
+  return exact ? undefined : { min, max, first: [coords[0], coords[1], coords[2]] };
+}
+
+function needsRecentering({ min, max }: Extent): boolean {
   return min.some((low, k) => {
     const rounding = Math.max(Math.abs(low), Math.abs(max[k])) * HALF_STEP;
     const extent = max[k] - low;

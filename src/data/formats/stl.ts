@@ -1,7 +1,7 @@
 /** STL: ascii and binary. Each triangle gives three points of its own; none are merged. */
 
 import type { Attribute, PointCloud } from "../point_cloud.ts";
-import { formatError, type FormatReader, recenter } from "./reader.ts";
+import { formatError, type FormatReader, recenter, type RecenteredCoords } from "./reader.ts";
 import {
   nextLine,
   nextWordAnyLine,
@@ -63,7 +63,7 @@ function readBinary(bytes: Uint8Array, where: string): PointCloud {
     for (let k = 0; k < 3; k++) normals[3 * i + k] = view.getFloat32(at + 4 * k, true);
     for (let k = 0; k < 9; k++) coords[9 * i + k] = view.getFloat32(at + 12 + 4 * k, true);
   }
-  return soup(coords, [0, 0, 0], normals);
+  return soup({ coords, origin: [0, 0, 0] }, normals);
 }
 
 function readAscii(bytes: Uint8Array, where: string): PointCloud {
@@ -99,8 +99,7 @@ function readAscii(bytes: Uint8Array, where: string): PointCloud {
     count++;
   }
   if (!ended) throw unexpected(s, '"facet" or "endsolid"', "the end of the file");
-  const { coords: centered, origin } = recenter(coords.subarray(0, 9 * count));
-  return soup(centered, origin, normals.subarray(0, 3 * count));
+  return soup(recenter(coords.subarray(0, 9 * count)), normals.subarray(0, 3 * count));
 }
 
 function grown<T extends Float32Array | Float64Array>(values: T, larger: T): T {
@@ -124,8 +123,7 @@ function unexpected(s: TextScanner, expected: string, got: string): Error {
 
 /** A triangle soup's cloud. The facets' normals are kept where every facet has one. */
 function soup(
-  coords: Float32Array,
-  origin: readonly [number, number, number],
+  { coords, origin, extent }: RecenteredCoords,
   facetNormals: Float32Array,
 ): PointCloud {
   const count = coords.length / 3;
@@ -142,5 +140,5 @@ function soup(
     attributes.set("normals", { width: 3, data });
   }
   const triangles = count === 0 ? undefined : Uint32Array.from({ length: count }, (_, i) => i);
-  return { count, coords, origin, attributes, triangles };
+  return { count, coords, origin, extent, attributes, triangles };
 }
