@@ -61,7 +61,7 @@ export {
 export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
 
 // Scenes and point clouds
-export type { Attribute, PointCloud } from "./src/data/point_cloud.ts";
+export type { Attribute, Extent, PointCloud } from "./src/data/point_cloud.ts";
 export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/data/scene.ts";
 export { readPointCloud, readPointCloudBytes } from "./src/data/formats/registry.ts";
 export type { ReadOptions } from "./src/data/formats/reader.ts";
