@@ -4,6 +4,7 @@ import type { Device } from "../gpu/device.ts";
 import { ParameterSet } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
 import { type Encoder, type EncoderOutput, PlainEncoder } from "./encoder.ts";
+import type { FamilyOptions } from "./fused/families.ts";
 import { FusedEncoder } from "./fused/fused_encoder.ts";
 import { fusedInfoNCE } from "./fused/info_nce.ts";
 import { modelParameters } from "./layers.ts";
@@ -12,7 +13,7 @@ import type { ModelConfig } from "./model_config.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
 /** How the model computes. */
-export interface ModelOptions {
+export interface ModelOptions extends FamilyOptions {
   /** The fused kernels (default), or the plain operations they are tested against. */
   readonly fused?: boolean;
 }
@@ -35,7 +36,7 @@ export class Model implements Disposable {
     this.parameters = new ParameterSet(device, modelParameters(config));
     this.#fused = options.fused ?? true;
     this.#encoder = this.#fused
-      ? new FusedEncoder(config, this.parameters)
+      ? new FusedEncoder(config, this.parameters, options)
       : new PlainEncoder(config, this.parameters);
   }
 

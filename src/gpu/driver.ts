@@ -93,6 +93,16 @@ export async function ensureDriver(say: (line: string) => void): Promise<void> {
   say("Installed. Later runs start at once.");
 }
 
+/**
+ * Mesa's software device allocates the private memory of each workgroup anew, megabytes where values live across barriers,
+ * and the C library maps and unmaps that much each time: measured five times slower than the kernel itself. Having seen
+ * one larger block freed, glibc keeps blocks up to that size (the threshold moves by itself, up to 32 MiB). A process that
+ * compiled the kernel freed some; one that found it in Mesa's cache on disk did not.
+ */
+function keepLargeAllocations(): void {
+  new ArrayBuffer(31 << 20).transfer(0);
+}
+
 let prepared = false;
 
 /**
@@ -110,4 +120,5 @@ export function prepareEnvironment(): void {
   set("DENO_WEBGPU_BACKEND", "vulkan");
   // Only silences a line that Mesa's loader prints to stderr.
   set("XDG_RUNTIME_DIR", "/tmp");
+  keepLargeAllocations();
 }

@@ -89,7 +89,10 @@ export class Trainer implements Disposable {
     this.#loaders = loaders;
     this.#owned = owned;
     const fused = config.fused === "auto" ? undefined : config.fused === "on";
-    this.model = new Model(device, config, { fused });
+    this.model = new Model(device, config, {
+      fused,
+      steps: this.totalSteps,
+    });
     this.model.parameters.initialise(config.seed);
     this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
     this.#ring = new MetricsRing(device);

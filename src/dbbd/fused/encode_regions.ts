@@ -7,7 +7,7 @@
 
 import gradientWgsl from "../../../shaders/fused/row_gradient.wgsl" with { type: "text" };
 import regionSumWgsl from "../../../shaders/fused/region_sum.wgsl" with { type: "text" };
-import type { BufferSlice, Device } from "../../gpu/device.ts";
+import { type Device, rowsOf } from "../../gpu/device.ts";
 import { addRuns, largestOfRuns, runMean } from "../../tensor/ops/runs.ts";
 import { sumRows } from "../../tensor/ops/sum.ts";
 import { empty, noGrad, record, type Runs, type Tensor, zeros } from "../../tensor/mod.ts";
@@ -29,12 +29,16 @@ import {
   rowLinear,
   rowNorm,
   rowNormBackward,
+  type Scatter,
 } from "./row_kernels.ts";
 import { listMarked, makeMarks, markLeafPoints, markPoints, type PointList } from "./row_list.ts";
-import type { RowLayer, RowProgram } from "./row_program.ts";
+import { blocks, type RowLayer, type RowProgram } from "./row_program.ts";
+import type { StraightLinePlan } from "./straight_line.ts";
+import { packStraightLine, runStraightLine, type StraightLine } from "./straight_line_rows.ts";
 
 /** Rows of a chunk: at least so many, and at most so many chunks, so that dispatches do not grow with the points. */
 const FORWARD = { rows: 32768, chunks: 8 } as const;
+const STRAIGHT_LINE = { rows: 262144, chunks: 8 } as const;
 const BACKWARD = { rows: 16384, chunks: 4 } as const;
 
 /** Points drawn for the point loss, and the gradient their features receive. */
@@ -60,20 +64,31 @@ export interface PackedProgram extends RowProgram {
   readonly packed: readonly PackedWeights[];
   /** For the gradient to each layer's activations; made when first needed. */
   transposed(layer: number): PackedWeights;
+  /** The forward pass in one kernel; null: layer by layer. */
+  readonly straightLine: StraightLine | null;
 }
 
 /** Pack a program's weights, once a step. */
-export function packProgram(program: RowProgram): PackedProgram {
+export function packProgram(program: RowProgram, plan: StraightLinePlan | null): PackedProgram {
   const transposed: PackedWeights[] = [];
   return {
     ...program,
+    straightLine: plan && packStraightLine(program, plan),
     packed: program.layers.map((layer) => packWeights(layer, false)),
     transposed: (i) => transposed[i] ??= packWeights(program.layers[i], true),
   };
 }
 
-function chunkRows(count: number, { rows, chunks }: { rows: number; chunks: number }): number {
-  return Math.max(rows, Math.ceil(count / chunks / 64) * 64);
+/** Rows of a chunk of `count`; no more than a binding holds of the program's widest rows. */
+function chunkRows(
+  device: Device,
+  { layers, slots }: RowProgram,
+  count: number,
+  { rows, chunks }: { rows: number; chunks: number },
+): number {
+  const widest = Math.max(slots.count, ...layers.flatMap((l) => [l.inBlocks, blocks(l.outs)]));
+  const most = Math.max(64, Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64);
+  return Math.min(most, Math.max(rows, Math.ceil(count / chunks / 64) * 64));
 }
 
 /** First position in ascending `values` that is not below `value`. */
@@ -127,41 +142,49 @@ function layerInput(
 
 function forward(encoding: Encoding): void {
   const { program, regions, state, parent } = encoding;
-  const { device, cols } = state.points;
-  const count = state.points.rows;
-  const step = chunkRows(count, FORWARD);
+  const { device, cols, rows: count } = state.points;
+  const step = chunkRows(device, program, count, program.straightLine ? STRAIGHT_LINE : FORWARD);
   for (let firstPoint = 0; firstPoint < count; firstPoint += step) {
     const first = lowerBound(regions.points, firstPoint);
     const last = lowerBound(regions.points, firstPoint + step);
     if (first === last) continue;
     using _ = device.scope();
     const chunk = new RowChunk(regions.total, first, last - first, false);
+    const out = rowsOf(
+      state.points.slice,
+      firstPoint,
+      Math.min(step, count - firstPoint),
+      cols * 4,
+    );
+    const scatter: Scatter = { out, first: firstPoint, list: regions.list };
     const inputs = rowInputs(chunk, source(encoding, regions.list), program.slots);
-    const activations: Tensor[] = [];
-    program.layers.forEach((layer, i) => {
-      const start = i === 0 ? startOf(parent, regions.list) : null;
-      const x = layerInput(program, i, inputs, activations);
-      if (!layer.norm) {
-        const rows = Math.min(step, count - firstPoint);
-        const out: BufferSlice = {
-          buffer: state.points.slice.buffer,
-          offset: state.points.slice.offset + firstPoint * cols * 4,
-          size: rows * cols * 4,
-        };
-        rowLinear(chunk, x, program.packed[i], start, {
-          out,
-          first: firstPoint,
-          list: regions.list,
-        });
-        return;
-      }
-      const z = rowLinear(chunk, x, program.packed[i], start)!;
-      const made = rowNorm(chunk, z, layer.norm, inputs, program.layers[i + 1]);
-      z.dispose();
-      activations[i - 1]?.dispose();
-      activations.push(made.activations);
-    });
+    const start = startOf(parent, regions.list);
+    if (program.straightLine) runStraightLine(program.straightLine, chunk, inputs, start, scatter);
+    else forwardLayers(program, chunk, inputs, start, scatter);
   }
+}
+
+function forwardLayers(
+  program: PackedProgram,
+  chunk: RowChunk,
+  inputs: Tensor,
+  start: RegionStart | null,
+  scatter: Scatter,
+): void {
+  const activations: Tensor[] = [];
+  program.layers.forEach((layer, i) => {
+    const x = layerInput(program, i, inputs, activations);
+    const from = i === 0 ? start : null;
+    if (!layer.norm) {
+      rowLinear(chunk, x, program.packed[i], from, scatter);
+      return;
+    }
+    const z = rowLinear(chunk, x, program.packed[i], from)!;
+    const made = rowNorm(chunk, z, layer.norm, inputs, program.layers[i + 1]);
+    z.dispose();
+    activations[i - 1]?.dispose();
+    activations.push(made.activations);
+  });
 }
 
 /** Gradients of a layer, summed over the chunks. */
@@ -314,7 +337,7 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): (Tens
   };
   // Made here, outside the chunks' scopes, for all of them.
   for (let i = 1; i < program.layers.length; i++) program.transposed(i);
-  const step = chunkRows(bound, BACKWARD);
+  const step = chunkRows(device, program, bound, BACKWARD);
   for (let first = 0; first < bound; first += step) {
     using _ = device.scope();
     const chunk = new RowChunk(points.total, first, Math.min(step, bound - first), true);

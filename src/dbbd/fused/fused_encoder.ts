@@ -20,19 +20,27 @@ import type { BranchOutput, Encoder, EncoderOutput } from "../encoder.ts";
 import type { ModelConfig } from "../model_config.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
 import { type BranchState, encodeRegions, packProgram } from "./encode_regions.ts";
-import { type FusedBatch, leavesInOrder, uploadFusedBatch } from "./fused_batch.ts";
+import { type FamilyOptions, type FamilyPolicy, familyPolicy } from "./families.ts";
+import {
+  type FusedBatch,
+  type FusedRegions,
+  leavesInOrder,
+  uploadFusedBatch,
+} from "./fused_batch.ts";
 import { fusedKernel, GROUP } from "./row_kernels.ts";
-import { blocks, RowProgramBuilder } from "./row_program.ts";
+import { blocks, type RowProgram, RowProgramBuilder } from "./row_program.ts";
 
 /** The fast encoder. */
 export class FusedEncoder implements Encoder {
   readonly #config: ModelConfig;
   readonly #parameters: ParameterSet;
   readonly #aggregator: Aggregator;
+  readonly #families: FamilyPolicy;
 
-  constructor(config: ModelConfig, parameters: ParameterSet) {
+  constructor(config: ModelConfig, parameters: ParameterSet, options: FamilyOptions = {}) {
     this.#config = config;
     this.#parameters = parameters;
+    this.#families = familyPolicy(parameters.device, options);
     this.#aggregator = new Aggregator(config, parameters);
   }
 
@@ -71,8 +79,13 @@ export class FusedEncoder implements Encoder {
     const { encoder_pooling: pooling } = this.#config;
     const fused = uploadFusedBatch(device, batch.source);
     const builder = new RowProgramBuilder(this.#config, this.#parameters);
-    const raw = packProgram(builder.raw());
-    const propagated = batch.levels.length > 1 ? packProgram(builder.propagated()) : null;
+    const pack = (program: RowProgram, ...regions: FusedRegions[]) => {
+      const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
+      return packProgram(program, this.#families.plan(program, rows));
+    };
+    const [root, ...below] = fused.levels;
+    const raw = pack(builder.raw(), root, fused.leaves);
+    const propagated = below.length > 0 ? pack(builder.propagated(), ...below) : null;
 
     const global = this.#state(batch.view1);
     const encoded: Tensor[] = [];

@@ -1,0 +1,234 @@
+import { assert, assertEquals, assertLess, assertMatch, assertNotMatch } from "@std/assert";
+import { buildBatch } from "../src/data/batch_builder.ts";
+import { Random } from "../src/data/random.ts";
+import { type NestedRegion, treeFromNested } from "../src/data/region_tree.ts";
+import type { Scene } from "../src/data/scene.ts";
+import { familyPolicy, type RowFamily, ROWS_TO_COMPILE } from "../src/dbbd/fused/families.ts";
+import { RowProgramBuilder } from "../src/dbbd/fused/row_program.ts";
+import {
+  planStraightLine,
+  type RowShape,
+  straightLineName,
+  type StraightLinePlan,
+  straightLineWgsl,
+} from "../src/dbbd/fused/straight_line.ts";
+import { Model } from "../src/dbbd/model.ts";
+import { uploadBatch } from "../src/dbbd/region_batch.ts";
+import { rowIndex } from "../src/tensor/mod.ts";
+import { noDevice, testDevice } from "./support/device.ts";
+import { tinyConfig } from "./support/training.ts";
+
+const LIMITS = { workgroupBytes: 32768, invocations: 1024 };
+const TINY_SHAPE: RowShape = {
+  slots: 4,
+  fromRegion: true,
+  layers: [
+    { outs: 6, mainBlocks: 0, extraFirst: 0, extraCount: 1, activation: "gelu" },
+    { outs: 3, mainBlocks: 2, extraFirst: 3, extraCount: 1, activation: null },
+  ],
+};
+
+function plan(shape: RowShape, limits = LIMITS): StraightLinePlan {
+  const made = planStraightLine(shape, limits);
+  if (typeof made === "string") throw new Error(made);
+  return made;
+}
+
+/** The statements of a kernel's entry point. */
+function body(wgsl: string): string {
+  return wgsl.slice(wgsl.indexOf("fn main(")).replace(/\/\/.*$/gm, "");
+}
+
+Deno.test("the source of a small program, line by line", () => {
+  const made = plan(TINY_SHAPE);
+  assertEquals(made.multiplyAdds, 16 * (2 * 1 + 1 * 3));
+  assertEquals([made.weightsAt, made.normAt[0]], [[0, 8], 4]);
+  const lines = body(straightLineWgsl(made, 1e-5)).split("\n").map((line) => line.trim());
+  assertEquals(lines.slice(lines.indexOf("let x0 = inputs[row * 4u + 0u];")), [
+    "let x0 = inputs[row * 4u + 0u];",
+    "let x1 = inputs[row * 4u + 1u];",
+    "let x2 = inputs[row * 4u + 2u];",
+    "let origin = region_of_point[point] * 2u;",
+    "let to = (point - params.out_first) * 1u;",
+    "stage[lane + 0u] = sheet[lane + 0u];",
+    "workgroupBarrier();",
+    "var z0_0 = start[origin + 0u];",
+    "z0_0 += stage[0] * x0;",
+    "var z0_1 = start[origin + 1u];",
+    "z0_1 += stage[1] * x0;",
+    "let s0 = z0_0 + z0_1;",
+    "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
+    "var v0 = vec4f();",
+    "z0_0 = (z0_0 - m0);",
+    "v0 += z0_0 * z0_0;",
+    "z0_1 = (z0_1 - m0) * vec4f(1.0,1.0,0.0,0.0);",
+    "v0 += z0_1 * z0_1;",
+    "let r0 = inverseSqrt((v0.x + v0.y + v0.z + v0.w) / 6.0 + 0.00001);",
+    "let h1_0 = gelu4(z0_0 * r0 * stage[4][0] + stage[4][1]);",
+    "let h1_1 = gelu4(z0_1 * r0 * stage[5][0] + stage[5][1]);",
+    "workgroupBarrier();",
+    "stage[lane + 0u] = sheet[lane + 8u];",
+    "workgroupBarrier();",
+    "var z1_0 = stage[2][0];",
+    "z1_0 += stage[0] * h1_0;",
+    "z1_0 += stage[1] * h1_1;",
+    "out[to + 0u] = z1_0;",
+    "}",
+    "",
+  ]);
+});
+
+Deno.test("no control flow, every load inside the stage and the sheet, each column once", () => {
+  const random = new Random(11);
+  for (let round = 0; round < 40; round++) {
+    const width = () => 1 + Math.floor(random.uniform() * 130);
+    const widths = Array.from({ length: 2 + round % 5 }, width);
+    const shape: RowShape = {
+      slots: 4 + round % 3,
+      fromRegion: round % 2 === 0,
+      layers: widths.map((outs, i) => ({
+        outs,
+        mainBlocks: i === 0 ? 0 : Math.ceil(widths[i - 1] / 4),
+        extraFirst: i === 0 && round % 2 === 0 ? 0 : 3 + round % 3,
+        extraCount: 1,
+        activation: i === widths.length - 1 ? null : i % 2 === 0 ? "gelu" as const : "relu",
+      })),
+    };
+    const limits = round % 3 === 0
+      ? LIMITS
+      : { workgroupBytes: 16384, invocations: 64 << round % 3 };
+    const made = plan(shape, limits);
+    assert(made.workgroup <= limits.invocations && made.stage * 64 <= limits.workgroupBytes);
+    const text = body(straightLineWgsl(made, 1e-5));
+    assertNotMatch(text, /\b(if|for|while|loop|switch|return|select)\b/);
+    for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
+    for (const [, index] of text.matchAll(/sheet\[lane \+ (\d+)u\]/g)) {
+      assert(Number(index) + made.workgroup <= made.sheet);
+    }
+    const columns = widths.reduce((sum, outs) => sum + Math.ceil(outs / 4), 0);
+    assertEquals(text.match(/var z\d+_\d+ =/g)?.length, columns);
+    assertEquals(text.match(/out\[to \+/g)?.length, Math.ceil(widths.at(-1)! / 4));
+  }
+});
+
+Deno.test("what is too large is not offered, and why is said", () => {
+  const wide = (outs: number, mainBlocks: number): RowShape => ({
+    ...TINY_SHAPE,
+    layers: [TINY_SHAPE.layers[0], { ...TINY_SHAPE.layers[1], outs, mainBlocks }],
+  });
+  assertMatch(String(planStraightLine(wide(512, 100), LIMITS)), /^\d+ multiply-adds a row/);
+  assertMatch(String(planStraightLine(wide(4, 600), LIMITS)), /^\d+ values of a row/);
+  const small = { workgroupBytes: 2048, invocations: 64 };
+  assertMatch(String(planStraightLine(wide(8, 40), small)), /inputs of a layer do not fit/);
+  // Plans that differ in anything but the sheet's values differ in name.
+  const names = [TINY_SHAPE, wide(3, 3), wide(4, 2), { ...TINY_SHAPE, fromRegion: false }]
+    .map((shape) => straightLineName(plan(shape)));
+  assertEquals(new Set(names).size, names.length);
+});
+
+Deno.test("straight-line code is chosen when the work ahead pays for compiling", {
+  ignore: noDevice,
+}, async () => {
+  const device = await testDevice();
+  using model = new Model(device, tinyConfig());
+  using _ = device.scope();
+  const program = new RowProgramBuilder(model.config, model.parameters).raw();
+  const chosen = (rows: number, options: { steps?: number; rowFamily?: RowFamily }) =>
+    familyPolicy(device, options).plan(program, rows) !== null;
+  assert(!chosen(1e9, {}), "an unknown life is short");
+  assertEquals(chosen(1000, { steps: Math.ceil(ROWS_TO_COMPILE / 1000) }), device.kind !== "gpu");
+  assert(!chosen(1000, { steps: Math.floor(ROWS_TO_COMPILE / 1000) - 1 }));
+  assert(chosen(1, { rowFamily: "straight-line" }));
+  assert(!chosen(1e9, { steps: 1e9, rowFamily: "loops" }));
+});
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, i) => first + i);
+}
+
+function region(level: number, indices: number[], children: NestedRegion[] = []): NestedRegion {
+  return { indices, center_idx: indices[indices.length >> 1], level, children };
+}
+
+/** A scene of random points; C features. */
+function scene(id: string, root: NestedRegion, width: number): Scene {
+  const random = new Random(id.length, id);
+  const count = root.indices.length;
+  const values = (n: number) => Float32Array.from({ length: n }, () => 2 * random.uniform() - 1);
+  return {
+    id,
+    coords: values(3 * count),
+    feats: values(width * count),
+    featureColumns: [{ name: "values", width, kind: "scalar" }],
+    tree: treeFromNested(root, count, id),
+  };
+}
+
+/** Outputs and gradients of a step on ragged trees: leaves at every level, regions of one point, points in no leaf. */
+async function step(rowFamily: RowFamily, values: Parameters<typeof tinyConfig>[0]) {
+  const device = await testDevice();
+  const config = tinyConfig(values);
+  const ragged = region(0, range(0, 1203), [
+    region(1, range(0, 700), [region(2, [5]), region(2, range(6, 611))]),
+    region(1, range(700, 1101)),
+    region(1, [1102]),
+  ]);
+  const scenes = [scene("ragged", ragged, config.input_feat_dim)];
+  scenes.push(scene("one leaf", region(0, range(0, 37)), config.input_feat_dim));
+  const items = scenes.map((item) => ({ scene: item, view1: item, view2: item }));
+  const batch = buildBatch(items, { maxHierarchyDepth: null });
+  using model = new Model(device, config, { rowFamily });
+  model.parameters.initialise(5);
+  using _ = device.scope();
+  const output = model.encode(uploadBatch(device, batch));
+  const sample = rowIndex(device, Uint32Array.from(range(0, 61), (i) => 20 * i), batch.pointCount);
+  model.losses(output, sample).total.backward();
+  const found = new Map<string, Float32Array>();
+  for (const branch of ["g2l", "l2g"] as const) {
+    const { points, regions } = output[branch];
+    found.set(`${branch}.points`, Float32Array.from(await points.data()));
+    for (const [l, level] of regions.entries()) {
+      found.set(`${branch}.regions ${l}`, Float32Array.from(await level.data()));
+    }
+  }
+  for (const [name, gradient] of await model.parameters.read(model.parameters.gradients)) {
+    found.set(`gradient of ${name}`, gradient);
+  }
+  return found;
+}
+
+const WIDTHS = {
+  "widths that fill no block": {
+    hidden_dim: 11,
+    output_dim: 13,
+    encoder_hidden_dims: [9, 6, 17],
+    propagator_hidden_dim: 10,
+    propagator_num_layers: 3,
+  },
+  "mean pooling, five features, one hidden layer in the encoder": {
+    input_feat_dim: 5,
+    hidden_dim: 8,
+    output_dim: 7,
+    encoder_hidden_dims: [3],
+    propagator_hidden_dim: 5,
+    encoder_pooling: "mean" as const,
+  },
+};
+
+for (const [name, values] of Object.entries(WIDTHS)) {
+  Deno.test(`straight-line code computes what loops compute: ${name}`, {
+    ignore: noDevice,
+  }, async () => {
+    const expected = await step("loops", values);
+    const found = await step("straight-line", values);
+    assertEquals([...found.keys()], [...expected.keys()]);
+    for (const [what, want] of expected) {
+      const scale = want.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+      const got = found.get(what)!;
+      assertEquals(got.length, want.length, what);
+      want.forEach((value, i) => {
+        assert(Math.abs(got[i] - value) <= 2e-5 * scale, `${what}[${i}]: ${got[i]}, not ${value}`);
+      });
+    }
+  });
+}
