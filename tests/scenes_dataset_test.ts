@@ -55,6 +55,32 @@ Deno.test(
   },
 );
 
+Deno.test("scenes: those that cannot be read are left out, with the reason", files, async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  for (const name of ["train/b", "train/c", "val/d"]) await put(`${path}/${name}.safetensors`, 5);
+  const whole = await Deno.readFile(`${path}/train/c.safetensors`);
+  await Deno.writeFile(`${path}/train/a.safetensors`, whole.subarray(0, whole.length - 7));
+  await Deno.writeFile(`${path}/val/d.safetensors`, whole.subarray(0, 9));
+  await Deno.writeTextFile(`${path}/train/e.pkl`, "cos\nsystem\n.");
+  const told: string[] = [];
+  const onLeftOut = (reason: string) => told.push(reason.replace(path, ""));
+  const { train, validation } = await openScenes(path, { onLeftOut });
+  assertEquals([train.length, validation], [2, null]);
+  assertEquals(told.map((reason) => reason.slice(0, 32)), [
+    "Cannot read /train/a.safetensors",
+    "Cannot read /train/e.pkl (byte 0",
+    "Cannot read /val/d.safetensors a",
+  ]);
+  assertEquals((await openScenes(path, { maxTrainScenes: 1 })).train.length, 1);
+  for (const name of ["b", "c"]) await Deno.remove(`${path}/train/${name}.safetensors`);
+  await assertRejects(
+    () => openScenes(path),
+    DataError,
+    "none of the 2 training scenes can be read; the first: Cannot read",
+  );
+});
+
 Deno.test(
   "scenes: prepared and pickled ones side by side, a prepared twin first",
   files,

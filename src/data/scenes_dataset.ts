@@ -186,22 +186,65 @@ export async function listScenes(root: string): Promise<Record<Split, string[]>>
   throw new UsageError(`Cannot open data_root ${root}: ${whyEmpty(root, all, found)}`);
 }
 
-/** The datasets of a folder of scenes: for training, and for validation where it has a folder `val`. */
+/**
+ * The datasets of a folder of scenes: for training, and for validation where it has a folder `val`. Scenes that cannot
+ * be read are left out, so that none of them ends a run hours later: pickled ones are read whole to know, of prepared
+ * ones, which are written all at once, the header.
+ *
+ * @throws {UsageError} As `listScenes`. @throws {DataError} None of the training scenes can be read.
+ */
 export async function openScenes(
   root: string,
   options: ScenesOptions & {
     readonly maxTrainScenes?: number | null;
     readonly maxValScenes?: number | null;
+    /** Called with the reason for each scene that is left out. */
+    readonly onLeftOut?: (reason: string) => void;
   } = {},
 ): Promise<{ train: ScenesDataset; validation: ScenesDataset | null }> {
-  const { maxTrainScenes, maxValScenes, ...rest } = options;
-  const { train, val } = await listScenes(root);
-  return {
-    train: new ScenesDataset(train.slice(0, maxTrainScenes ?? train.length), rest),
-    validation: val.length === 0
-      ? null
-      : new ScenesDataset(val.slice(0, maxValScenes ?? val.length), rest),
+  const { maxTrainScenes, maxValScenes, onLeftOut, ...rest } = options;
+  const found = await listScenes(root);
+  const reasons: string[] = [];
+  const readable = async (files: readonly string[], most: number): Promise<string[]> => {
+    const kept: string[] = [];
+    for (const path of files) {
+      if (kept.length >= most) break;
+      const reason = await whyUnreadable(path);
+      if (reason === undefined) kept.push(path);
+      else {
+        reasons.push(reason);
+        onLeftOut?.(reason);
+      }
+    }
+    return kept;
   };
+  const train = await readable(found.train, maxTrainScenes ?? Infinity);
+  if (train.length === 0 && reasons.length > 0) {
+    throw new DataError(
+      `Cannot open data_root ${root}: none of the ${found.train.length} training scenes can be read; the first: ${
+        reasons[0]
+      }`,
+    );
+  }
+  const val = await readable(found.val, maxValScenes ?? Infinity);
+  return {
+    train: new ScenesDataset(train, rest),
+    validation: val.length === 0 ? null : new ScenesDataset(val, rest),
+  };
+}
+
+async function whyUnreadable(path: string): Promise<string | undefined> {
+  try {
+    if (extname(path) !== ".safetensors") {
+      await readSceneFile(path);
+      return;
+    }
+    const { tensors } = await readSafetensorsHeader(path);
+    if (!tensors.has("coords")) return `Cannot read ${path}: it has no tensor coords`;
+  } catch (error) {
+    if (error instanceof DataError || error instanceof UsageError) return error.message;
+    throw error;
+  }
 }
 
 function splitOf(root: string, path: string): Split | undefined {

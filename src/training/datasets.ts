@@ -19,8 +19,10 @@ export interface Datasets {
  * Synthetic rooms, or the scenes under `data_root`. A data_root that is missing is an error, never a silent switch
  * to synthetic scenes.
  *
+ * Scenes that cannot be read are left out and told on standard error.
+ *
  * Throws UsageError for a folder that is not there or holds no scenes, and for features that the scenes do not have;
- * DataError for a scene that cannot be read.
+ * DataError where none of the scenes can be read.
  */
 export async function openDatasets(config: TrainingConfig): Promise<Datasets> {
   return config.dataset === "synthetic" ? syntheticRooms(config) : await scenes(config);
@@ -33,6 +35,7 @@ async function scenes(config: TrainingConfig): Promise<Datasets> {
     maxTrainScenes: config.max_train_scenes,
     maxValScenes: config.max_val_scenes,
     cacheBytes: config.cache_mb * 1e6,
+    onLeftOut: (reason) => console.error(`Scene left out: ${reason}`),
   });
   await train.checkFeatures(config.input_feat_dim);
   return { train, validation };
