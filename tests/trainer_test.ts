@@ -14,7 +14,7 @@ import type { EpochSummary, StepReport } from "../src/training/reports.ts";
 import { noDevice, testDevice } from "./support/device.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
-import { tinyTrainer, weights } from "./support/training.ts";
+import { tinyRooms, tinyTrainer, weights } from "./support/training.ts";
 
 const ignore = noDevice;
 const ignoreFiles = noDevice || missingPermissions("read", "write");
@@ -243,6 +243,33 @@ Deno.test("an error of a hook or of a scene ends fit with that error", { ignore 
   };
   using other = await tinyTrainer({}, { train: broken });
   await assertRejects(() => other.fit({ checkpoints: false }), DataError, "Cannot read scene 3");
+});
+
+Deno.test("a scene that cannot be read does not cost the steps before it", {
+  ignore: ignoreFiles,
+}, async () => {
+  await using folder = await tempFolder();
+  const rooms = tinyRooms();
+  let reads = 0;
+  let damaged = true;
+  const train: Dataset = {
+    length: 5,
+    get: (index) =>
+      damaged && ++reads > 7
+        ? Promise.reject(new DataError("Cannot read scene 3"))
+        : rooms.get(index),
+  };
+  const values = { checkpoint_dir: folder.path, num_epochs: 2 };
+  using trainer = await tinyTrainer(values, { train, validation: null });
+  await assertRejects(() => trainer.fit(), DataError, "Cannot read scene 3"); // in step 5
+  using resumed = await tinyTrainer(values, { train, validation: null });
+  damaged = false;
+  await resumed.loadCheckpoint(`${folder.path}/last.safetensors`);
+  assertEquals(resumed.step, 4);
+  await resumed.fit();
+  using straight = await tinyTrainer(values, { train, validation: null });
+  await straight.fit({ checkpoints: false });
+  assertEquals(await weights(resumed), await weights(straight));
 });
 
 Deno.test("nextBatch follows from seed and counters alone", { ignore }, async () => {

@@ -14,6 +14,7 @@ import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
 import {
   type Checkpoint,
   checkpointPath,
+  type Counters,
   makeCheckpointDirectory,
   readCheckpoint,
   readWeights,
@@ -69,11 +70,13 @@ export class Trainer implements Disposable {
   readonly #loaders: Loaders;
   /** The loaders, and the device if it was opened here. */
   readonly #owned: Disposable;
-  #epoch = 0;
-  #stepInEpoch = 0;
-  #step = 0;
-  #epochLossSum = 0;
-  #bestLoss: number | null = null;
+  #at: { -readonly [K in keyof Counters]: Counters[K] } = {
+    epoch: 0,
+    stepInEpoch: 0,
+    step: 0,
+    epochLossSum: 0,
+    bestLoss: null,
+  };
 
   private constructor(
     config: TrainingConfig,
@@ -118,17 +121,17 @@ export class Trainer implements Disposable {
 
   /** Epochs completed. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#at.epoch;
   }
 
   /** Steps completed, over all epochs. */
   get step(): number {
-    return this.#step;
+    return this.#at.step;
   }
 
   /** Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch. */
   get stepsPerEpoch(): number {
-    return this.#loaders.train.steps(this.#epoch);
+    return this.#loaders.train.steps(this.#at.epoch);
   }
 
   /** Steps of the whole run. */
@@ -142,12 +145,12 @@ export class Trainer implements Disposable {
 
   /** The learning rate of the epoch under way. */
   get learningRate(): number {
-    return learningRate(this.config, this.#epoch);
+    return learningRate(this.config, this.#at.epoch);
   }
 
   /** The batch that the next step trains on, made from seed and counters alone. */
   nextBatch(): Promise<Batch> {
-    return this.#loaders.train.batch(this.#epoch, this.#stepInEpoch);
+    return this.#loaders.train.batch(this.#at.epoch, this.#at.stepInEpoch);
   }
 
   /** Rows for the point loss; null when there are no more points than samples. */
@@ -166,21 +169,24 @@ export class Trainer implements Disposable {
     const deviceBatch = uploadBatch(device, batch);
     model.parameters.zeroGradients();
     const output = model.encode(deviceBatch);
-    const losses = model.losses(output, this.#sample(batch.pointCount, "point sample", this.#step));
+    const losses = model.losses(
+      output,
+      this.#sample(batch.pointCount, "point sample", this.#at.step),
+    );
     const touched = losses.total.backward();
     this.#optimizer.step(this.learningRate, touched);
-    this.#ring.push(this.#step, losses, featureMetrics(output.g2l.points, output.l2g.points));
+    this.#ring.push(this.#at.step, losses, featureMetrics(output.g2l.points, output.l2g.points));
     device.flush();
     device.pool.tick();
-    this.#step++;
-    this.#stepInEpoch++;
+    this.#at.step++;
+    this.#at.stepInEpoch++;
   }
 
   /** Train on one batch and wait for its numbers. `fit` is faster: it reads several steps at a time. */
   async trainStep(batch: Batch): Promise<StepMetrics> {
     this.#submit(batch);
     const [metrics] = await this.#read();
-    if (this.#stepInEpoch >= this.stepsPerEpoch) this.#endEpoch();
+    if (this.#at.stepInEpoch >= this.stepsPerEpoch) this.#endEpoch();
     return metrics;
   }
 
@@ -199,14 +205,14 @@ export class Trainer implements Disposable {
           `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
       );
     }
-    this.#epochLossSum += loss;
+    this.#at.epochLossSum += loss;
   }
 
   #endEpoch(): number {
-    const mean = this.#epochLossSum / this.stepsPerEpoch;
-    this.#epoch++;
-    this.#stepInEpoch = 0;
-    this.#epochLossSum = 0;
+    const mean = this.#at.epochLossSum / this.stepsPerEpoch;
+    this.#at.epoch++;
+    this.#at.stepInEpoch = 0;
+    this.#at.epochLossSum = 0;
     return mean;
   }
 
@@ -249,7 +255,7 @@ export class Trainer implements Disposable {
     if (checkpoints) await makeCheckpointDirectory(config.checkpoint_dir);
     const started = performance.now();
     const epochs: EpochSummary[] = [];
-    const firstStep = this.#step;
+    const firstStep = this.#at.step;
     const pace = new Pace(RING_STEPS);
     let firstLoss = NaN;
     let lastLoss = NaN;
@@ -261,13 +267,17 @@ export class Trainer implements Disposable {
       checkpoint = path;
     };
     let interrupted = signal?.aborted ?? false;
-    let next = interrupted || this.#epoch >= config.num_epochs ? null : this.nextBatch();
+    let next = interrupted || this.#at.epoch >= config.num_epochs ? null : this.nextBatch();
     while (next && !interrupted) {
-      const batch = await next;
+      const batch = await next.catch(async (error) => {
+        // A scene that cannot be read does not cost the steps before it.
+        if (this.#at.stepInEpoch > 0) await save("last");
+        throw error;
+      });
       this.#submit(batch);
       pace.submitted(batch.pointCount);
       const { stepsPerEpoch } = this;
-      const epochDone = this.#stepInEpoch === stepsPerEpoch;
+      const epochDone = this.#at.stepInEpoch === stepsPerEpoch;
       // The next batch is prepared while the device works on this one.
       next = this.#prefetch(epochDone);
       next?.catch(() => {}); // its error shows where it is awaited, not before
@@ -280,8 +290,8 @@ export class Trainer implements Disposable {
           lastLoss = metrics.loss;
           await onStep?.({
             ...metrics,
-            epoch: this.#epoch,
-            stepInEpoch: this.#stepInEpoch - arrived.length + i,
+            epoch: this.#at.epoch,
+            stepInEpoch: this.#at.stepInEpoch - arrived.length + i,
             stepsPerEpoch,
             learningRate: this.learningRate,
             pointsPerSecond,
@@ -294,8 +304,8 @@ export class Trainer implements Disposable {
         epochs.push(summary);
         await onEpoch?.(summary);
         if (summary.best) await save("best");
-        if (this.#epoch % config.save_interval === 0) {
-          await save(`epoch_${String(this.#epoch).padStart(4, "0")}`);
+        if (this.#at.epoch % config.save_interval === 0) {
+          await save(`epoch_${String(this.#at.epoch).padStart(4, "0")}`);
         }
         await save("last");
         interrupted ||= signal?.aborted ?? false;
@@ -303,10 +313,10 @@ export class Trainer implements Disposable {
       }
     }
     await next?.catch(() => {});
-    const complete = this.#epoch >= config.num_epochs;
-    const steps = this.#step - firstStep;
+    const complete = this.#at.epoch >= config.num_epochs;
+    const steps = this.#at.step - firstStep;
     if (steps > 0 && complete) await save("final");
-    else if (this.#stepInEpoch > 0) await save("last");
+    else if (this.#at.stepInEpoch > 0) await save("last");
     const seconds = (performance.now() - started) / 1000;
     return {
       epochs,
@@ -321,22 +331,22 @@ export class Trainer implements Disposable {
 
   #prefetch(epochDone: boolean): Promise<Batch> | null {
     if (!epochDone) return this.nextBatch();
-    const next = this.#epoch + 1;
+    const next = this.#at.epoch + 1;
     return next < this.config.num_epochs ? this.#loaders.train.batch(next, 0) : null;
   }
 
   async #finishEpoch(): Promise<EpochSummary> {
     const { config } = this;
     const rate = this.learningRate;
-    const epoch = this.#epoch;
+    const epoch = this.#at.epoch;
     const trainLoss = this.#endEpoch();
-    const last = this.#epoch >= config.num_epochs;
-    const due = this.#epoch % config.eval_interval === 0 || last;
+    const last = this.#at.epoch >= config.num_epochs;
+    const due = this.#at.epoch % config.eval_interval === 0 || last;
     const validates = this.#loaders.validation !== null;
     const validation = validates && due ? await this.validate() : null;
     const judged = validates ? validation?.loss : trainLoss;
-    const best = judged !== undefined && judged < (this.#bestLoss ?? Infinity);
-    if (best) this.#bestLoss = judged;
+    const best = judged !== undefined && judged < (this.#at.bestLoss ?? Infinity);
+    if (best) this.#at.bestLoss = judged;
     return { epoch, trainLoss, learningRate: rate, validation, best };
   }
 
@@ -351,13 +361,7 @@ export class Trainer implements Disposable {
     await writeCheckpoint(path, this.model.parameters.specs, {
       parameters: await this.model.parameters.read(),
       optimizer: await this.#optimizer.state(),
-      counters: {
-        epoch: this.#epoch,
-        stepInEpoch: this.#stepInEpoch,
-        step: this.#step,
-        epochLossSum: this.#epochLossSum,
-        bestLoss: this.#bestLoss,
-      },
+      counters: { ...this.#at },
       config: this.config.toObject(),
       runDirectory: this.runDirectory,
     });
@@ -383,11 +387,7 @@ export class Trainer implements Disposable {
     await this.#read();
     this.model.parameters.writeFlat(this.model.parameters.values, checkpoint.parameters);
     this.#optimizer.restore(checkpoint.optimizer);
-    this.#epoch = counters.epoch;
-    this.#stepInEpoch = counters.stepInEpoch;
-    this.#step = counters.step;
-    this.#epochLossSum = counters.epochLossSum;
-    this.#bestLoss = counters.bestLoss;
+    this.#at = { ...counters };
     this.runDirectory = checkpoint.runDirectory;
     return checkpoint;
   }
