@@ -90,7 +90,7 @@ async function bench(device: Device, options: BenchOptions): Promise<BenchResult
   const peak = await fmaPeak(device);
   device.pool.trim();
   device.pool.resetPeak();
-  using model = new Model(device, config, { fused });
+  using model = new Model(device, config, { fused, steps: Infinity });
   model.parameters.initialise(1);
   using optimiser = new AdamW(model.parameters);
   const upload: number[] = [];
