@@ -22,7 +22,7 @@ f 1/1 2/1 3/1\nf 1//1 2//1 3//1 4//-1\nf -4/1/1 -3/1/1 \\\n -2/1/1\nf 1 2\n`,
   assertEquals([...cloud.coords], [0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0.5]);
   assertEquals([...cloud.triangles!], [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 2, 3, 0, 1, 2]);
   assertEquals([...cloud.attributes.get("normals")!.data], [0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1]);
-  assertEquals([...(await read("v 1 2 \\\n 3\nv 4 5 6\n")).coords], [1, 2, 3, 4, 5, 6]);
+  assertEquals([...(await read("v 1 2 \\\n 3\nv 4 5\\\r\n6\n")).coords], [1, 2, 3, 4, 5, 6]);
 });
 
 Deno.test("OBJ: colours behind the coordinates, as fractions or bytes; a weight is no colour", async () => {

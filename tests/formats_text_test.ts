@@ -23,6 +23,8 @@ Deno.test("text: the delimiter is found out: spaces, tabs, commas, semicolons, d
     "1;2;3\n4;5;6.5",
   ].concat(
     "1,0;2,0;3,0\n4,0;5,0;6,5\n",
+    "1|2|3\n4|5|6.5\n",
+    "Exported by hand\n\nX;Y;Z\n1;2;3\n4;5;6.5\n",
     "1,0\t2,0\t3,0\n4,0\t5,0\t6,5\n",
     "x  y  z\n1,0 2 3,0\n4,0 5 6,5e0\n",
     "1,2,3,\n4,5,6.5,\n",
@@ -84,6 +86,10 @@ Deno.test("text: columns of words are passed over, quoted separators and all", a
   assertEquals(values(cloud, "i"), [7, NaN]);
   const spaced = await read('x y z name\n1 2 3 "living room"\n4 5 6 hall\n');
   assertEquals([...spaced.coords], [1, 2, 3, 4, 5, 6]);
+  const unnamed = await read("1 2 3 chair 0 0 1\n4 5 6 table 0 1 0\n");
+  assertEquals([[...unnamed.coords], [...unnamed.attributes.keys()]], [[1, 2, 3, 4, 5, 6], [
+    "normals",
+  ]]);
   const indexed = await read(",x,y,z\n0,1,2,3\n1,4,5,6\n");
   assertEquals([...indexed.attributes.keys()], ["column_1"]);
   await refused("x,y,z,name\nleft,2,3,chair\n", /line 2\): expected a number, got "left"/);

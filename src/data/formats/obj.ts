@@ -9,6 +9,7 @@ import { formatError, type FormatReader } from "./reader.ts";
 import {
   nextLine,
   nextWord,
+  passSeparator,
   quote,
   readNumber,
   readWord,
@@ -65,7 +66,7 @@ interface ObjModel {
 }
 
 function readObj(bytes: Uint8Array, where: string): PointCloud {
-  const s = scanText(bytes, where, { comments: "#" }, bytes[0] === 0xef ? 3 : 0);
+  const s = scanText(bytes, where, { comments: "#", separator: "\\" }, bytes[0] === 0xef ? 3 : 0);
   const model: ObjModel = {
     coords: rows(3),
     colors: rows(3),
@@ -142,13 +143,13 @@ function readRow(s: TextScanner, statement: string): number[] {
   );
 }
 
-/** Goes to the statement's next word. A backslash at a line's end continues it on the next line. */
+/** Goes to the statement's next word. A backslash (the scanner's separator) continues it on the next line. */
 function nextValue(s: TextScanner): boolean {
-  while (nextWord(s)) {
-    if (s.bytes[s.pos] !== 0x5c) return true;
+  while (!nextWord(s)) {
+    if (!passSeparator(s)) return false;
     nextLine(s);
   }
-  return false;
+  return true;
 }
 
 function readFace(s: TextScanner, model: ObjModel): void {

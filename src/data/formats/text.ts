@@ -1,6 +1,6 @@
 /**
  * Points as text: XYZ, TXT, ASC, CSV, PTS and the like: a line a point. Delimiter and columns are found out or given.
- * Named columns that hold words in the first row (a class's name, a date) are passed over.
+ * Columns that hold words in the first row (a class's name, a date) are passed over.
  */
 
 import { DataError } from "../../errors.ts";
@@ -41,7 +41,9 @@ export const textReader: FormatReader = {
 };
 
 const COMMENTS = "#%";
-const ANY_SEPARATOR = '",;';
+const ANY_SEPARATOR = '",;|';
+/** Lines that may stand before the line of names, such as a title. */
+const MOST_TITLES = 20;
 /** The name of a column that is passed over. */
 const SKIPPED = "_";
 /** More columns than any scan has: the file is something else. */
@@ -116,9 +118,9 @@ function readTable(
   const count = readRows(table, values);
   const filled = values.map((column) => column.subarray(0, count));
   const columns: Column[] = [];
-  (names ?? nameColumns(filled, extension)).forEach((name, k) => {
-    if (!passed[k]) columns.push({ name, data: filled[k] });
-  });
+  const kept = filled.filter((_, k) => !passed[k]);
+  const keptNames = names?.filter((_, k) => !passed[k]) ?? nameColumns(kept, extension);
+  kept.forEach((data, k) => columns.push({ name: keptNames[k], data }));
   return cloudFromColumns(where, columns, { at: { line } });
 }
 
@@ -133,12 +135,14 @@ function findTable(
   let hasRows = nextRow(any);
   if (!hasRows) throw formatError(where, { line: any.line }, "there is no line with points.");
   if (!beginsWithNumber(any)) {
+    passTitles(any);
     header = { text: restOfLine({ ...any, pos: lineStart(any) }), line: any.line };
     nextLine(any);
     hasRows = nextRow(any);
   }
   const row = restOfLine(any);
-  const between = row.includes(";") ? ";" : hasDecimalCommas(row) ? undefined : ",";
+  const between = [";", "|"].find((each) => row.includes(each)) ??
+    (hasDecimalCommas(row) ? undefined : ",");
   const separator = options.delimiter ?? [between].find((each) => each && row.includes(each));
   const decimalCommas = separator !== "," && row.includes(",") && !row.includes(".");
   const scanner = scanText(
@@ -171,7 +175,7 @@ function findTable(
     throw formatError(where, { line: first.line }, `expected ${limit} columns, got ${width}.`);
   }
   const passed = Array.from({ length: width }, (_, k) => names?.[k] === SKIPPED);
-  if (names !== undefined && hasRows) findWords(first, names, passed);
+  if (hasRows) findWords(first, names ?? ["x", "y", "z"], passed);
   return { scanner, names, line: header?.line ?? first.line, width, counted, passed };
 }
 
@@ -180,7 +184,9 @@ function findWords(row: TextScanner, names: readonly string[], passed: boolean[]
   const probe = { ...row };
   for (let k = 0; k < passed.length; k++) {
     const start = { ...probe };
-    if (passField(probe) && !/^[xyz]$/i.test(names[k]) && !holdsNumber(start)) passed[k] = true;
+    if (passField(probe) && !/^[xyz]$/i.test(names[k] ?? "") && !holdsNumber(start)) {
+      passed[k] = true;
+    }
     passSeparator(probe);
   }
 }
@@ -206,6 +212,25 @@ function isMissing({ bytes, pos }: TextScanner): boolean {
 function hasDecimalCommas(row: string): boolean {
   const words = row.trim().split(/\s+/);
   return words.length >= 3 && words.every((word) => /^[-+]?\d+(,\d+)?(e[-+]?\d+)?$/i.test(word));
+}
+
+/** Goes on to the line of names where others stand before it; stays where there is none. */
+function passTitles(s: TextScanner): void {
+  const probe = { ...s };
+  for (let line = 0; line < MOST_TITLES && !beginsWithNumber(probe); line++) {
+    if (areAxes(splitNames(restOfLine({ ...probe, pos: lineStart(probe) }), undefined))) {
+      s.pos = probe.pos;
+      s.line = probe.line;
+      return;
+    }
+    nextLine(probe);
+    if (!nextRow(probe)) return;
+  }
+}
+
+function areAxes(names: readonly string[]): boolean {
+  const known = names.map((name) => name.toLowerCase());
+  return known.includes("x") && known.includes("y");
 }
 
 function beginsWithNumber(s: TextScanner): boolean {
@@ -240,7 +265,7 @@ function endsEmpty(s: TextScanner): boolean {
 function splitNames(text: string, separator: string | undefined): string[] {
   const own = separator !== undefined && text.includes(separator)
     ? separator
-    : [";", ","].find((each) => text.includes(each)) ?? /\s+/;
+    : [";", "|", ","].find((each) => text.includes(each)) ?? /\s+/;
   const names = text.trim().split(own).map((name) => name.trim().replace(/^"(.*)"$/, "$1").trim());
   const named = names.at(-1) === "" ? names.slice(0, -1) : names;
   return named.map((name, k) => name === "" ? `column_${k + 1}` : name);
@@ -252,8 +277,7 @@ function commentedNames(before: Uint8Array, width: number): string[] | undefined
   const match = /^\s*(?:#|%|\/\/)+\s*(.+)$/.exec(lines.at(-1)!);
   if (match === null) return;
   const names = splitNames(match[1], undefined);
-  const known = names.map((name) => name.toLowerCase());
-  return names.length === width && known.includes("x") && known.includes("y") ? names : undefined;
+  return names.length === width && areAxes(names) ? names : undefined;
 }
 
 /** Fills the columns; returns the number of rows. */
