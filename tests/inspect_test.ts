@@ -102,10 +102,13 @@ Deno.test(
     await Deno.writeTextFile(`${folder.path}/deep/a.xyz`, "0 0 0\n1 2 3\n");
     await Deno.writeTextFile(`${folder.path}/b.ply`, "ply\nformat ascii 1.0\n");
     await Deno.writeTextFile(`${folder.path}/readme.md`, "none of ours");
+    const header = "ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\nproperty float y\n";
+    await Deno.writeTextFile(`${folder.path}/known_by_content`, `${header}end_header\n`);
     const all = await inspect("--json", folder.path);
     const lines = all.out.trim().split("\n").map((line) => JSON.parse(line));
     assertEquals(all.code, 1);
-    assertEquals(lines.length, 2);
+    assertEquals(lines.length, 3);
+    assertEquals([lines[2].format, lines[2].points, lines[2].first], ["PLY", 0, null]);
     assertEquals(Object.keys(lines[0]), ["file", "error"]);
     assertEquals([lines[1].format, lines[1].points, lines[1].min, lines[1].max, lines[1].first], [
       "text",
@@ -117,9 +120,15 @@ Deno.test(
     const good = await inspect(`${folder.path}/deep`);
     assertEquals([good.code, good.err], [0, ""]);
     assertStringIncludes(good.out, "points      2");
+    const table = `${folder.path}/deep/a.xyz`;
+    const given = await inspect("--json", "--columns", "z,_,x,y", "--delimiter", " ", table);
+    assertStringIncludes(given.err + given.out, "expected 4 values (z, _, x, y), got 3");
+    const turned = await inspect("--json", "--columns", "z,x,y", table);
+    assertEquals(JSON.parse(turned.out).max, [2, 3, 1]);
     const none = await inspect(`${folder.path}/nothing`);
     assertEquals(none.code, 2);
     assertStringIncludes(none.err, "there is no such file or folder");
+    assertEquals((await inspect("--delimiter", "||", folder.path)).code, 2);
     assertEquals((await inspect("--jsn", folder.path)).code, 2);
     assertEquals((await inspect()).code, 2);
     assertEquals((await inspect("--help")).code, 0);

@@ -1,7 +1,8 @@
 /** `deno task inspect [--json] FILE|DIR …`: what is in these files? */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { filesBelow, hasKnownExtension } from "../src/data/files_below.ts";
+import { filesBelow, isPointCloudFile } from "../src/data/files_below.ts";
+import { parseDelimiter } from "../src/data/formats/text.ts";
 import { describeInspection, inspectFile } from "../src/data/inspect.ts";
 import { UsageError } from "../src/errors.ts";
 import { runMain } from "../src/exit.ts";
@@ -9,12 +10,14 @@ import { runMain } from "../src/exit.ts";
 const HELP =
   `Say what is in point cloud files, meshes and scenes: points, bounds, attributes, region tree.
 
-Usage: deno task inspect [--json] FILE|DIR …
+Usage: deno task inspect [flags] FILE|DIR …
 
-  FILE     a file of any known format, whatever its ending
-  DIR      all files below it with the ending of a known format
-  --json   one JSON object a line for each file: file, format, points, min, max, first (the first point's
-           coordinates), attributes, …; or file and error
+  FILE             a file of any known format, whatever its ending
+  DIR              all files below it with the ending or the first bytes of a known format
+  --json           one JSON object a line for each file: file, format, points, min, max, first (the first point's
+                   coordinates), attributes, …; or file and error
+  --columns A,B,…  names of a text table's or raw file's columns: x,y,z,_,intensity (found out)
+  --delimiter C    character between the columns of text tables (found out)
 
 Exit code 0; 1 when a file cannot be read; 2 for wrong usage.
 
@@ -33,8 +36,10 @@ async function filesOf(paths: readonly string[]): Promise<string[]> {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new UsageError(`Cannot inspect ${path}: there is no such file or folder`);
     }
-    if (isFolder) files.push(...(await filesBelow(path)).filter(hasKnownExtension));
-    else files.push(path);
+    if (!isFolder) files.push(path);
+    else {for (const file of await filesBelow(path)) {
+        if (await isPointCloudFile(file)) files.push(file);
+      }}
   }
   if (files.length > 0) return files;
   throw new UsageError(`Cannot inspect ${paths.join(", ")}: there are no point cloud files in it`);
@@ -44,6 +49,7 @@ if (import.meta.main) {
   await runMain(async () => {
     const args = parseArgs(Deno.args, {
       boolean: ["json", "help"],
+      string: ["columns", "delimiter"],
       alias: { h: "help" },
       unknown: (arg: string) => {
         if (arg.startsWith("-")) throw new UsageError(`Unknown flag ${arg}.\n\n${HELP}`);
@@ -56,9 +62,13 @@ if (import.meta.main) {
     const paths = args._.map(String);
     if (paths.length === 0) throw new UsageError(`Say which file or folder.\n\n${HELP}`);
     const files = await filesOf(paths);
+    const options = {
+      columns: args.columns?.split(","),
+      delimiter: parseDelimiter(args.delimiter),
+    };
     let failed = 0;
     for (const file of files) {
-      const told = await inspectFile(file);
+      const told = await inspectFile(file, options);
       if ("error" in told) failed++;
       if (args.json) console.log(JSON.stringify(told));
       else if ("error" in told) console.error(`${file}\n  ${told.error}`);

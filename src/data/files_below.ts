@@ -1,7 +1,7 @@
 /** The files of a folder. */
 
 import { extname, join } from "@std/path";
-import { formatReaders } from "./formats/registry.ts";
+import { formatReaders, hasSignature, HEAD_BYTES } from "./formats/registry.ts";
 
 /** All files below a folder in order of path, hidden ones and those in hidden folders aside. Links are not followed. */
 export async function filesBelow(folder: string): Promise<string[]> {
@@ -29,6 +29,22 @@ async function isLinkToFile(path: string): Promise<boolean> {
 }
 
 const EXTENSIONS = new Set(formatReaders.flatMap(({ extensions }) => extensions));
+
+/** Whether a file is a point cloud's by its ending or, whatever that is, by the signature it begins with. */
+export async function isPointCloudFile(path: string): Promise<boolean> {
+  if (hasKnownExtension(path)) return true;
+  try {
+    using file = await Deno.open(path);
+    const head = new Uint8Array(HEAD_BYTES);
+    const { size, isFile } = await file.stat();
+    const length = isFile ? await file.read(head) ?? 0 : 0;
+    return hasSignature(head.subarray(0, length), path, size);
+  } catch (error) {
+    // What cannot be opened and has no ending of ours is nobody's.
+    if (error instanceof Error && error.name in Deno.errors) return false;
+    throw error;
+  }
+}
 
 /** Whether a file's ending is one of a known point cloud format's. */
 export function hasKnownExtension(path: string): boolean {

@@ -2,6 +2,7 @@
 
 import { DataError, UsageError } from "../errors.ts";
 import { readPickledScene } from "./formats/pkl_scene.ts";
+import type { ReadOptions } from "./formats/reader.ts";
 import { findReader } from "./formats/registry.ts";
 import { openNpyStack, readStackedCloud } from "./npy_stack.ts";
 import type { Attribute, PointCloud } from "./point_cloud.ts";
@@ -90,9 +91,12 @@ export interface InspectionFailure {
 const MOST_COUNTED = 64;
 
 /** Reads a whole file and says what is in it; what is wrong with it is told, not thrown. */
-export async function inspectFile(path: string): Promise<Inspection | InspectionFailure> {
+export async function inspectFile(
+  path: string,
+  options: ReadOptions = {},
+): Promise<Inspection | InspectionFailure> {
   try {
-    return await inspection(path);
+    return await inspection(path, options);
   } catch (error) {
     if (error instanceof DataError || error instanceof UsageError) {
       return { file: path, error: error.message };
@@ -106,7 +110,7 @@ export async function inspectFile(path: string): Promise<Inspection | Inspection
   }
 }
 
-async function inspection(path: string): Promise<Inspection> {
+async function inspection(path: string, options: ReadOptions): Promise<Inspection> {
   const stack = await openNpyStack(path);
   if (stack !== undefined && stack.clouds > 0) {
     const { size } = await Deno.stat(path);
@@ -115,7 +119,7 @@ async function inspection(path: string): Promise<Inspection> {
   }
   const bytes = await Deno.readFile(path);
   const reader = findReader(bytes, path);
-  const cloud = await reader.read(bytes, path, {});
+  const cloud = await reader.read(bytes, path, options);
   const told = summary(path, reader.name, bytes.length, cloud);
   if (!hasRegionTree(bytes, path, reader.name)) return told;
   const { id, tree, sceneLabel, source, settings } = parseSceneFile(bytes, path);

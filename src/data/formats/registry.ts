@@ -34,7 +34,8 @@ export const formatReaders: readonly FormatReader[] = [
   textReader,
 ];
 
-const HEAD_BYTES = 4096;
+/** How much of a file's beginning its format is known from. */
+export const HEAD_BYTES = 4096;
 const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
 
 /**
@@ -63,7 +64,7 @@ export function findReader(bytes: Uint8Array, fileName: string): FormatReader {
   if (bytes.length === 0) throw formatError(fileName, undefined, "the file is empty (0 bytes).");
   const head = bytes.subarray(0, HEAD_BYTES);
   const extension = extname(fileName).slice(1).toLowerCase();
-  const reader = formatReaders.find((each) => each.detect(head, fileName, bytes.length)) ??
+  const reader = readerBySignature(head, fileName, bytes.length) ??
     formatReaders.find((each) => each.extensions.includes(extension)) ??
     formatReaders.find((each) => each.plausible?.(head, fileName, bytes.length));
   if (reader !== undefined) return reader;
@@ -74,6 +75,19 @@ export function findReader(bytes: Uint8Array, fileName: string): FormatReader {
       formatReaders.map((each) => `${each.name} (.${each.extensions.join(", .")})`).join("; ")
     }.`,
   );
+}
+
+function readerBySignature(
+  head: Uint8Array,
+  fileName: string,
+  size: number,
+): FormatReader | undefined {
+  return formatReaders.find((each) => each.detect(head, fileName, size));
+}
+
+/** Whether the first bytes of a file of `size` bytes carry a format's signature. */
+export function hasSignature(head: Uint8Array, fileName: string, size: number): boolean {
+  return head.length > 0 && readerBySignature(head, fileName, size) !== undefined;
 }
 
 async function readFile(path: string, options: ReadOptions): Promise<Uint8Array> {

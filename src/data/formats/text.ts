@@ -3,7 +3,7 @@
  * Columns that hold words in the first row (a class's name, a date) are passed over.
  */
 
-import { DataError } from "../../errors.ts";
+import { DataError, UsageError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import { isPtx, readPtx } from "./ptx.ts";
@@ -39,6 +39,13 @@ export const textReader: FormatReader = {
   },
   read: readText,
 };
+
+/** The `delimiter` that a command line names: one character, or `\\t`. @throws {UsageError} It is not that. */
+export function parseDelimiter(text: string | undefined): string | undefined {
+  if (text === "\\t") return "\t";
+  if (text === undefined || text.length === 1) return text;
+  throw new UsageError(`--delimiter: expected one character, or \\t, got ${JSON.stringify(text)}`);
+}
 
 const COMMENTS = "#%";
 const ANY_SEPARATOR = '",;|';

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../../errors.ts";
+import { parseDelimiter } from "../formats/text.ts";
 import type { NormalOrientation } from "../normals.ts";
 import { PREPARE_DEFAULTS, type PrepareOptions } from "../prepare.ts";
 import { buildTree } from "../tree_builder.ts";
@@ -207,7 +208,7 @@ export function parsePreprocessArguments(args: readonly string[]): PreprocessArg
       inputs,
       output,
       settings: {
-        read: { columns, delimiter: text("delimiter") },
+        read: { columns, delimiter: parseDelimiter(text("delimiter")) },
         prepare,
         tree,
         keepTrees: !flag("rebuild-trees"),

@@ -2,7 +2,7 @@
 
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
-import { filesBelow, hasKnownExtension } from "../files_below.ts";
+import { filesBelow, isPointCloudFile } from "../files_below.ts";
 import { openNpyStack, readNpyNumbers } from "../npy_stack.ts";
 import type { Split } from "../scenes_dataset.ts";
 
@@ -50,7 +50,7 @@ export function splitNamed(name: string): Split | undefined {
 }
 
 /**
- * The clouds in `inputs`. A folder gives every file below it with a known ending. Folders named train, val or test
+ * The clouds in `inputs`. A folder gives every file below it with the ending or the first bytes of a known format. Folders named train, val or test
  * (or training, …) are splits, wherever they stand in the path. The first other folder of the path is the class, if
  * `labels` is `folder`; if it is `auto`, where each file of a split has one (CLASS/train/FILE, train/CLASS/FILE), or
  * where there are no splits, every file lies in one folder and these hold two files each or more on average. The
@@ -97,9 +97,10 @@ async function sourcesOf(
   if (!info.isDirectory) return await clouds(input, basename(input), {}, classNames);
   const root = resolve(input);
   const outside = (path: string) => /^\.\.([/\\]|$)/.test(relative(resolve(ignore), resolve(path)));
-  const files = (await filesBelow(input)).filter((path) =>
-    hasKnownExtension(path) && outside(path)
-  );
+  const files: string[] = [];
+  for (const path of await filesBelow(input)) {
+    if (outside(path) && await isPointCloudFile(path)) files.push(path);
+  }
   classNames.push(...await linesOf(join(input, "classes.txt")) ?? []);
   const companions = new Set([join(input, "classes.txt"), ...files.flatMap(companionsOf)]);
   const wanted = files.filter((path) => !companions.has(path));
