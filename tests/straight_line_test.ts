@@ -245,7 +245,7 @@ Deno.test("straight-line code stores rows in windows of a small binding", {
   ignore: noDevice,
 }, async () => {
   const values = WIDTHS["widths that fill no block"];
-  // The features of all points, 64 bytes each, take two of these bindings and a half.
+  // The features of all points, 64 bytes each, fill more than two of these bindings.
   const small = { maxBindingBytes: 131072 };
   assertClose(
     await step("straight-line", values, small, 3037),
