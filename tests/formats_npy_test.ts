@@ -195,6 +195,12 @@ Deno.test("NPZ: what is wrong with one is said", async () => {
   new DataView(bomb.buffer).setUint32(bomb.length - 22 - 46 - 7 + 24, 3e9, true);
   const claimed = await assertRejects(() => read(bomb), DataError);
   assertMatch(claimed.message, /cannot unpack to 3000000000 bytes out of \d+/);
+  // Deflate could, but no scan is that empty.
+  const noise = Uint8Array.from({ length: 400_000 }, (_, i) => Math.imul(i, 2654435761) >>> 13);
+  const empty = zipFile({ "xyz.npy": noise }, true);
+  new DataView(empty.buffer).setUint32(empty.length - 22 - 46 - 7 + 24, 3e8, true);
+  const large = await assertRejects(() => read(empty), DataError);
+  assertMatch(large.message, /cannot unpack to 300000000 bytes out of \d+/);
   const trailing = concat([zipFile({ "xyz.npy": xyz }), new Uint8Array(9)]);
   assertEquals((await npzReader.read(trailing, "a.npz", {})).count, 5);
 });

@@ -21,6 +21,9 @@ const ZIP64_EXTRA = 1;
 const MAX_COMMENT = 0xffff;
 /** Deflate packs at most 1,032 bytes into one; an entry that claims more is damaged or hostile. */
 const MAX_DEFLATE_RATIO = 1032;
+/** Numbers of scans pack far less: what unpacks to more bytes than this must not be that much smaller packed. */
+const LARGE_BYTES = 2 ** 28;
+const MAX_LARGE_RATIO = 64;
 
 /** True for bytes that begin as a zip archive with at least one file. */
 export function isZip(head: Uint8Array): boolean {
@@ -160,7 +163,7 @@ function unpack(bytes: Uint8Array, view: DataView, entry: PackedEntry): Uint8Arr
   if (method === 0) {
     plain = packed;
   } else if (method === 8) {
-    if (size > packedSize * MAX_DEFLATE_RATIO) {
+    if (size > packedSize * (size > LARGE_BYTES ? MAX_LARGE_RATIO : MAX_DEFLATE_RATIO)) {
       throw fail(`cannot unpack to ${size} bytes out of ${packedSize}`);
     }
     try {
