@@ -94,7 +94,9 @@ export class Trainer implements Disposable {
     const fused = config.fused === "auto" ? undefined : config.fused === "on";
     this.model = new Model(device, config, {
       fused,
-      steps: this.totalSteps,
+      // By the schedule's length, not num_epochs: a run that is resumed for more epochs makes the same choice as one
+      // that was begun with them.
+      steps: config.T_max * loaders.train.steps(0),
     });
     this.model.parameters.initialise(config.seed);
     this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
