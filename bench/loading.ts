@@ -3,7 +3,7 @@
  *
  *     deno run -A bench/loading.ts [--points N] [--scenes N] [--batch-size N] [--steps N] [--step-ms N]
  *
- * Trains the full-size model on this device's GPU. With --step-ms N the device's work is a pause of N milliseconds
+ * Trains the full-size model on the device there is. With --step-ms N the device's work is a pause of N milliseconds
  * instead, which shows what the loader alone can do. Files are read anew each time (cache_mb: 0), which is the
  * hardest case.
  */
@@ -84,7 +84,7 @@ if (import.meta.main) {
       const dataset = new ScenesDataset(await writeScenes(folder, scenes, points), {
         cacheBytes: 0,
       });
-      const config = TrainingConfig.fromObject({ batch_size: batchSize, device: "gpu" });
+      const config = TrainingConfig.fromObject({ batch_size: batchSize });
       if (pause === null) await ensureDriver(console.log);
       using trainer = pause === null ? await Trainer.create(config, { train: dataset }) : null;
       const train = trainer === null
