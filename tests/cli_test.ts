@@ -135,12 +135,18 @@ Deno.test("a run writes logs and checkpoints; damaged ones are refused, whole on
   ignore,
 }, async () => {
   await using folder = await tempFolder();
-  const config = configFile(folder.path, "eval_interval: 1", "use_amp: true");
+  const config = configFile(
+    folder.path,
+    "eval_interval: 1",
+    "use_amp: true",
+    "use_gradient_checkpoint: false",
+  );
   const first = await run("train.ts", "--config", config);
   assertEquals([first.code, first.err], [0, ""]);
   const lines = first.out.trimEnd().split("\n");
   assertMatch(lines[0], /^Device: .+ \((GPU|software device)\)$/);
   assertMatch(first.out, /^use_amp: computing in float32/m);
+  assertMatch(first.out, /^use_gradient_checkpoint: false has no effect: the fused kernels/m);
   assertMatch(
     first.out,
     /^Data: 4 training scenes, 2 for validation\. Model: [\d,]+ parameters\.$/m,

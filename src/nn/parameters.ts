@@ -72,9 +72,7 @@ export class ParameterSet implements Disposable {
 
   /** A zeroed buffer laid out as the parameters, owned by this set's holder and not by a scope. */
   flat(label: string, size: number = this.values.size): Tensor {
-    const buffer = this.device.allocate(size * 4, label);
-    buffer.owner?.forget(buffer);
-    buffer.owner = null;
+    const buffer = this.device.allocate(size * 4, label, false);
     const out = new Tensor(this.device, [size], "f32", { buffer, offset: 0, size: size * 4 });
     this.device.clear(out.slice);
     return out;

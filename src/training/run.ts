@@ -36,9 +36,21 @@ async function readConfig(args: TrainArguments): Promise<TrainingConfig> {
 }
 
 /** What the configuration asks for and this program does otherwise, said once. */
-function sayPrecision(config: TrainingConfig, say: (line: string) => void): void {
+function sayDifferences(config: TrainingConfig, say: (line: string) => void): void {
   if (config.use_amp && config.explicit.has("use_amp")) {
-    say("use_amp: computing in float32; half precision is not faster in these kernels.");
+    say("use_amp: computing in float32; these kernels have no half-precision form.");
+  }
+  const keepsActivations = config.fused === "off";
+  if (
+    config.explicit.has("use_gradient_checkpoint") &&
+    config.use_gradient_checkpoint === keepsActivations
+  ) {
+    say(
+      `use_gradient_checkpoint: ${config.use_gradient_checkpoint} has no effect: ` +
+        (keepsActivations
+          ? "the plain operations (fused: off) keep activations."
+          : "the fused kernels always recompute; fused: off keeps activations."),
+    );
   }
 }
 
@@ -134,7 +146,7 @@ export async function runTraining(
   await makeCheckpointDirectory(config.checkpoint_dir);
   using device = await Device.create({ request: config.device });
   say(`Device: ${device.description}`);
-  sayPrecision(config, say);
+  sayDifferences(config, say);
   using trainer = await Trainer.create(config, { device, ...datasets });
   await startFrom(trainer, args, say);
   say(

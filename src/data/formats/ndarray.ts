@@ -188,12 +188,3 @@ function elementReader(
       return (at) => view.getUint8(at);
   }
 }
-
-/** Any numeric array as doubles; 8-byte integers beyond 2^53 lose their last bits. */
-export function toFloat64(values: NumericArray): Float64Array {
-  if (values instanceof Float64Array) return values;
-  if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
-    return Float64Array.from(values, Number);
-  }
-  return new Float64Array(values);
-}
