@@ -272,11 +272,11 @@ Deno.test("a list that is not right is refused with every problem named", () => 
   const error = assertThrows(() => parseAugmentation(list), UsageError);
   for (
     const part of [
-      'augmentation[0].axis: expected x, y or z, got "w"',
+      'augmentation[0].axis: expected x, y, z or any, got "w"',
       "augmentation[0].degrees: expected a number from 0 to 180, got 200",
       "augmentation[1].min: expected at most max, 1, got 2",
       "augmentation[2].type: expected one of rotate, scale, translate, jitter, flip, color_jitter, auto_contrast, " +
-      'got "spin"',
+      'drop, drop_regions, crop, jitter_normals, zero_features, got "spin"',
       "augmentation[3].sigmas: unknown key of jitter; allowed: sigma, clip, p",
       "augmentation[4]: expected a mapping with a type",
       'augmentation[5].axes: expected a list of different axes out of x, y and z, got ["x","x"]',

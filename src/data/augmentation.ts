@@ -9,7 +9,7 @@ export type Axis = "x" | "y" | "z";
  * One augmentation. `p` is the probability that it is applied to a view, drawn anew for each view; coordinates
  * turn, grow and flip about the origin. A field left out takes the default named here.
  *
- * - `rotate` about `axis` (z) by an angle uniform in ±`degrees` (180); p 0.95.
+ * - `rotate` about `axis` (z; any: a random direction) by an angle uniform in ±`degrees` (180); p 0.95.
  * - `scale` by a factor uniform in [`min`, `max`] (0.9, 1.1), one for all axes or, when `anisotropic` (false), one
  *   for each; p 0.95.
  * - `translate` by an offset uniform in ±`range` metres (0.2), one number for all axes or three; p 0.95.
@@ -19,11 +19,23 @@ export type Axis = "x" | "y" | "z";
  * - `color_jitter`: adds normal noise of deviation `sigma` (0.05) to each colour value and keeps it in [0, 1]; p 0.95.
  * - `auto_contrast`: stretches each colour channel to [0, 1] and blends that with the original by `blend`
  *   (0: original, 1: stretched; null, the default: uniform at random); p 0.2.
+ *
+ * Two views share one tree, so every point exists in both and no augmentation changes indices. A point that a view
+ * shall not see is therefore covered up: it takes the coordinates and features of a random point that the view does
+ * see, out of the smallest region around it that holds one. A draw that would leave no point to see changes nothing.
+ *
+ * - `drop`: covers each point up with chance `ratio` (0.5), so that two views sample a surface differently; p 0.95.
+ * - `drop_regions`: covers whole regions of `level` (2) up, each with chance `ratio` (0.2); p 0.95.
+ * - `crop`: covers up what lies beyond a plane of random direction that leaves a share of the points uniform in
+ *   [`min`, `max`] (0.6, 1); p 0.95.
+ * - `jitter_normals`: adds normal noise of deviation `sigma` (0.1) to each coordinate of vector features, which keep
+ *   their length; p 0.95.
+ * - `zero_features`: sets the feature columns `names` (null: all) to zero, so that shape must do without; p 0.2.
  */
 export type Augmentation =
   | {
     readonly type: "rotate";
-    readonly axis?: Axis;
+    readonly axis?: Axis | "any";
     readonly degrees?: number;
     readonly p?: number;
   }
@@ -43,7 +55,21 @@ export type Augmentation =
   }
   | { readonly type: "flip"; readonly axes?: readonly Axis[]; readonly p?: number }
   | { readonly type: "color_jitter"; readonly sigma?: number; readonly p?: number }
-  | { readonly type: "auto_contrast"; readonly blend?: number | null; readonly p?: number };
+  | { readonly type: "auto_contrast"; readonly blend?: number | null; readonly p?: number }
+  | { readonly type: "drop"; readonly ratio?: number; readonly p?: number }
+  | {
+    readonly type: "drop_regions";
+    readonly level?: number;
+    readonly ratio?: number;
+    readonly p?: number;
+  }
+  | { readonly type: "crop"; readonly min?: number; readonly max?: number; readonly p?: number }
+  | { readonly type: "jitter_normals"; readonly sigma?: number; readonly p?: number }
+  | {
+    readonly type: "zero_features";
+    readonly names?: readonly string[] | null;
+    readonly p?: number;
+  };
 
 /** Augmentations in the order in which they are applied. */
 export type AugmentationConfig = readonly Augmentation[];
@@ -89,7 +115,11 @@ const FIELDS: {
   };
 } = {
   rotate: {
-    axis: { fallback: "z", expected: "x, y or z", accepts: isAxis },
+    axis: {
+      fallback: "z",
+      expected: "x, y, z or any",
+      accepts: (value) => value === "any" || isAxis(value),
+    },
     degrees: number(180, 0, 180),
     p: number(0.95, 0, 1),
   },
@@ -133,6 +163,29 @@ const FIELDS: {
       fallback: null,
       expected: "a number from 0 to 1, or null for a random one",
       accepts: (value) => value === null || isNumber(0, 1)(value),
+    },
+    p: number(0.2, 0, 1),
+  },
+  drop: { ratio: number(0.5, 0, 1), p: number(0.95, 0, 1) },
+  drop_regions: {
+    level: {
+      fallback: 2,
+      expected: "a whole number of at least 1",
+      accepts: (value) => Number.isInteger(value) && isNumber(1, Infinity)(value),
+    },
+    ratio: number(0.2, 0, 1),
+    p: number(0.95, 0, 1),
+  },
+  crop: { min: number(0.6, 0, 1), max: number(1, 0, 1), p: number(0.95, 0, 1) },
+  jitter_normals: { sigma: number(0.1, 0, Infinity), p: number(0.95, 0, 1) },
+  zero_features: {
+    names: {
+      fallback: null,
+      expected: "a list of feature names, or null for all",
+      accepts: (value) =>
+        value === null ||
+        (Array.isArray(value) && value.length > 0 &&
+          value.every((name) => typeof name === "string")),
     },
     p: number(0.2, 0, 1),
   },
@@ -186,8 +239,8 @@ function entryProblems(entry: unknown, index: number): AugmentationProblem[] {
       });
     }
   }
-  if (problems.length === 0 && given.type === "scale") {
-    const { min, max } = complete(entry as Augmentation) as Complete<"scale">;
+  if (problems.length === 0 && (given.type === "scale" || given.type === "crop")) {
+    const { min, max } = complete(entry as Augmentation) as Complete<"scale" | "crop">;
     if (min > max) {
       problems.push({ path: [index, "min"], message: `expected at most max, ${max}, got ${min}` });
     }

@@ -7,6 +7,7 @@ import {
   type CompleteAugmentation,
   parseAugmentation,
 } from "./augmentation.ts";
+import { coverPoints, direction, takeRows } from "./covered_points.ts";
 import type { Random } from "./random.ts";
 import type { FeatureKind, Scene } from "./scene.ts";
 
@@ -29,9 +30,10 @@ export function identityView(scene: Scene): SceneView {
  *
  * Coordinates change under rotation, scale, translation, flip and jitter. Feature columns of kind "vector" are
  * taken for surface normals: they rotate and flip with the coordinates, follow an anisotropic scale by its inverse
- * transpose, and keep their length. Columns of kind "color" change under colour augmentations alone, others never.
+ * transpose, and keep their length. Columns of kind "color" change under colour augmentations. Any column can be set
+ * to zero, and takes another point's values where a point is covered up.
  *
- * Throws UsageError for a config that is not valid or asks for colours the scene does not have, DataError for
+ * Throws UsageError for a config that is not valid or asks for features the scene does not have, DataError for
  * feature columns that do not fit the features.
  */
 export function augment(scene: Scene, config: AugmentationConfig, random: Random): SceneView {
@@ -53,15 +55,27 @@ export function augment(scene: Scene, config: AugmentationConfig, random: Random
       continue;
     }
     if ((type === "color_jitter" || type === "auto_contrast") && colors.length === 0) {
-      const names = scene.featureColumns.map(({ name }) => name).join(", ") || "none";
-      throw new UsageError(
-        `Cannot augment scene ${scene.id}: ${type} needs colour features, the scene's features are: ${names}`,
-      );
+      throw missingFeatures(scene, `${type} needs colour features`);
     }
+    if (type === "jitter_normals" && vectors.length === 0) {
+      throw missingFeatures(scene, `${type} needs normals or other vectors`);
+    }
+    const zeroed = type === "zero_features" ? namedChannels(scene, augmentation.names) : [];
     if (random.uniform() >= augmentation.p) continue;
     if (type === "jitter") {
       apply();
       jitter(coords, augmentation.sigma, augmentation.clip, random);
+    } else if (type === "drop" || type === "drop_regions" || type === "crop") {
+      apply();
+      const source = coverPoints(augmentation, scene.tree, coords, random);
+      if (source) { for (const values of [coords, feats]) takeRows(values, source); }
+    } else if (type === "jitter_normals") {
+      apply();
+      for (const first of vectors) jitterNormals(feats, width, first, augmentation.sigma, random);
+    } else if (type === "zero_features") {
+      for (const channel of zeroed) {
+        for (let at = channel; at < feats.length; at += width) feats[at] = 0;
+      }
     } else if (type === "color_jitter") {
       for (const channel of colors) jitterColor(feats, width, channel, augmentation.sigma, random);
     } else if (type === "auto_contrast") {
@@ -98,6 +112,21 @@ function channels(scene: Scene, kind: FeatureKind & ("vector" | "color")): numbe
     );
   }
   return found;
+}
+
+function missingFeatures(scene: Scene, what: string): UsageError {
+  const names = scene.featureColumns.map(({ name }) => name).join(", ") || "none";
+  return new UsageError(
+    `Cannot augment scene ${scene.id}: ${what}, the scene's features are: ${names}`,
+  );
+}
+
+/** Positions of the channels of the columns called `names`, null for all, in a feature row. */
+function namedChannels(scene: Scene, names: readonly string[] | null): number[] {
+  const missing = names?.find((name) => !scene.featureColumns.some((one) => one.name === name));
+  if (missing !== undefined) throw missingFeatures(scene, `zero_features needs ${missing}`);
+  const columns = scene.featureColumns.flatMap(({ name, width }) => Array(width).fill(name));
+  return columns.flatMap((name, channel) => !names || names.includes(name) ? [channel] : []);
 }
 
 /** x ↦ M x + t, as M row by row and then t: 12 numbers. */
@@ -141,13 +170,25 @@ function rotation(axis: Axis, radians: number): Affine {
   return [c, -s, 0, s, c, 0, 0, 0, 1, 0, 0, 0];
 }
 
+/** Rodrigues' formula for the unit vector (x, y, z). */
+function rotationAbout([x, y, z]: readonly number[], radians: number): Affine {
+  const c = Math.cos(radians), s = Math.sin(radians), d = 1 - c;
+  return [
+    ...[c + d * x * x, d * x * y - s * z, d * x * z + s * y],
+    ...[d * x * y + s * z, c + d * y * y, d * y * z - s * x],
+    ...[d * x * z - s * y, d * y * z + s * x, c + d * z * z],
+    ...[0, 0, 0],
+  ];
+}
+
 function drawAffine(
   augmentation: Extract<CompleteAugmentation, { type: "rotate" | "scale" | "translate" }>,
   random: Random,
 ): Affine {
   if (augmentation.type === "rotate") {
     const { axis, degrees } = augmentation;
-    return rotation(axis, random.uniform(-degrees, degrees) * Math.PI / 180);
+    const radians = random.uniform(-degrees, degrees) * Math.PI / 180;
+    return axis === "any" ? rotationAbout(direction(random), radians) : rotation(axis, radians);
   }
   if (augmentation.type === "scale") {
     const { min, max, anisotropic } = augmentation;
@@ -198,6 +239,22 @@ function transformNormals(feats: Float32Array, width: number, first: number, map
 function jitter(coords: Float32Array, sigma: number, clip: number, random: Random): void {
   for (let i = 0; i < coords.length; i++) {
     coords[i] += Math.min(clip, Math.max(-clip, sigma * random.normal()));
+  }
+}
+
+function jitterNormals(
+  feats: Float32Array,
+  width: number,
+  first: number,
+  sigma: number,
+  random: Random,
+): void {
+  for (let at = first; at < feats.length; at += width) {
+    const vector = feats.subarray(at, at + 3);
+    const length = Math.hypot(...vector);
+    for (let k = 0; k < 3; k++) vector[k] += length * sigma * random.normal();
+    const scale = length > 0 ? length / Math.hypot(...vector) : 0;
+    for (let k = 0; k < 3; k++) vector[k] *= scale;
   }
 }
 
