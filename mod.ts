@@ -51,10 +51,12 @@ export type { StepMetrics } from "./src/training/step_metrics.ts";
 export { type Datasets, openDatasets } from "./src/training/datasets.ts";
 export {
   type Checkpoint,
+  type CheckpointInfo,
   type Counters,
   newestCheckpoint,
   readCheckpoint,
   readCheckpointConfig,
+  readCheckpointInfo,
   readWeights,
   writeCheckpoint,
 } from "./src/training/checkpoint.ts";
@@ -71,6 +73,7 @@ export {
   type PrepareOptions,
   type PrepareReport,
 } from "./src/data/prepare.ts";
+export { DEFAULT_SETTINGS, type SceneSettings } from "./src/data/preprocess/settings.ts";
 export { estimateNormals, type NormalOrientation } from "./src/data/normals.ts";
 export { sampleMesh } from "./src/data/mesh_sampling.ts";
 export { buildTree, type TreeOptions } from "./src/data/tree_builder.ts";
@@ -229,6 +232,20 @@ export {
 } from "./src/dbbd/region_batch.ts";
 
 // Evaluation
+export {
+  type CheckpointEncoderOptions,
+  encoderFromCheckpoint,
+  type EncoderOptions,
+  SceneEncoder,
+  untrainedEncoder,
+} from "./src/evaluation/encoder.ts";
+export type {
+  Branch,
+  Branches,
+  FeaturePart,
+  SceneFeatures,
+  SceneVectors,
+} from "./src/evaluation/features.ts";
 export {
   GOLDEN_BARS,
   type GoldenReport,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { DEFAULT_SETTINGS } from "../src/data/preprocess/settings.ts";
 import {
   readSafetensors,
   type SafeTensor,
@@ -15,6 +16,7 @@ import {
   newestCheckpoint,
   readCheckpoint,
   readCheckpointConfig,
+  readCheckpointInfo,
   readWeights,
   writeCheckpoint,
 } from "../src/training/checkpoint.ts";
@@ -43,6 +45,10 @@ const CHECKPOINT: Checkpoint = {
   counters: { epoch: 3, stepInEpoch: 1, step: 16, epochLossSum: 0.1 + 0.2, bestLoss: null },
   config: config.toObject(),
   runDirectory: "runs/a b",
+  preparation: {
+    ...DEFAULT_SETTINGS,
+    prepare: { ...DEFAULT_SETTINGS.prepare, voxelSize: 0.02, unitScale: true },
+  },
 };
 
 async function written(folder: string): Promise<string> {
@@ -64,6 +70,27 @@ async function changed(
   await writeSafetensors(path, all, meta);
   return path;
 }
+
+Deno.test("a file of weights says what it is of: a checkpoint, weights alone, something else", {
+  ignore,
+}, async () => {
+  await using folder = await tempFolder();
+  const { config: saved, preparation, counters } = CHECKPOINT;
+  assertEquals(await readCheckpointInfo(await written(folder.path)), {
+    config: saved,
+    preparation,
+    counters,
+  });
+  const old = await changed(folder.path, (_, metadata) => delete metadata.preparation);
+  assertEquals((await readCheckpointInfo(old)).preparation, null);
+  const bare = join(folder.path, "bare.safetensors");
+  await writeSafetensors(bare, (await readSafetensors(old)).tensors);
+  assertEquals(await readCheckpointInfo(bare), { config: null, preparation: null, counters: null });
+  const other = join(folder.path, "other.safetensors");
+  const data = new Float32Array(3);
+  await writeSafetensors(other, new Map([["coords", { dtype: "F32", shape: [1, 3], data }]]));
+  await assertRejects(() => readCheckpointInfo(other), DataError, "found coords");
+});
 
 Deno.test("a checkpoint comes back as it was written, to the bit", { ignore }, async () => {
   await using folder = await tempFolder();

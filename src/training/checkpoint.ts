@@ -4,8 +4,10 @@
  */
 
 import { join } from "@std/path";
+import { parseSettings, type SceneSettings } from "../data/preprocess/settings.ts";
 import {
   readSafetensors,
+  readSafetensorsHeader,
   type SafeTensor,
   type SafeTensors,
   toFloat32,
@@ -48,6 +50,18 @@ export interface Checkpoint {
   readonly config: ConfigValues;
   /** The run directory that the logs went to; null when nothing was logged. */
   readonly runDirectory: string | null;
+  /** How the scenes it was trained on were made of clouds; null where they did not say. */
+  readonly preparation: SceneSettings | null;
+}
+
+/** What a file of weights says of itself. */
+export interface CheckpointInfo {
+  /** The settings it was trained with; null for a file of weights alone, as PyTorch writes. */
+  readonly config: ConfigValues | null;
+  /** As in `Checkpoint`. */
+  readonly preparation: SceneSettings | null;
+  /** Where the run stood; null for a file of weights alone. */
+  readonly counters: Counters | null;
 }
 
 /** The path of a checkpoint by name: `last`, `best`, `final`, `epoch_0010`. */
@@ -111,6 +125,7 @@ export async function writeCheckpoint(
     counters: JSON.stringify(checkpoint.counters),
     optimizer_steps: JSON.stringify(Object.fromEntries(checkpoint.optimizer.steps)),
     run_directory: JSON.stringify(checkpoint.runDirectory),
+    ...(checkpoint.preparation && { preparation: JSON.stringify(checkpoint.preparation) }),
   });
 }
 
@@ -157,8 +172,22 @@ function parseMetadata(path: string, metadata: Record<string, string>, key: stri
   try {
     return JSON.parse(metadata[key]);
   } catch {
-    throw new DataError(`Cannot resume from ${path}: its ${key} is missing or damaged.`);
+    throw new DataError(`Cannot use the checkpoint ${path}: its ${key} is missing or damaged.`);
   }
+}
+
+/** Absent in checkpoints of earlier versions. */
+function parsePreparation(path: string, metadata: Record<string, string>): SceneSettings | null {
+  if (metadata.preparation === undefined) return null;
+  return parseSettings(parseMetadata(path, metadata, "preparation"));
+}
+
+function parseConfig(path: string, metadata: Record<string, string>): ConfigValues {
+  const config = parseMetadata(path, metadata, "config");
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new DataError(`Cannot use the checkpoint ${path}: its config is damaged.`);
+  }
+  return config as ConfigValues;
 }
 
 function isCounters(value: unknown): value is Counters {
@@ -177,16 +206,39 @@ async function openCheckpoint(path: string): Promise<SafeTensors & { config: Con
       }, expected ${FORMAT}). To start from its weights use --init-from.`,
     );
   }
-  const config = parseMetadata(path, metadata, "config");
-  if (typeof config !== "object" || config === null || Array.isArray(config)) {
-    throw new DataError(`Cannot resume from ${path}: its config is damaged.`);
-  }
-  return { tensors, metadata, config: config as ConfigValues };
+  return { tensors, metadata, config: parseConfig(path, metadata) };
 }
 
 /** The configuration that a checkpoint was trained with. */
 export async function readCheckpointConfig(path: string): Promise<ConfigValues> {
   return (await openCheckpoint(path)).config;
+}
+
+/**
+ * What a file of weights says of itself; its header alone is read.
+ *
+ * @throws {UsageError} There is no such file. @throws {DataError} It is no sound safetensors file, holds no
+ * weights of an encoder, or is a damaged checkpoint.
+ */
+export async function readCheckpointInfo(path: string): Promise<CheckpointInfo> {
+  const { metadata, tensors } = await readSafetensorsHeader(path);
+  if (metadata.format !== FORMAT) {
+    const names = [...tensors.keys()];
+    if (names.some((name) => name.startsWith("encoder."))) {
+      return { config: null, preparation: null, counters: null };
+    }
+    throw new DataError(
+      `Cannot use ${path} as a checkpoint: expected weights of an encoder (tensors encoder.…), found ${
+        names.slice(0, 3).join(", ") || "no tensors"
+      }${names.length > 3 ? ", …" : ""}`,
+    );
+  }
+  const counters = parseMetadata(path, metadata, "counters");
+  if (!isCounters(counters)) {
+    throw new DataError(`Cannot use the checkpoint ${path}: its counters are damaged.`);
+  }
+  const preparation = parsePreparation(path, metadata);
+  return { config: parseConfig(path, metadata), preparation, counters };
 }
 
 /**
@@ -220,6 +272,7 @@ export async function readCheckpoint(
     counters,
     config,
     runDirectory,
+    preparation: parsePreparation(path, metadata),
   };
 }
 

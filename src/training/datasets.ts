@@ -1,7 +1,9 @@
 /** Opens the datasets a configuration names. */
 
+import { settingsOfScene } from "../data/preprocess/make_scene.ts";
+import type { SceneSettings } from "../data/preprocess/settings.ts";
 import type { Dataset } from "../data/scene.ts";
-import { openScenes } from "../data/scenes_dataset.ts";
+import { openScenes, ScenesDataset } from "../data/scenes_dataset.ts";
 import { SyntheticDataset } from "../data/synthetic.ts";
 import { BatchLoader, type LoaderOptions } from "../data/worker_loader.ts";
 import { UsageError } from "../errors.ts";
@@ -63,6 +65,15 @@ function syntheticRooms(config: TrainingConfig): Datasets {
       start: config.synthetic_scenes,
     }),
   };
+}
+
+/**
+ * How the scenes of a dataset were made of clouds, by what the first of them says; null where it does not say, as
+ * synthetic ones, pickled ones and a user's own do not.
+ */
+export async function preparationOf(dataset: Dataset): Promise<SceneSettings | null> {
+  if (!(dataset instanceof ScenesDataset) || dataset.length === 0) return null;
+  return await settingsOfScene(dataset.source.files[0]);
 }
 
 /** The batches of both. */

@@ -1,6 +1,7 @@
 /** The training loop: steps, validation, checkpoints. It knows no files but checkpoints, and no log. */
 
 import type { Batch } from "../data/batch.ts";
+import type { SceneSettings } from "../data/preprocess/settings.ts";
 import { Random } from "../data/random.ts";
 import type { Dataset } from "../data/scene.ts";
 import { featureMetrics } from "../dbbd/metrics.ts";
@@ -21,7 +22,13 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import type { ConfigValues, TrainingConfig } from "./config.ts";
-import { type Datasets, type Loaders, openDatasets, openLoaders } from "./datasets.ts";
+import {
+  type Datasets,
+  type Loaders,
+  openDatasets,
+  openLoaders,
+  preparationOf,
+} from "./datasets.ts";
 import { Pace } from "./pace.ts";
 import {
   type EpochSummary,
@@ -62,6 +69,8 @@ export class Trainer implements Disposable {
   readonly train: Dataset;
   /** Validation scenes; null: none. */
   readonly validation: Dataset | null;
+  /** How the training scenes were made of clouds; null: they do not say. Put into checkpoints. */
+  readonly preparation: SceneSettings | null;
   /** Put into checkpoints, so that a resumed run goes on in the same place. */
   runDirectory: string | null = null;
 
@@ -82,6 +91,7 @@ export class Trainer implements Disposable {
     config: TrainingConfig,
     device: Device,
     datasets: Datasets,
+    preparation: SceneSettings | null,
     loaders: Loaders,
     owned: Disposable,
   ) {
@@ -89,6 +99,7 @@ export class Trainer implements Disposable {
     this.device = device;
     this.train = datasets.train;
     this.validation = datasets.validation;
+    this.preparation = preparation;
     this.#loaders = loaders;
     this.#owned = owned;
     const fused = config.fused === "auto" ? undefined : config.fused === "on";
@@ -118,7 +129,8 @@ export class Trainer implements Disposable {
     using owned = new DisposableStack();
     const device = options.device ?? owned.use(await Device.create({ request: config.device }));
     const loaders = owned.use(await openLoaders(config, datasets));
-    return new Trainer(config, device, datasets, loaders, owned.move());
+    const preparation = await preparationOf(datasets.train);
+    return new Trainer(config, device, datasets, preparation, loaders, owned.move());
   }
 
   /** Epochs completed. */
@@ -366,6 +378,7 @@ export class Trainer implements Disposable {
       counters: { ...this.#at },
       config: this.config.toObject(),
       runDirectory: this.runDirectory,
+      preparation: this.preparation,
     });
   }
 

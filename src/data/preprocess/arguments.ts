@@ -7,6 +7,7 @@ import type { NormalOrientation } from "../normals.ts";
 import { PREPARE_DEFAULTS, type PrepareOptions } from "../prepare.ts";
 import { buildTree } from "../tree_builder.ts";
 import type { PreprocessOptions } from "./run.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import type { FolderLabels } from "./sources.ts";
 
 /** What the command line asks for. */
@@ -22,8 +23,6 @@ interface Flag {
   readonly help: string;
   readonly repeatable?: true;
 }
-
-const DEFAULT_TREE = { branching: 8, maxDepth: 4, minPoints: 32 };
 
 const FLAGS: Readonly<Record<string, Flag>> = {
   input: {
@@ -189,9 +188,9 @@ export function parsePreprocessArguments(args: readonly string[]): PreprocessArg
   if (!(prepare.unit > 0)) throw wrong("unit", "a number above 0", String(prepare.unit));
   if (!(prepare.voxelSize >= 0)) throw wrong("voxel", "0 or more", String(prepare.voxelSize));
   const tree = {
-    branching: number("branching", DEFAULT_TREE.branching),
-    maxDepth: number("depth", DEFAULT_TREE.maxDepth),
-    minPoints: number("min-points", DEFAULT_TREE.minPoints),
+    branching: number("branching", DEFAULT_SETTINGS.tree.branching),
+    maxDepth: number("depth", DEFAULT_SETTINGS.tree.maxDepth),
+    minPoints: number("min-points", DEFAULT_SETTINGS.tree.minPoints),
   };
   buildTree(new Float32Array(3), tree); // refuses what is out of range
   const splitFiles = given["split-file"] ?? [];

@@ -3,24 +3,15 @@
 import { join } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
 import { findReader, readPointCloud } from "../formats/registry.ts";
-import type { ReadOptions } from "../formats/reader.ts";
 import { hasRegionTree } from "../inspect.ts";
 import { openNpyStack, readStackedCloud } from "../npy_stack.ts";
 import type { PointCloud } from "../point_cloud.ts";
-import { prepare, type PrepareOptions, type PrepareReport } from "../prepare.ts";
+import { prepare, type PrepareReport } from "../prepare.ts";
 import { readSafetensorsHeader } from "../safetensors.ts";
 import { parseSceneFile, type SceneFile, writeScene } from "../scene_file.ts";
-import { buildTree, type TreeOptions } from "../tree_builder.ts";
+import { buildTree } from "../tree_builder.ts";
 import type { PlannedScene } from "./plan.ts";
-
-/** How every scene of a run is made. Part of each scene file, so that a later run sees whether it is the same. */
-export interface SceneSettings {
-  readonly read: ReadOptions;
-  readonly prepare: PrepareOptions;
-  readonly tree: Required<TreeOptions>;
-  /** Whether scenes that come with a region tree (`.pkl`, prepared ones) are taken as they are. */
-  readonly keepTrees: boolean;
-}
+import { parseSettings, type SceneSettings } from "./settings.ts";
 
 /** A request to a worker. */
 export interface SceneRequest {
@@ -65,7 +56,7 @@ export async function makeScene(
 ): Promise<SceneOutcome | SceneFailure> {
   let made: { file: SceneFile; outcome: SceneOutcome };
   try {
-    made = await readScene(scene, settings);
+    made = await sceneOfSource(scene, settings);
   } catch (error) {
     return { failure: error instanceof Error ? reasonOf(error) : String(error) };
   }
@@ -73,14 +64,20 @@ export async function makeScene(
   return made.outcome;
 }
 
-function reasonOf(error: Error): string {
+/** Why a file gave no scene, for a person. */
+export function reasonOf(error: Error): string {
   const expected = error instanceof DataError || error instanceof UsageError ||
     error.name in Deno.errors;
   // A reader's fault must not cost the other files their run; it is told as what it is.
   return expected ? error.message : `a fault of this program, please report it: ${error.stack}`;
 }
 
-async function readScene(
+/**
+ * The scene of a source, as `makeScene` writes it.
+ *
+ * @throws {DataError | UsageError} The source cannot be read, or gives no points.
+ */
+export async function sceneOfSource(
   scene: PlannedScene,
   settings: SceneSettings,
 ): Promise<{ file: SceneFile; outcome: SceneOutcome }> {
@@ -183,4 +180,9 @@ export async function readRecord(
     if (harmless) return undefined;
     throw error;
   }
+}
+
+/** How the scenes of a run were made that `path` belongs to; null where the file does not say. */
+export async function settingsOfScene(path: string): Promise<SceneSettings | null> {
+  return parseSettings((await readRecord(path))?.record.settings);
 }

@@ -14,9 +14,9 @@ import {
   type SceneOutcome,
   scenePath,
   type SceneRequest,
-  type SceneSettings,
 } from "./make_scene.ts";
 import { makePlan, type Plan, type PlannedScene, readSplitFiles } from "./plan.ts";
+import type { SceneSettings } from "./settings.ts";
 import { findSources, type FolderLabels } from "./sources.ts";
 
 /** What to make of what. */

@@ -6,8 +6,8 @@ import {
   type SceneFailure,
   type SceneOutcome,
   type SceneRequest,
-  type SceneSettings,
 } from "./make_scene.ts";
+import type { SceneSettings } from "./settings.ts";
 
 serveRequests<SceneSettings, SceneRequest, SceneOutcome | SceneFailure>(
   (settings) => async (request) => ({ result: await makeScene(request, settings) }),

@@ -73,7 +73,7 @@ export async function findSources(
   }
   if (sources.size === 0) {
     throw new UsageError(
-      `Cannot preprocess ${inputs.join(", ")}: there are no point cloud files in it`,
+      `Cannot read ${inputs.join(", ")}: there are no point cloud files in it`,
     );
   }
   const used = new Set([...sources.values()].flatMap(({ className }) => className ?? []));
@@ -120,10 +120,10 @@ async function statOf(path: string): Promise<Deno.FileInfo> {
     return await Deno.stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new UsageError(`Cannot preprocess ${path}: there is no such file or folder`);
+      throw new UsageError(`Cannot read ${path}: there is no such file or folder`);
     }
     throw new DataError(
-      `Cannot preprocess ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      `Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
 }

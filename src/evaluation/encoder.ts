@@ -1,0 +1,214 @@
+/** A trained (or untrained) encoder for use: scenes in, features out. */
+
+import type { PointCloud } from "../data/point_cloud.ts";
+import { DEFAULT_SETTINGS, type SceneSettings } from "../data/preprocess/settings.ts";
+import { prepare } from "../data/prepare.ts";
+import type { Scene } from "../data/scene.ts";
+import { sceneFromFile } from "../data/scene_file.ts";
+import { buildTree } from "../data/tree_builder.ts";
+import { ROWS_TO_COMPILE } from "../dbbd/fused/families.ts";
+import { modelParameters } from "../dbbd/layers.ts";
+import { Model } from "../dbbd/model.ts";
+import { DataError, UsageError } from "../errors.ts";
+import { Device } from "../gpu/device.ts";
+import { readCheckpointInfo, readWeights } from "../training/checkpoint.ts";
+import { TrainingConfig } from "../training/config.ts";
+import { type FeaturePart, featuresOfBatch, type SceneFeatures } from "./features.ts";
+
+/** What an encoder may be told when it is made. */
+export interface EncoderOptions {
+  /** Default: opened as the configuration's `device` asks; then the encoder closes it. */
+  readonly device?: Device;
+  /**
+   * Points that will be encoded with it, about. From half a million on it pays to compile faster kernels for the
+   * software device, which takes seconds. Default 0. What is computed differs by rounding alone, and for one value
+   * of this it is always the same.
+   */
+  readonly pointsAhead?: number;
+}
+
+/** What `encoderFromCheckpoint` may be told besides. */
+export interface CheckpointEncoderOptions extends EncoderOptions {
+  /** The configuration that the weights were trained with. Needed for weights from elsewhere; else the checkpoint's. */
+  readonly config?: TrainingConfig;
+}
+
+/** Points that go through the model at a time, unless one scene alone has more. */
+const BATCH_POINTS = 65536;
+/** Rows that a point is in a forward pass, about: of three levels by G2L, of its leaf by L2G. */
+const ROWS_OF_POINT = 5;
+
+/**
+ * Encodes scenes with a model: no augmentation, no gradients, no change of any weight.
+ *
+ * ```ts
+ * using encoder = await encoderFromCheckpoint("checkpoints/final.safetensors");
+ * const { points, regions, scene } = await encoder.embed(await readPointCloud("office.ply"));
+ * ```
+ *
+ * A scene's features are the same to the bit whatever other scenes it is encoded with.
+ */
+export class SceneEncoder implements Disposable {
+  /** What encodes. */
+  readonly model: Model;
+  /** Says which features of a scene the model reads, and how deep trees are. */
+  readonly config: TrainingConfig;
+  /** How clouds become scenes; null: the training did not say, and the defaults hold. */
+  readonly preparation: SceneSettings | null;
+  readonly #owned: Disposable | null;
+
+  /**
+   * An encoder that borrows a model, such as a trainer's: it stays the caller's.
+   * @param owned is disposed of with the encoder
+   */
+  constructor(
+    model: Model,
+    config: TrainingConfig,
+    preparation: SceneSettings | null = null,
+    owned: Disposable | null = null,
+  ) {
+    this.model = model;
+    this.config = config;
+    this.preparation = preparation;
+    this.#owned = owned;
+  }
+
+  /** D, values of a feature. */
+  get width(): number {
+    return this.model.config.output_dim;
+  }
+
+  /**
+   * The features of prepared scenes, in the order given: of each the `parts` that are asked for. Reading back point
+   * features (`g2l`, `l2g`) is what costs; those of regions and scenes come cheap.
+   *
+   * Scenes go through the model several at a time, and all results are held at once: give it as many as fit in memory.
+   *
+   * Throws DataError for a scene whose features are not as wide as the model's.
+   */
+  async encode<P extends FeaturePart>(
+    scenes: readonly Scene[],
+    parts: readonly P[],
+  ): Promise<SceneFeatures<P>[]> {
+    const wanted = new Set(parts);
+    const out: SceneFeatures<P>[] = [];
+    for (const scene of scenes) this.#check(scene);
+    for (const batch of batchesOf(scenes)) {
+      out.push(
+        ...await featuresOfBatch(this.model, batch, this.config.max_hierarchy_depth, wanted),
+      );
+    }
+    return out;
+  }
+
+  /**
+   * All features of one scene, or of a cloud as a file holds it, which is prepared first. `prepared` is what was
+   * encoded: rows of point features are its points, of regions its tree's.
+   *
+   * Throws DataError for a cloud without points or without the features that the model reads.
+   */
+  async embed(input: Scene | PointCloud): Promise<SceneFeatures & { readonly prepared: Scene }> {
+    const prepared = "tree" in input ? input : this.#prepare(input);
+    const [features] = await this.encode([prepared], ["g2l", "l2g", "regions", "scene"]);
+    return { ...features, prepared };
+  }
+
+  #prepare(cloud: PointCloud): Scene {
+    const settings = this.preparation ?? DEFAULT_SETTINGS;
+    const { cloud: ready } = prepare(cloud, settings.prepare);
+    const tree = buildTree(ready.coords, settings.tree);
+    const { features, max_hierarchy_depth: maxDepth } = this.config;
+    return sceneFromFile({ id: "the point cloud", cloud: ready, tree }, { features, maxDepth });
+  }
+
+  #check({ id, feats, coords, featureColumns }: Scene): void {
+    const width = 3 * feats.length / coords.length;
+    const { input_feat_dim, features } = this.config;
+    if (width === input_feat_dim) return;
+    const names = featureColumns.map(({ name }) => name).join(", ");
+    throw new DataError(
+      `Cannot encode scene ${id}: expected ${input_feat_dim} feature channels a point (${
+        features.join(", ")
+      }), got ${width} (${names || "none"})`,
+    );
+  }
+
+  /** Free the model and the device, where the encoder opened them. */
+  [Symbol.dispose](): void {
+    this.#owned?.[Symbol.dispose]();
+  }
+}
+
+/** Scenes in their order, as many at a time as have BATCH_POINTS points together, and at least one. */
+function* batchesOf(scenes: readonly Scene[]): Generator<Scene[]> {
+  let batch: Scene[] = [];
+  let points = 0;
+  for (const scene of scenes) {
+    const count = scene.coords.length / 3;
+    if (batch.length > 0 && points + count > BATCH_POINTS) {
+      yield batch;
+      batch = [];
+      points = 0;
+    }
+    batch.push(scene);
+    points += count;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** A model on the device of the options, or on one of its own. */
+async function openModel(
+  config: TrainingConfig,
+  { device: given, pointsAhead = 0 }: EncoderOptions,
+): Promise<{ model: Model; owned: Disposable }> {
+  using owned = new DisposableStack();
+  const device = given ?? owned.use(await Device.create({ request: config.device }));
+  const compiles = device.kind === "software" && pointsAhead * ROWS_OF_POINT >= ROWS_TO_COMPILE;
+  const model = owned.use(
+    new Model(device, config, {
+      fused: config.fused === "auto" ? undefined : config.fused === "on",
+      // Chosen here and not batch by batch, so that a scene's features do not depend on its batch.
+      rowFamily: compiles ? "straight-line" : "loops",
+    }),
+  );
+  return { model, owned: owned.move() };
+}
+
+/**
+ * The encoder with the weights that a training starts from: what a trained one is to be compared with. The seed is
+ * the configuration's.
+ */
+export async function untrainedEncoder(
+  config: TrainingConfig,
+  options: EncoderOptions & { readonly preparation?: SceneSettings | null } = {},
+): Promise<SceneEncoder> {
+  const { model, owned } = await openModel(config, options);
+  model.parameters.initialise(config.seed);
+  return new SceneEncoder(model, config, options.preparation, owned);
+}
+
+/**
+ * The encoder of a checkpoint, with the settings that are stored in it; or of a file with nothing but weights under
+ * SPEC's names, such as PyTorch writes, which needs the configuration besides.
+ *
+ * Throws UsageError for a file that is not there or that needs a configuration, DataError for one that is no
+ * checkpoint, is damaged, or is of another model than the configuration says.
+ */
+export async function encoderFromCheckpoint(
+  path: string,
+  options: CheckpointEncoderOptions = {},
+): Promise<SceneEncoder> {
+  const info = await readCheckpointInfo(path);
+  const config = options.config ??
+    (info.config && TrainingConfig.fromObject(info.config, { file: path }));
+  if (!config) {
+    throw new UsageError(
+      `Cannot take an encoder from ${path}: it holds weights, but not the configuration that they were trained ` +
+        `with. Give it: --config FILE (in code: the option config).`,
+    );
+  }
+  const weights = await readWeights(path, modelParameters(config));
+  const { model, owned } = await openModel(config, options);
+  model.parameters.writeFlat(model.parameters.values, weights);
+  return new SceneEncoder(model, config, info.preparation, owned);
+}
