@@ -1,0 +1,371 @@
+/** `evaluate`: what the features of a checkpoint are worth, beside an untrained encoder's and the raw inputs. */
+
+import { join } from "@std/path";
+import { listScenes, ScenesDataset } from "../data/scenes_dataset.ts";
+import { DataError, UsageError } from "../errors.ts";
+import type { Device } from "../gpu/device.ts";
+import type { TrainingConfig } from "../training/config.ts";
+import { encoderFromCheckpoint, type SceneEncoder, untrainedEncoder } from "./encoder.ts";
+import { type Encoders, gatherSceneVectors } from "./gather.ts";
+import type { ClassifierName } from "./heads/classifiers.ts";
+import {
+  axesCache,
+  budgetResult,
+  FEWSHOT_SETTINGS,
+  fewShotResult,
+  type ObjectFeatures,
+  type ObjectResult,
+} from "./object_protocols.ts";
+import { type PointResult, pointResult } from "./point_protocol.ts";
+import { type Budget, holdOut } from "./splits.ts";
+import type { FeatureChoice } from "./vectors.ts";
+
+/** The protocols. */
+export type Protocol = ClassifierName | "fewshot" | "points";
+
+/** All protocols. */
+export const PROTOCOLS: readonly Protocol[] = ["linear", "svm", "knn", "fewshot", "points"];
+
+/** What features are compared with. */
+export type Baseline = "untrained" | "raw";
+
+/** Which scenes are tested on: a split of the data, or a fifth of its training scenes. */
+export type TestSplit = "test" | "val" | "held-out";
+
+/** Which scenes an evaluation learns from and is tested on. */
+export interface EvaluationData {
+  /** Folder of prepared scenes with `train`. */
+  readonly data: string;
+  /** Folder of prepared scenes to test on instead of a split of `data`. */
+  readonly test?: string;
+  /** The split to test on. */
+  readonly split: TestSplit;
+}
+
+/** What is evaluated, and how. */
+export interface EvaluateOptions extends EvaluationData {
+  /** The checkpoint. */
+  readonly checkpoint: string;
+  /** The configuration, for a file of weights alone. */
+  readonly config?: TrainingConfig;
+  /** null: those that the data has labels for. */
+  readonly protocols: readonly Protocol[] | null;
+  /** What the features are compared with. */
+  readonly compare: readonly Baseline[];
+  /** Which of the encoder's features are taken. */
+  readonly features: FeatureChoice;
+  /** Label budgets of linear, svm and knn. */
+  readonly budgets: readonly Budget[];
+  /** Point labels that count for nothing. */
+  readonly ignore: readonly number[];
+  /** Most points that the point probe is fitted on. */
+  readonly trainPoints: number;
+  /** Fixes every draw; the untrained encoder has the checkpoint's seed. */
+  readonly seed: number;
+}
+
+/** What is shown while it runs. */
+export interface EvaluateHooks {
+  /** A line to say. */
+  readonly onMessage?: (line: string) => void;
+  /** How far something is. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+  /** A protocol at one setting is done. */
+  readonly onResult?: (result: ObjectResult) => void;
+}
+
+/** The outcome: plain data without times, so that the same evaluation gives the same text. */
+export interface Evaluation {
+  /** The checkpoint's path. */
+  readonly checkpoint: string;
+  /** The data's path. */
+  readonly data: string;
+  /** Where the test scenes are from: "test split of DIR". */
+  readonly testedOn: string;
+  /** Fixes every draw. */
+  readonly seed: number;
+  /** The encoder's features that were taken. */
+  readonly features: string;
+  /** Scenes learnt from and tested on. */
+  readonly scenes: { readonly train: number; readonly test: number };
+  /** Results on whole scenes; null where those protocols did not run. */
+  readonly objects: {
+    /** Names of the classes. */
+    readonly classes: readonly string[];
+    /** Values of a row, by features. */
+    readonly widths: Readonly<Record<string, number>>;
+    /** One for each protocol and setting. */
+    readonly results: readonly ObjectResult[];
+    /** Few-shot settings that the data is too small for. */
+    readonly skipped: readonly string[];
+  } | null;
+  /** Result on points; null where that protocol did not run. */
+  readonly points: PointResult | null;
+}
+
+/** Scenes of both sides. */
+export interface Sides {
+  readonly train: { readonly dataset: ScenesDataset; readonly indices: Uint32Array };
+  readonly test: { readonly dataset: ScenesDataset; readonly indices: Uint32Array };
+  /** In words. */
+  readonly testedOn: string;
+}
+
+const HELD_OUT = "held-out";
+
+/**
+ * Opens the scenes that heads learn from and are tested on, with the feature channels that the encoder reads.
+ *
+ * @throws {UsageError} There are no such scenes.
+ */
+export async function openSides(
+  { data, test, split }: EvaluationData,
+  config: TrainingConfig,
+  seed: number,
+): Promise<Sides> {
+  const found = await listScenes(data);
+  const options = {
+    features: config.features,
+    maxHierarchyDepth: config.max_hierarchy_depth,
+    cacheBytes: config.cache_mb * 1e6,
+  };
+  const train = new ScenesDataset(found.train, options);
+  await train.checkFeatures(config.input_feat_dim);
+  const all = (dataset: ScenesDataset) => ({
+    dataset,
+    indices: Uint32Array.from({ length: dataset.length }, (_, i) => i),
+  });
+  if (test !== undefined) {
+    const files = await testFiles(test);
+    return {
+      train: all(train),
+      test: all(new ScenesDataset(files, options)),
+      testedOn: `scenes of ${test}`,
+    };
+  }
+  if (split === HELD_OUT) {
+    if (train.length < 2) {
+      throw new UsageError(
+        `Cannot hold out training scenes of ${data}: expected at least two, found ${train.length}`,
+      );
+    }
+    const { labels, classes } = (await train.get(0)).sceneLabel === undefined
+      ? { labels: new Uint32Array(train.length), classes: [0] }
+      : await sceneLabels(train);
+    const { train: kept, validation } = holdOut(labels, classes.length, seed);
+    return {
+      train: { dataset: train, indices: kept },
+      test: { dataset: train, indices: validation },
+      testedOn: `a fifth of the training scenes of ${data}, held out`,
+    };
+  }
+  if (found[split].length === 0) {
+    const there = (["train", "val", "test"] as const).filter((name) => found[name].length > 0)
+      .map((name) => `${name} (${found[name].length})`).join(", ");
+    throw new UsageError(
+      `Cannot evaluate on the split ${split} of ${data}: it has no scenes there; it has ${there}. Use another ` +
+        `--split (held-out takes a fifth of the training scenes) or give test scenes with --test DIR`,
+    );
+  }
+  return {
+    train: all(train),
+    test: all(new ScenesDataset(found[split], options)),
+    testedOn: `${split} split of ${data}`,
+  };
+}
+
+/** Scenes below `test/test`, or, where there is no such folder, all scenes of `test`. */
+async function testFiles(test: string): Promise<readonly string[]> {
+  const inner = join(test, "test");
+  const hasInner = await Deno.stat(inner).then(({ isDirectory }) => isDirectory, () => false);
+  return (await listScenes(hasInner ? inner : test)).train;
+}
+
+/** The labels of scenes as they stand, and which there are, ascending. */
+async function sceneLabels(
+  dataset: ScenesDataset,
+): Promise<{ labels: Uint32Array; classes: number[] }> {
+  const labels = new Uint32Array(dataset.length);
+  for (let i = 0; i < dataset.length; i++) {
+    const { sceneLabel, id } = await dataset.get(i);
+    if (sceneLabel === undefined || sceneLabel < 0) {
+      throw new DataError(
+        `Cannot evaluate objects: scene ${id} (${
+          dataset.source.files[i]
+        }) has no label. Prepare objects from ` +
+          `folders named after their classes: deno task preprocess --input DIR --objects --output DIR`,
+      );
+    }
+    labels[i] = sceneLabel;
+  }
+  const classes = [...new Set(labels)].sort((a, b) => a - b);
+  const place = new Map(classes.map((label, c) => [label, c]));
+  return { labels: labels.map((label) => place.get(label)!), classes };
+}
+
+/** Labels of both sides as places among the classes. @throws {DataError} They do not fit each other. */
+async function labelsOfSides(
+  { train, test }: Sides,
+  names: (label: number) => string,
+): Promise<{ train: Uint32Array; test: Uint32Array; classes: number[] }> {
+  const fit = await sceneLabels(train.dataset);
+  const judge = test.dataset === train.dataset ? fit : await sceneLabels(test.dataset);
+  const values = (side: Sides["train"], own: typeof fit) =>
+    Array.from(side.indices, (i) => own.classes[own.labels[i]]);
+  const trainValues = values(train, fit), testValues = values(test, judge);
+  const classes = [...new Set(trainValues)].sort((a, b) => a - b);
+  const there = new Set(testValues);
+  const missing = (from: Iterable<number>, known: ReadonlySet<number>, side: string) => {
+    const absent = [...from].filter((label) => !known.has(label)).map(names);
+    if (absent.length === 0) return;
+    throw new DataError(
+      `Cannot evaluate objects: no ${side} scene is of class ${
+        absent.join(", ")
+      }; every class has to occur in the ` + `training and in the test scenes`,
+    );
+  };
+  missing(there, new Set(classes), "training");
+  missing(classes, there, "test");
+  if (classes.length < 2) {
+    throw new DataError(
+      `Cannot evaluate objects: all scenes are of one class, ${
+        names(classes[0])
+      }; expected at least two`,
+    );
+  }
+  const place = new Map(classes.map((label, c) => [label, c]));
+  const places = (labels: number[]) => Uint32Array.from(labels, (label) => place.get(label)!);
+  return { train: places(trainValues), test: places(testValues), classes };
+}
+
+/** Names from the data's index.json; "class 3" where it has none. */
+async function classNames(data: string): Promise<(label: number) => string> {
+  let names: unknown;
+  try {
+    names = JSON.parse(await Deno.readTextFile(join(data, "index.json"))).classes;
+  } catch {
+    names = undefined; // scenes that something else prepared
+  }
+  return (label) =>
+    Array.isArray(names) && typeof names[label] === "string" ? names[label] : `class ${label}`;
+}
+
+/** What a data set has labels for: of its first training scene. */
+async function protocolsFor(dataset: ScenesDataset): Promise<Protocol[]> {
+  const { sceneLabel, pointLabels } = await dataset.get(0);
+  const objects = sceneLabel !== undefined, points = pointLabels !== undefined;
+  const found = PROTOCOLS.filter((protocol) => protocol === "points" ? points : objects);
+  if (found.length > 0) return found;
+  throw new DataError(
+    `Cannot evaluate: ${
+      dataset.source.files[0]
+    } has neither a scene label nor point labels. Labels come from ` +
+      `folders named after classes, or from a point attribute called label or labels, when scans are prepared`,
+  );
+}
+
+/**
+ * Runs the protocols.
+ *
+ * @throws {UsageError} There are no such files or splits. @throws {DataError} The checkpoint or the labels don't do.
+ */
+export async function evaluate(
+  options: EvaluateOptions,
+  hooks: EvaluateHooks = {},
+): Promise<Evaluation> {
+  const { checkpoint, config: given, seed, features, compare } = options;
+  using stack = new DisposableStack();
+  const pointsAhead = await estimatePoints(options);
+  const trained = stack.use(
+    await encoderFromCheckpoint(checkpoint, { pointsAhead, config: given }),
+  );
+  const { config, model: { device } } = trained;
+  hooks.onMessage?.(`Device: ${device.description}`);
+  const sides = await openSides(options, config, seed);
+  const protocols = options.protocols ?? await protocolsFor(sides.train.dataset);
+  const encoders = new Map<string, SceneEncoder | null>([["trained", trained]]);
+  if (compare.includes("untrained")) {
+    encoders.set("untrained", stack.use(await untrainedEncoder(config, { device, pointsAhead })));
+  }
+  if (compare.includes("raw")) encoders.set("raw", null);
+  const objects = protocols.some((protocol) => protocol !== "points")
+    ? await evaluateObjects(options, protocols, sides, encoders, device, hooks)
+    : null;
+  const points = protocols.includes("points")
+    ? await pointResult({ ...options, device, encoders, choice: features, ...sides, ...hooks })
+    : null;
+  return {
+    checkpoint,
+    data: options.data,
+    testedOn: sides.testedOn,
+    seed,
+    features: features.text,
+    scenes: { train: sides.train.indices.length, test: sides.test.indices.length },
+    objects,
+    points,
+  };
+}
+
+/** About how many points will be encoded: whether faster kernels are worth their compilation. */
+async function estimatePoints({ data, test }: EvaluationData): Promise<number> {
+  const { train, val, test: own } = await listScenes(data);
+  const others = test === undefined ? Math.max(val.length, own.length) : 0;
+  return await new ScenesDataset(train).pointCount(0) * (train.length + others);
+}
+
+async function evaluateObjects(
+  { data, features: choice, budgets, seed }: EvaluateOptions,
+  protocols: readonly Protocol[],
+  sides: Sides,
+  encoders: Encoders,
+  device: Device,
+  hooks: EvaluateHooks,
+): Promise<Evaluation["objects"]> {
+  const names = await classNames(data);
+  const labels = await labelsOfSides(sides, names);
+  const gather = (side: "train" | "test") =>
+    gatherSceneVectors(
+      sides[side].dataset,
+      sides[side].indices,
+      labels[side],
+      encoders,
+      choice,
+      (done, total) =>
+        hooks.onProgress?.(`Encoding ${side === "train" ? "training" : side} scenes`, done, total),
+    );
+  const train = await gather("train"), test = await gather("test");
+  const features = [...encoders.keys()].map((name): ObjectFeatures => ({
+    name,
+    train: train.get(name)!,
+    test: test.get(name)!,
+  }));
+  const task = { device, features, classes: labels.classes.length, seed };
+  const axesOf = axesCache(device);
+  const results: ObjectResult[] = [], skipped: string[] = [];
+  const done = (result: ObjectResult) => {
+    results.push(result);
+    hooks.onResult?.(result);
+  };
+  for (const protocol of protocols) {
+    if (protocol === "points") continue;
+    if (protocol === "fewshot") {
+      for (const [ways, shots] of FEWSHOT_SETTINGS) {
+        hooks.onProgress?.(`fewshot ${ways}-way ${shots}-shot`, 0, 1);
+        const result = await fewShotResult(task, ways, shots, axesOf);
+        if (result) done(result);
+        else skipped.push(`${ways}-way ${shots}-shot`);
+      }
+      continue;
+    }
+    for (const budget of budgets) {
+      hooks.onProgress?.(protocol, budgets.indexOf(budget), budgets.length);
+      done(await budgetResult(task, protocol, budget, axesOf));
+    }
+  }
+  return {
+    classes: labels.classes.map(names),
+    widths: Object.fromEntries(features.map(({ name, train }) => [name, train.width])),
+    results,
+    skipped,
+  };
+}

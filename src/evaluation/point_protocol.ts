@@ -1,0 +1,424 @@
+/** The protocol for points with a class each: a linear probe per point, whole scenes held out. */
+
+import { Random } from "../data/random.ts";
+import type { Dataset, Scene } from "../data/scene.ts";
+import { DataError } from "../errors.ts";
+import type { Device } from "../gpu/device.ts";
+import { countRegions, unitOfPoints, type Units, unitsOf } from "./block_units.ts";
+import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
+import { CLASSIFIERS } from "./heads/classifiers.ts";
+import { fitLinear, predictLinear } from "./heads/linear_head.ts";
+import { type LabelledTable, principalAxes, type Table, takeRows } from "./heads/table.ts";
+import { firstLargest, type Gain } from "./object_protocols.ts";
+import { rawPointFeatures } from "./raw_features.ts";
+import { bootstrap, countInto, type Scores, scoresOf } from "./scores.ts";
+import type { FeatureChoice } from "./vectors.ts";
+
+/** The scenes of one side. */
+export interface PointScenes {
+  /** Where they are. */
+  readonly dataset: Dataset;
+  /** Which of them. */
+  readonly indices: Uint32Array;
+}
+
+/** Everything the protocol needs. */
+export interface PointTask {
+  /** Where heads are fitted. */
+  readonly device: Device;
+  /** The first is what the others are compared with. */
+  readonly encoders: Encoders;
+  /** Directions that are taken. */
+  readonly choice: FeatureChoice;
+  /** Scenes to fit on. */
+  readonly train: PointScenes;
+  /** Scenes to test on. */
+  readonly test: PointScenes;
+  /** Labels that count for nothing, besides those below 0. */
+  readonly ignore: readonly number[];
+  /** Most training points. */
+  readonly trainPoints: number;
+  /** Fixes every draw. */
+  readonly seed: number;
+  /** Called with what is being done and how far it is. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** What one kind of features reached. */
+export interface PointScore extends Scores {
+  /** `trained`, `untrained`, `raw`. */
+  readonly features: string;
+  /** λ. */
+  readonly chosen: number;
+  /** For each candidate the mean IoU it was chosen by. */
+  readonly validation: readonly { readonly value: number; readonly meanIoU: number }[];
+}
+
+/** The result of the protocol. */
+export interface PointResult {
+  /** The labels that count, ascending; classes are places in this list. */
+  readonly classes: readonly number[];
+  /** Labelled points of the training scenes, and how many of them were fitted. */
+  readonly trainPoints: { readonly all: number; readonly fitted: number };
+  /** Labelled points of the test scenes, all of which count. */
+  readonly testPoints: number;
+  /** Points with a label that is ignored, in train and test. */
+  readonly ignoredPoints: number;
+  /** On what λ was chosen. */
+  readonly chosenOn: string;
+  /** What the bootstrap resamples. */
+  readonly resampled: string;
+  /** In the task's order. */
+  readonly scores: readonly PointScore[];
+  /** Differences of mean IoU, of the first features over each of the others. */
+  readonly gains: readonly Gain[];
+}
+
+/** Points at most on each side when λ is chosen. */
+const CHOICE_POINTS = 20_000;
+
+/** Labels of all points of some scenes. */
+interface Survey {
+  readonly scenes: number;
+  readonly counts: Map<number, number>;
+  readonly ignored: number;
+  readonly regionsByLevel: number[];
+}
+
+/** Runs the protocol. @throws {DataError} Labels are missing, or a class is in the test scenes alone. */
+export async function pointResult(task: PointTask): Promise<PointResult> {
+  const { encoders, seed } = task;
+  const train = await survey(task.train, task.ignore);
+  const test = await survey(task.test, task.ignore);
+  const classes = classesOf(train, test);
+  const classOf = new Map(classes.map((label, c) => [label, c]));
+  const { tables, units: sceneOfRow, all } = await gatherTraining(task, train, classOf);
+  const validation = choiceRows(sceneOfRow, seed);
+  const fitted: Fitted[] = [];
+  for (const [name, table] of tables) {
+    task.onProgress?.(`points ${name}`, 0, 1);
+    fitted.push(await fitChosen(task, name, table, classes.length, validation));
+  }
+  const units = unitsOf(test.scenes, test.regionsByLevel);
+  const confusions = await testAll(task, fitted, classOf, units);
+  const scores = fitted.map(({ name, head, validation }, f): PointScore => ({
+    features: name,
+    ...scoresOf(total(confusions[f], classes.length), classes.length),
+    chosen: head.strength,
+    validation,
+  }));
+  return {
+    classes,
+    trainPoints: { all, fitted: sceneOfRow.length },
+    testPoints: sum(test.counts.values()),
+    ignoredPoints: train.ignored + test.ignored,
+    chosenOn: validation.text,
+    resampled: `test ${units.text}`,
+    scores,
+    gains: [...encoders.keys()].slice(1).map((over, f) => ({
+      over,
+      difference: scores[0].meanIoU - scores[f + 1].meanIoU,
+      ...bootstrapDifference(confusions[0], confusions[f + 1], classes.length, seed),
+    })),
+  };
+}
+
+function labelsOf(scene: Scene): Int32Array {
+  if (scene.pointLabels) return scene.pointLabels;
+  throw new DataError(
+    `Cannot probe points: scene ${scene.id} has no point labels (an attribute called label or labels)`,
+  );
+}
+
+async function survey(
+  { dataset, indices }: PointScenes,
+  ignore: readonly number[],
+): Promise<Survey> {
+  const counts = new Map<number, number>(), regionsByLevel: number[] = [];
+  let ignored = 0;
+  for (const index of indices) {
+    const scene = await dataset.get(index);
+    for (const label of labelsOf(scene)) {
+      if (label < 0 || ignore.includes(label)) ignored++;
+      else counts.set(label, (counts.get(label) ?? 0) + 1);
+    }
+    countRegions(scene.tree, regionsByLevel);
+  }
+  return { scenes: indices.length, counts, ignored, regionsByLevel };
+}
+
+function classesOf(train: Survey, test: Survey): number[] {
+  if (train.counts.size === 0 || test.counts.size === 0) {
+    const side = train.counts.size === 0 ? "training" : "test";
+    throw new DataError(`Cannot probe points: all labels of the ${side} scenes are ignored`);
+  }
+  const missing = [...test.counts.keys()].filter((label) => !train.counts.has(label)).sort();
+  if (missing.length > 0) {
+    throw new DataError(
+      `Cannot probe points: label ${
+        missing.join(", ")
+      } occurs in the test scenes, but in no training scene; ` +
+        `use other splits, or leave it out: --ignore`,
+    );
+  }
+  const classes = [...train.counts.keys()].sort((a, b) => a - b);
+  if (classes.length > 1) return classes;
+  throw new DataError(
+    `Cannot probe points: all labelled points are of one class, ${
+      classes[0]
+    }; expected at least two`,
+  );
+}
+
+/** The training points that are fitted: of each class the same share, drawn from all scenes. */
+async function gatherTraining(
+  task: PointTask,
+  { counts }: Survey,
+  classOf: ReadonlyMap<number, number>,
+): Promise<{ tables: Map<string, LabelledTable>; units: Uint32Array; all: number }> {
+  const all = sum(counts.values());
+  const share = Math.min(1, task.trainPoints / all);
+  const drawn = new Map(
+    [...counts].map(([label, count]) => [
+      label,
+      {
+        seen: 0,
+        next: 0,
+        rows: new Random(task.seed, "training points", label)
+          .sampleWithoutReplacement(count, Math.max(1, Math.round(share * count))),
+      },
+    ]),
+  );
+  const labels: number[] = [], units: number[] = [];
+  const parts = new Map(
+    [...task.encoders.keys()].map((name): [string, Float32Array[]] => [name, []]),
+  );
+  const widths = new Map<string, number>();
+  const total = task.train.indices.length;
+  const onScenes = (done: number) => task.onProgress?.("Encoding training scenes", done, total);
+  await eachEncoded(task, task.train, onScenes, (scene, unit, features) => {
+    const picked: number[] = [];
+    labelsOf(scene).forEach((label, point) => {
+      const own = drawn.get(label);
+      if (!own || !classOf.has(label)) return;
+      if (own.rows[own.next] === own.seen++) {
+        own.next++;
+        picked.push(point);
+        labels.push(classOf.get(label)!);
+        units.push(unit);
+      }
+    });
+    for (const [name, { values, width }] of features) {
+      const rows = new Float32Array(picked.length * width);
+      picked.forEach((point, i) => {
+        rows.set(values.subarray(point * width, (point + 1) * width), i * width);
+      });
+      parts.get(name)!.push(rows);
+      widths.set(name, width);
+    }
+  });
+  const tables = new Map([...parts].map(([name, own]): [string, LabelledTable] => {
+    const width = widths.get(name)!;
+    const values = new Float32Array(labels.length * width);
+    let at = 0;
+    for (const part of own) {
+      values.set(part, at);
+      at += part.length;
+    }
+    return [name, { values, width, labels: Uint32Array.from(labels) }];
+  }));
+  return { tables, units: Uint32Array.from(units), all };
+}
+
+/** Encodes scenes and hands over each one with its number and its point features by every encoder. */
+async function eachEncoded(
+  { encoders, choice }: PointTask,
+  { dataset, indices }: PointScenes,
+  onScenes: OnScenes,
+  take: (
+    scene: Scene,
+    unit: number,
+    features: ReadonlyMap<string, Table>,
+  ) => void | Promise<void>,
+): Promise<void> {
+  for await (const { first, scenes } of chunksOf(dataset, indices)) {
+    const byName = new Map<string, Table[]>();
+    for (const [name, encoder] of encoders) {
+      if (encoder === null) {
+        byName.set(name, scenes.map(rawPointFeatures));
+        continue;
+      }
+      const encoded = await encoder.encode(scenes, choice.branches);
+      byName.set(
+        name,
+        encoded.map(({ points, count, width }, i) =>
+          sideBySide(choice.branches.map((branch) => points[branch]), count, width, scenes[i], name)
+        ),
+      );
+    }
+    for (const [i, scene] of scenes.entries()) {
+      const own = new Map([...byName].map(([name, tables]) => [name, tables[i]]));
+      await take(scene, first + i, own);
+    }
+    onScenes(first + scenes.length, indices.length);
+  }
+}
+
+function sideBySide(
+  parts: readonly Float32Array[],
+  count: number,
+  width: number,
+  scene: Scene,
+  name: string,
+): Table {
+  const all = width * parts.length;
+  const values = new Float32Array(count * all);
+  for (let row = 0; row < count; row++) {
+    parts.forEach((part, p) =>
+      values.set(part.subarray(row * width, (row + 1) * width), row * all + p * width)
+    );
+  }
+  if (!values.every(Number.isFinite)) {
+    throw new DataError(
+      `Cannot probe points: the ${name} features of scene ${scene.id} are not finite`,
+    );
+  }
+  return { values, width: all };
+}
+
+/** Rows to choose λ with. */
+interface Choice {
+  readonly fit: Uint32Array;
+  readonly judge: Uint32Array;
+  readonly text: string;
+}
+
+/** A fifth of the training scenes is held out, at least one; of a single scene a fifth of its points. */
+function choiceRows(sceneOfRow: Uint32Array, seed: number): Choice {
+  const scenes = new Set(sceneOfRow).size;
+  const random = new Random(seed, "validation scenes");
+  const rows = Uint32Array.from(sceneOfRow, (_, row) => row);
+  let held: (row: number) => boolean, text: string;
+  if (scenes > 1) {
+    const order = random.shuffle([...new Set(sceneOfRow)].sort((a, b) => a - b));
+    const out = new Set(order.slice(0, Math.max(1, Math.round(scenes / 5))));
+    held = (row) => out.has(sceneOfRow[row]);
+    text = `${out.size} of the ${scenes} training scenes, held out`;
+  } else {
+    const out = new Set(random.sampleWithoutReplacement(rows.length, Math.round(rows.length / 5)));
+    held = (row) => out.has(row);
+    text = "a fifth of the points of the one training scene, held out";
+  }
+  const some = (all: Uint32Array, name: string) => {
+    const picked = new Random(seed, name).sampleWithoutReplacement(all.length, CHOICE_POINTS);
+    return picked.map((i) => all[i]);
+  };
+  return {
+    fit: some(rows.filter((row) => !held(row)), "points to fit"),
+    judge: some(rows.filter(held), "points to judge"),
+    text,
+  };
+}
+
+/** A head and what it came from. */
+interface Fitted {
+  readonly name: string;
+  readonly head: Awaited<ReturnType<typeof fitLinear>>[number];
+  readonly validation: PointScore["validation"];
+}
+
+async function fitChosen(
+  { device }: PointTask,
+  name: string,
+  table: LabelledTable,
+  classes: number,
+  { fit, judge }: Choice,
+): Promise<Fitted> {
+  const axes = await principalAxes(device, table);
+  const { candidates } = CLASSIFIERS.linear;
+  const held = takeRows(table, judge);
+  const heads = await fitLinear(device, "logistic", takeRows(table, fit), classes, candidates, {
+    axes,
+  });
+  const judged = (await predictLinear(device, heads, held)).map((predicted) => {
+    const confusion = new Float64Array(classes * classes);
+    countInto(confusion, held.labels, predicted, classes);
+    return scoresOf(confusion, classes).meanIoU;
+  });
+  const strength = candidates[firstLargest(judged)];
+  const [head] = await fitLinear(device, "logistic", table, classes, [strength], { axes });
+  return {
+    name,
+    head,
+    validation: candidates.map((value, i) => ({ value, meanIoU: judged[i] })),
+  };
+}
+
+/** For each head the confusion matrices of the units that the bootstrap draws. */
+async function testAll(
+  task: PointTask,
+  fitted: readonly Fitted[],
+  classOf: ReadonlyMap<number, number>,
+  { level }: Units,
+): Promise<Float64Array[][]> {
+  const size = classOf.size ** 2;
+  const confusions = fitted.map((): Float64Array[] => []);
+  let first = 0;
+  const total = task.test.indices.length;
+  const onScenes = (done: number) => task.onProgress?.("Encoding test scenes", done, total);
+  await eachEncoded(task, task.test, onScenes, async (scene, _, features) => {
+    const labels = labelsOf(scene);
+    const { units, next } = unitOfPoints(scene, level, first);
+    for (const [f, { name, head }] of fitted.entries()) {
+      const [predicted] = await predictLinear(task.device, [head], features.get(name)!);
+      for (let unit = first; unit < next; unit++) confusions[f].push(new Float64Array(size));
+      predicted.forEach((prediction, point) => {
+        const label = classOf.get(labels[point]);
+        if (label === undefined) return;
+        confusions[f][units[point]][label * classOf.size + prediction]++;
+      });
+    }
+    first = next;
+  });
+  return confusions;
+}
+
+function total(confusions: readonly Float64Array[], classes: number): Float64Array {
+  const all = new Float64Array(classes ** 2);
+  for (const confusion of confusions) confusion.forEach((count, i) => all[i] += count);
+  return all;
+}
+
+/** The interval of the difference of mean IoUs when the units are drawn anew. */
+function bootstrapDifference(
+  a: readonly Float64Array[],
+  b: readonly Float64Array[],
+  classes: number,
+  seed: number,
+): { low: number; high: number } {
+  // Units without a labelled point say nothing; most entries of the others are zero.
+  const sparse = a.map((own, unit) => [own, b[unit]].map(entries));
+  const kept = sparse.filter(([own]) => own.length > 0);
+  const sums = [new Float64Array(classes ** 2), new Float64Array(classes ** 2)];
+  return bootstrap(kept.length, (drawn) => {
+    const [first, second] = sums.map((sum, side) => {
+      sum.fill(0);
+      kept.forEach((unit, u) => {
+        if (drawn[u] === 0) return;
+        for (const [i, count] of unit[side]) sum[i] += drawn[u] * count;
+      });
+      return scoresOf(sum, classes).meanIoU;
+    });
+    return first - second;
+  }, seed);
+}
+
+function entries(confusion: Float64Array): [number, number][] {
+  return [...confusion].flatMap((count, i): [number, number][] => count > 0 ? [[i, count]] : []);
+}
+
+function sum(values: Iterable<number>): number {
+  let all = 0;
+  for (const value of values) all += value;
+  return all;
+}
