@@ -1,7 +1,7 @@
 /** The command line of `evaluate`: one table gives the flags, their checks and the help. */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../errors.ts";
+import { flagsHelp, type FlagTable, readFlags, wrongFlag } from "../flags.ts";
 import {
   type Baseline,
   type EvaluateOptions,
@@ -24,13 +24,7 @@ export type EvaluateArguments = { readonly help: true } | {
   readonly csv?: string;
 };
 
-interface Flag {
-  /** What stands after the flag; absent for one that stands alone. */
-  readonly value?: string;
-  readonly help: string;
-}
-
-const FLAGS: Readonly<Record<string, Flag>> = {
+const FLAGS: FlagTable = {
   checkpoint: { value: "PATH", help: "the trained encoder" },
   config: { value: "FILE", help: "its configuration, for a file of weights alone" },
   data: { value: "DIR", help: "prepared scenes with labels: DIR/train and a split to test on" },
@@ -68,9 +62,6 @@ const FLAGS: Readonly<Record<string, Flag>> = {
 
 /** The text of --help. */
 export function evaluateHelp(): string {
-  const flags = Object.entries(FLAGS).map(([name, { value, help }]) =>
-    `  ${`--${name}${value ? ` ${value}` : ""}`.padEnd(20)} ${help}`
-  );
   return `Say what the features of a trained encoder are worth.
 
   deno task evaluate --checkpoint PATH --data DIR [flags]
@@ -88,7 +79,7 @@ What has to be chosen (λ, k) is chosen inside the training scenes; the table sa
 training use --split val or --split held-out, and keep the test split for the end.
 
 Flags (defaults in brackets):
-${flags.join("\n")}
+${flagsHelp(FLAGS)}
 
 Exit code 0; 1 when files or labels don't do; 2 for wrong usage.
 
@@ -104,27 +95,12 @@ Examples:
  * @throws {UsageError} Says what is wrong with the first flag that is.
  */
 export function parseEvaluateArguments(args: readonly string[]): EvaluateArguments {
-  const names = Object.keys(FLAGS);
-  const given = parseArgs([...args], {
-    boolean: names.filter((name) => FLAGS[name].value === undefined),
-    string: names.filter((name) => FLAGS[name].value !== undefined),
-    collect: names.filter((name) => FLAGS[name].value !== undefined),
-    alias: { h: "help" },
-    unknown: (text: string) => {
-      throw new UsageError(
-        text.startsWith("-")
-          ? `Unknown flag ${text}; --help lists all flags`
-          : `Unexpected argument ${text}; --help lists all flags`,
-      );
-    },
-  }) as unknown as Record<string, string[]>;
-  if (given.help) return { help: true };
-  const text = (name: string): string | undefined => {
-    const values = given[name] ?? [];
-    if (values.some((value) => value.trim() === "")) throw wrong(name, "a value", "nothing");
-    if (values.length > 1) throw new UsageError(`--${name} is given twice; keep one`);
-    return values[0];
-  };
+  const given = readFlags(args, FLAGS);
+  if (given.has("help")) return { help: true };
+  if (given.rest.length > 0) {
+    throw new UsageError(`Unexpected argument ${given.rest[0]}; --help lists all flags`);
+  }
+  const { text, whole } = given;
   const required = (name: string, what: string): string => {
     const value = text(name);
     if (value !== undefined) return value;
@@ -136,29 +112,18 @@ export function parseEvaluateArguments(args: readonly string[]): EvaluateArgumen
     const items = list(name);
     const bad = items?.find((item) => !(allowed as readonly string[]).includes(item));
     if (bad !== undefined || items?.length === 0) {
-      throw wrong(name, `a list out of ${allowed.join(", ")}`, bad ?? "nothing");
+      throw wrongFlag(name, `a list out of ${allowed.join(", ")}`, bad ?? "nothing");
     }
     return items && allowed.filter((item) => items.includes(item));
-  };
-  const whole = (name: string, fallback: number, least: number): number => {
-    const value = text(name);
-    if (value === undefined) return fallback;
-    if (/^-?\d+$/.test(value) && Number.isSafeInteger(Number(value)) && Number(value) >= least) {
-      return Number(value);
-    }
-    throw wrong(name, `a whole number of ${least} or more`, value);
   };
   const protocols = choices<Protocol | "all">("protocol", [...PROTOCOLS, "all"]);
   const compare = choices<Baseline | "none">("compare", ["untrained", "raw", "none"]);
   if (compare?.includes("none") && compare.length > 1) {
-    throw wrong("compare", "none alone, or a list out of untrained, raw", compare.join(","));
+    throw wrongFlag("compare", "none alone, or a list out of untrained, raw", compare.join(","));
   }
-  const splits = choices<TestSplit>("split", ["test", "val", "held-out"]);
-  if (splits && splits.length > 1) {
-    throw wrong("split", "one of test, val, held-out", splits.join(","));
-  }
+  const split = given.choice<TestSplit>("split", ["test", "val", "held-out"], "test");
   const test = text("test");
-  if (test !== undefined && splits) {
+  if (test !== undefined && text("split") !== undefined) {
     throw new UsageError("--test and --split exclude each other; keep one");
   }
   const features = text("features");
@@ -168,13 +133,13 @@ export function parseEvaluateArguments(args: readonly string[]): EvaluateArgumen
       checkpoint: required("checkpoint", "which encoder"),
       data: required("data", "which scenes"),
       test,
-      split: splits?.[0] ?? "test",
+      split,
       protocols: !protocols || protocols.includes("all") ? null : protocols as Protocol[],
       compare: compare?.includes("none") ? [] : compare as Baseline[] ?? ["untrained", "raw"],
       features: features === undefined ? ALL_FEATURES : parseFeatures(features),
       budgets: (list("labels") ?? ["1%", "5%", "10%", "20%", "100%", "10"]).map(parseBudget),
       ignore: (list("ignore") ?? ["255"]).map((item) => {
-        if (!/^-?\d{1,9}$/.test(item)) throw wrong("ignore", "a list of whole numbers", item);
+        if (!/^-?\d{1,9}$/.test(item)) throw wrongFlag("ignore", "a list of whole numbers", item);
         return Number(item);
       }),
       trainPoints: whole("train-points", 100_000, 100),
@@ -192,9 +157,5 @@ function parseBudget(item: string): Budget {
     return { share: Number(share[1]) / 100 };
   }
   if (/^[1-9]\d{0,8}$/.test(item)) return { perClass: Number(item) };
-  throw wrong("labels", "shares such as 5% and numbers per class such as 10", item);
-}
-
-function wrong(name: string, expected: string, got: string): UsageError {
-  return new UsageError(`--${name}: expected ${expected}, got ${got}`);
+  throw wrongFlag("labels", "shares such as 5% and numbers per class such as 10", item);
 }

@@ -1,7 +1,7 @@
 /** Protocols for whole scenes with a class each: classifiers at label budgets, and few-shot tasks. */
 
 import type { Device } from "../gpu/device.ts";
-import { type Classifier, type ClassifierName, CLASSIFIERS } from "./heads/classifiers.ts";
+import { type Classifier, type ClassifierName, CLASSIFIERS, ROUGH } from "./heads/classifiers.ts";
 import { type LabelledTable, principalAxes, takeRows } from "./heads/table.ts";
 import { bootstrapMean, countInto, type Interval, meanAndDeviation, scoresOf } from "./scores.ts";
 import {
@@ -156,7 +156,7 @@ export async function budgetResult(
           classes,
           [held],
           classifier.candidates,
-          axes,
+          { axes, tolerance: ROUGH },
         );
         predictions.forEach((predicted, i) => {
           accuracies[i] += countRight(held.labels, predicted) / table.labels.length;
@@ -174,7 +174,7 @@ export async function budgetResult(
         classes,
         [own.test],
         [best],
-        axes,
+        { axes },
       );
       addDraw(sum, accuracies, best, own.test.labels, predicted, classes, draws);
     }
@@ -232,7 +232,7 @@ export async function fewShotResult(
         ways,
         [held, query],
         classifier.candidates,
-        axes,
+        { axes, tolerance: ROUGH },
       );
       onHeld.forEach((predicted, i) => {
         choice[i] += countRight(held.labels, predicted) / held.labels.length;

@@ -23,12 +23,25 @@ export interface Classifier {
     classes: number,
     tables: readonly Table[],
     candidates: readonly number[],
-    axes: Float32Array,
+    options: ClassifierOptions,
   ): Promise<Uint32Array[][]>;
 }
 
+/** How a linear classifier is fitted. */
+export interface ClassifierOptions {
+  /** Principal axes, see `principalAxes`. */
+  readonly axes: Float32Array;
+  /** How exactly, see `minimizeAll`; default `FINAL`. */
+  readonly tolerance?: number;
+}
+
+/** The stopping rule of fits that are reported. */
+export const FINAL = 1e-3;
+/** The stopping rule of fits that only choose, and of few-shot tasks. */
+export const ROUGH = 1e-2;
+
 /** λ of ½ λ ‖W‖² beside the mean loss, the strongest first. */
-const STRENGTHS: readonly number[] = [100, 10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-5];
+const STRENGTHS: readonly number[] = [10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-5];
 const NEIGHBORS: readonly number[] = [1, 5, 10, 20, 50];
 
 function linear(kind: "logistic" | "svm", title: string): Classifier {
@@ -36,8 +49,11 @@ function linear(kind: "logistic" | "svm", title: string): Classifier {
     title,
     parameter: "λ",
     candidates: STRENGTHS,
-    async predict(device, train, classes, tables, candidates, axes) {
-      const heads = await fitLinear(device, kind, train, classes, candidates, { axes });
+    async predict(device, train, classes, tables, candidates, { axes, tolerance = FINAL }) {
+      const heads = await fitLinear(device, kind, train, classes, candidates, {
+        axes,
+        tolerance,
+      });
       const all: Uint32Array[][] = [];
       for (const table of tables) all.push(await predictLinear(device, heads, table));
       return all;
