@@ -236,6 +236,8 @@ export {
   type CheckpointEncoderOptions,
   encoderFromCheckpoint,
   type EncoderOptions,
+  type EncoderSettings,
+  readEncoderSettings,
   SceneEncoder,
   untrainedEncoder,
 } from "./src/evaluation/encoder.ts";

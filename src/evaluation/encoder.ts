@@ -11,7 +11,7 @@ import { modelParameters } from "../dbbd/layers.ts";
 import { Model } from "../dbbd/model.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { Device } from "../gpu/device.ts";
-import { readCheckpointInfo, readWeights } from "../training/checkpoint.ts";
+import { type CheckpointInfo, readCheckpointInfo, readWeights } from "../training/checkpoint.ts";
 import { TrainingConfig } from "../training/config.ts";
 import { type FeaturePart, featuresOfBatch, type SceneFeatures } from "./features.ts";
 
@@ -34,7 +34,7 @@ export interface CheckpointEncoderOptions extends EncoderOptions {
 }
 
 /** Points that go through the model at a time, unless one scene alone has more. */
-const BATCH_POINTS = 65536;
+export const BATCH_POINTS = 65536;
 /** Rows that a point is in a forward pass, about: of three levels by G2L, of its leaf by L2G. */
 const ROWS_OF_POINT = 5;
 
@@ -92,7 +92,7 @@ export class SceneEncoder implements Disposable {
   ): Promise<SceneFeatures<P>[]> {
     const wanted = new Set(parts);
     const out: SceneFeatures<P>[] = [];
-    for (const scene of scenes) this.#check(scene);
+    for (const scene of scenes) this.check(scene);
     for (const batch of batchesOf(scenes)) {
       out.push(
         ...await featuresOfBatch(this.model, batch, this.config.max_hierarchy_depth, wanted),
@@ -121,7 +121,8 @@ export class SceneEncoder implements Disposable {
     return sceneFromFile({ id: "the point cloud", cloud: ready, tree }, { features, maxDepth });
   }
 
-  #check({ id, feats, coords, featureColumns }: Scene): void {
+  /** Throws DataError for a scene whose features are not as wide as the model's. */
+  check({ id, feats, coords, featureColumns }: Scene): void {
     const width = 3 * feats.length / coords.length;
     const { input_feat_dim, features } = this.config;
     if (width === input_feat_dim) return;
@@ -187,28 +188,47 @@ export async function untrainedEncoder(
   return new SceneEncoder(model, config, options.preparation, owned);
 }
 
+/** What a checkpoint says of its encoder, with a configuration for certain. */
+export interface EncoderSettings extends CheckpointInfo {
+  /** The settings it was trained with, every key resolved. */
+  readonly config: TrainingConfig;
+}
+
+/**
+ * What a checkpoint says of its encoder; its header alone is read.
+ * @param config is taken instead of the checkpoint's
+ *
+ * Throws UsageError for a file that is not there or that needs a configuration, DataError for one that is no
+ * checkpoint or is damaged.
+ */
+export async function readEncoderSettings(
+  path: string,
+  config?: TrainingConfig,
+): Promise<EncoderSettings> {
+  const info = await readCheckpointInfo(path);
+  if (config) return { ...info, config };
+  if (info.config) {
+    return { ...info, config: TrainingConfig.fromObject(info.config, { file: path }) };
+  }
+  throw new UsageError(
+    `Cannot take an encoder from ${path}: it holds weights, but not the configuration that they were trained with. ` +
+      `Give it: --config FILE (in code: the option config).`,
+  );
+}
+
 /**
  * The encoder of a checkpoint, with the settings that are stored in it; or of a file with nothing but weights under
  * SPEC's names, such as PyTorch writes, which needs the configuration besides.
  *
- * Throws UsageError for a file that is not there or that needs a configuration, DataError for one that is no
- * checkpoint, is damaged, or is of another model than the configuration says.
+ * Throws as `readEncoderSettings`, and DataError for weights of another model than the configuration says.
  */
 export async function encoderFromCheckpoint(
   path: string,
   options: CheckpointEncoderOptions = {},
 ): Promise<SceneEncoder> {
-  const info = await readCheckpointInfo(path);
-  const config = options.config ??
-    (info.config && TrainingConfig.fromObject(info.config, { file: path }));
-  if (!config) {
-    throw new UsageError(
-      `Cannot take an encoder from ${path}: it holds weights, but not the configuration that they were trained ` +
-        `with. Give it: --config FILE (in code: the option config).`,
-    );
-  }
+  const { config, preparation } = await readEncoderSettings(path, options.config);
   const weights = await readWeights(path, modelParameters(config));
   const { model, owned } = await openModel(config, options);
   model.parameters.writeFlat(model.parameters.values, weights);
-  return new SceneEncoder(model, config, info.preparation, owned);
+  return new SceneEncoder(model, config, preparation, owned);
 }
