@@ -1,0 +1,29 @@
+/** `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees. */
+
+import { parseReportArguments, reportHelp } from "../src/evaluation/report/arguments.ts";
+import { makeReport } from "../src/evaluation/report/make_report.ts";
+import { runMain } from "../src/exit.ts";
+
+const INTERRUPTED = 130;
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const args = parseReportArguments(Deno.args);
+    if (args.help) {
+      console.log(reportHelp());
+      return 0;
+    }
+    Deno.addSignalListener("SIGINT", () => {
+      console.error("Interrupted; no page was written.");
+      Deno.exit(INTERRUPTED);
+    });
+    const { options } = args;
+    const { bytes, report } = await makeReport(options, (line) => console.error(line));
+    const shown = [
+      `${report.runs.length} ${report.runs.length === 1 ? "run" : "runs"}`,
+      `${report.scenes.length} ${report.scenes.length === 1 ? "scene" : "scenes"}`,
+    ];
+    console.log(`${options.output}: ${shown.join(", ")}, ${(bytes / 1e6).toFixed(1)} MB`);
+    return 0;
+  });
+}
