@@ -112,13 +112,16 @@ Deno.test({
     Deno.writeTextFileSync(at("a", "metrics.jsonl"), line({ step: 9, epoch: 2, total: 1 }));
     Deno.writeTextFileSync(at("b", "config.yaml"), "a: [1\nb: 2");
     Deno.writeTextFileSync(at("b", "metrics.jsonl"), "");
-    Deno.writeTextFileSync(at("other/a", "metrics.jsonl"), line({ step: 0, device: "a GPU" }));
+    Deno.writeTextFileSync(at("b", "run.json"), "{");
+    Deno.writeTextFileSync(at("other/a", "metrics.jsonl"), line({ step: 0, total: 2 }));
+    Deno.writeTextFileSync(at("other/a", "run.json"), '{"device": "a GPU"}');
     const [a, b, other] = await readRuns([at("a"), at("b"), at("other/a")]);
     assertEquals([a.name, b.name].map((name) => name.at(-1)), ["a", "b"]);
     assertEquals(a.extent, { steps: 10, epochs: 2, epochsPlanned: 3, seconds: 0 });
     assertEquals([a.config.learning_rate, a.started], [0.1, "2025-01-31T12:00:00.000Z"]);
     assertStringIncludes(b.notes[0], "config.yaml cannot be read");
-    assertStringIncludes(b.notes[1], "nothing has been logged yet");
+    assertStringIncludes(b.notes[1], "run.json does not name the device");
+    assertStringIncludes(b.notes[2], "nothing has been logged yet");
     assertStringIncludes(other.notes[0], "config.yaml is missing");
     assertEquals([other.device, a.device], ["a GPU", null]);
 
@@ -411,6 +414,8 @@ Deno.test("the command line: defaults, what is asked for, what is wrong", () => 
   const asked = optionsOf("a", "--scene", "x.ply", "--scene=y.ply", "--output", "o.html");
   assertEquals([asked.scenes, asked.scenesAsked, asked.output], [0, true, "o.html"]);
   assertEquals(asked.paths, ["x.ply", "y.ply"]);
+  const named = optionsOf("a", "--checkpoint", "last");
+  assertEquals([named.scenes, named.scenesAsked, named.checkpoint], [2, true, "last"]);
   assertThrows(() => optionsOf(), UsageError, "Say which run");
   assertThrows(() => optionsOf("a", "--scenes", "-1"), UsageError, "--scenes: expected");
   assertThrows(() => optionsOf("a", "--smooth"), UsageError, "Unknown flag --smooth");

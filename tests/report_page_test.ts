@@ -27,7 +27,7 @@ import { tinyConfig, tinyTrainer } from "./support/training.ts";
 /** Writes the folder of a run of some steps. */
 async function writeRun(folder: string, name: string, learningRate: number): Promise<string> {
   const config = tinyConfig({ log_dir: folder, run_name: name, learning_rate: learningRate });
-  using log = await RunLog.create({ config });
+  using log = await RunLog.create({ config, device: "a device" });
   for (let step = 0; step < 157; step++) {
     const total = 7 - step / 40 + 0.3 * Math.sin(step * learningRate * 900);
     const time = new Date(Date.UTC(2025, 0, 31, 12, 0, step));
@@ -212,7 +212,7 @@ browserTest(
     const output = join(folder.path, "report.html");
     const said: string[] = [];
     const { report, bytes } = await makeReport(options([run], output), (line) => said.push(line));
-    assertEquals(report.runs[0].extent.steps, 157);
+    assertEquals([report.runs[0].extent.steps, report.runs[0].device], [157, "a device"]);
     assertEquals((await Deno.stat(output)).size, bytes);
     assert(bytes < 1e6, `${bytes} bytes`);
     assertMatch(said.join("\n"), /metrics\.jsonl:165: expected a line of JSON/);

@@ -1,7 +1,7 @@
 /**
  * A run's folder: the resolved configuration, one line of JSON for each logged step, TensorBoard events.
  *
- * `config.yaml` loads back to the same run. `metrics.jsonl` holds objects like
+ * `config.yaml` loads back to the same run. `run.json` says what computes it: `{"device":"NVIDIA H100"}`. `metrics.jsonl` holds objects like
  * `{"step":120,"time":"2025-01-31T12:00:00.000Z","total":5.1,"region":4.2}`. JSON has no NaN and no infinity: such
  * a value stands as null, and under `non_finite` by its name: `{…,"total":null,"non_finite":{"total":"NaN"}}`.
  */
@@ -17,6 +17,8 @@ import { EventWriter } from "./tensorboard.ts";
 export interface RunLogOptions {
   /** Names the folder (log_dir, run_name) and is written into it. */
   readonly config: TrainingConfig;
+  /** What computes the run, in words; written into `run.json`. */
+  readonly device?: string;
   /** Default now. Its local time names the folder unless run_name does. */
   readonly startTime?: Date;
   /** Set when a run goes on. */
@@ -52,15 +54,15 @@ export class RunLog implements Disposable {
    * @throws {DataError} The system refuses.
    */
   static async create(options: RunLogOptions): Promise<RunLog> {
-    const { config, startTime = new Date(), resume } = options;
+    const { config, device, startTime = new Date(), resume } = options;
     const goesOn = resume !== undefined && await isFolder(resume.directory);
     const directory = goesOn
       ? resume.directory
       : await makeFolder(config.log_dir, config.run_name ?? timeName(startTime));
-    await writeFileAtomically(
-      join(directory, "config.yaml"),
-      new TextEncoder().encode(config.toYaml()),
-    );
+    const write = (name: string, text: string) =>
+      writeFileAtomically(join(directory, name), new TextEncoder().encode(text));
+    await write("config.yaml", config.toYaml());
+    if (device !== undefined) await write("run.json", JSON.stringify({ device }) + "\n");
     const firstStep = goesOn ? resume.firstStep : undefined;
     if (firstStep !== undefined) await keepBefore(join(directory, METRICS), firstStep);
     const metrics = openAppendFile(join(directory, METRICS));

@@ -71,16 +71,17 @@ export function parseReportArguments(args: readonly string[]): ReportArguments {
     );
   }
   const paths = given.all("scene").filter((path) => path !== "");
+  const checkpoint = given.text("checkpoint") ?? null;
   return {
     help: false,
     options: {
       directories,
       output: given.text("output") ?? join(directories[0], "report.html"),
       scenes: given.whole("scenes", paths.length > 0 ? 0 : 2, 0),
-      scenesAsked: given.text("scenes") !== undefined || paths.length > 0,
+      scenesAsked: given.text("scenes") !== undefined || paths.length > 0 || checkpoint !== null,
       paths,
       pointsPerScene: given.whole("points-per-scene", 100_000, 0),
-      checkpoint: given.text("checkpoint") ?? null,
+      checkpoint,
     },
   };
 }

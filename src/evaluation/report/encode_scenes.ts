@@ -73,7 +73,9 @@ export async function findCheckpoint(
     }
     if (others.size > 0) {
       reasons.push(
-        `${run.name}: what is in checkpoint_dir ${folder} is of ${[...others].join(", ")}`,
+        `${run.name}: what is in checkpoint_dir ${folder} is of ${
+          [...others].join(", ")
+        }; give one by its path to take it all the same`,
       );
     }
   }

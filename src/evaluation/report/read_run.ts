@@ -11,7 +11,7 @@ const LONGEST_CURVE = 2000;
 const NAMED = 3;
 
 /**
- * Reads `config.yaml` and `metrics.jsonl` of each folder. Lines that cannot be read are left out and told in the
+ * Reads `config.yaml`, `run.json` and `metrics.jsonl` of each folder. Lines that cannot be read are left out and told in the
  * run's notes; so is a missing configuration.
  *
  * @throws {UsageError} A folder is missing, no run's, or given twice. @throws {DataError} The system refuses.
@@ -49,6 +49,7 @@ async function readRun(directory: string, name: string): Promise<RunData> {
   const configPath = join(directory, "config.yaml");
   const configText = await readText(configPath);
   const { config, problem } = readConfig(configText, configPath);
+  const { device, problem: deviceProblem } = await readDevice(directory);
   const log = parseMetrics(text, path);
   const planned = config.num_epochs;
   return {
@@ -61,10 +62,10 @@ async function readRun(directory: string, name: string): Promise<RunData> {
       epochsPlanned: typeof planned === "number" ? planned : null,
       seconds: log.seconds,
     },
-    device: log.device,
+    device,
     config,
     series: log.series,
-    notes: [...(problem === null ? [] : [problem]), ...log.notes],
+    notes: [problem, deviceProblem, ...log.notes].filter((note) => note !== null),
   };
 }
 
@@ -108,6 +109,22 @@ async function noRun(directory: string): Promise<UsageError> {
   );
 }
 
+/** What computed a run; null for a run of a version that did not write it down. */
+async function readDevice(
+  directory: string,
+): Promise<{ device: string | null; problem: string | null }> {
+  const path = join(directory, "run.json");
+  const text = await readText(path);
+  if (text === null) return { device: null, problem: null };
+  try {
+    const { device } = JSON.parse(text);
+    if (typeof device === "string") return { device, problem: null };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return { device: null, problem: `${path} does not name the device: it is damaged` };
+}
+
 function readConfig(
   text: string | null,
   path: string,
@@ -137,8 +154,6 @@ export interface Metrics {
   readonly lastStep: number;
   /** Epochs completed. */
   readonly epochs: number;
-  /** The last text under `device`. */
-  readonly device: string | null;
   /** What was left out and why. */
   readonly notes: readonly string[];
 }
@@ -158,7 +173,6 @@ export function parseMetrics(text: string, path: string): Metrics {
   const broken: string[] = [];
   const nonFinite = new Map<string, number>();
   let first = Infinity, last = -Infinity, lastStep = -1, epochs = 0;
-  let device: string | null = null;
   for (const [i, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const found = parseLine(line);
@@ -172,7 +186,6 @@ export function parseMetrics(text: string, path: string): Metrics {
     lastStep = Math.max(lastStep, step);
     for (const [name, value] of Object.entries(values)) {
       if (name === "epoch" && typeof value === "number") epochs = Math.max(epochs, value);
-      if (name === "device" && typeof value === "string") device = value;
       if (NO_CURVE.has(name) || (value !== null && typeof value !== "number")) continue;
       if (value === null) nonFinite.set(name, (nonFinite.get(name) ?? 0) + 1);
       if (!entries.has(name)) entries.set(name, new Map());
@@ -191,7 +204,6 @@ export function parseMetrics(text: string, path: string): Metrics {
     seconds: Number.isFinite(first) ? (last - first) / 1000 : 0,
     lastStep,
     epochs,
-    device,
     notes,
   };
 }
