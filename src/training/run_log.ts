@@ -1,7 +1,8 @@
 /**
  * A run's folder: the resolved configuration, one line of JSON for each logged step, TensorBoard events.
  *
- * `config.yaml` loads back to the same run. `run.json` says what computes it: `{"device":"NVIDIA H100"}`. `metrics.jsonl` holds objects like
+ * `config.yaml` loads back to the same run. `run.json` says what computes it: `{"device":"NVIDIA H100"}`.
+ * `metrics.jsonl` holds objects like
  * `{"step":120,"time":"2025-01-31T12:00:00.000Z","total":5.1,"region":4.2}`. JSON has no NaN and no infinity: such
  * a value stands as null, and under `non_finite` by its name: `{…,"total":null,"non_finite":{"total":"NaN"}}`.
  */
