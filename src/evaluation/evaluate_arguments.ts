@@ -2,13 +2,8 @@
 
 import { UsageError } from "../errors.ts";
 import { flagsHelp, type FlagTable, readFlags, wrongFlag } from "../flags.ts";
-import {
-  type Baseline,
-  type EvaluateOptions,
-  type Protocol,
-  PROTOCOLS,
-  type TestSplit,
-} from "./evaluate.ts";
+import { type Baseline, type EvaluateOptions, type Protocol, PROTOCOLS } from "./evaluate.ts";
+import type { TestSplit } from "./sides.ts";
 import type { Budget } from "./splits.ts";
 import { ALL_FEATURES, parseFeatures } from "./vectors.ts";
 

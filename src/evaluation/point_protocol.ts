@@ -1,26 +1,19 @@
 /** The protocol for points with a class each: a linear probe per point, whole scenes held out. */
 
 import { Random } from "../data/random.ts";
-import type { Dataset, Scene } from "../data/scene.ts";
+import type { Scene } from "../data/scene.ts";
 import { DataError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
-import { countRegions, unitOfPoints, type Units, unitsOf } from "./block_units.ts";
+import { unitOfPoints, type Units, unitsOf } from "./block_units.ts";
 import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
 import { CLASSIFIERS, FINAL, ROUGH } from "./heads/classifiers.ts";
 import { fitLinear, predictLinear } from "./heads/linear_head.ts";
 import { type LabelledTable, principalAxes, type Table, takeRows } from "./heads/table.ts";
 import { firstLargest, type Gain } from "./object_protocols.ts";
+import { classesOf, labelsOf, type PointScenes, type Survey, survey } from "./point_labels.ts";
 import { rawPointFeatures } from "./raw_features.ts";
 import { bootstrap, countInto, type Scores, scoresOf } from "./scores.ts";
 import type { FeatureChoice } from "./vectors.ts";
-
-/** The scenes of one side. */
-export interface PointScenes {
-  /** Where they are. */
-  readonly dataset: Dataset;
-  /** Which of them. */
-  readonly indices: Uint32Array;
-}
 
 /** Everything the protocol needs. */
 export interface PointTask {
@@ -77,14 +70,6 @@ export interface PointResult {
 /** Points at most on each side when λ is chosen. */
 const CHOICE_POINTS = 20_000;
 
-/** Labels of all points of some scenes. */
-interface Survey {
-  readonly scenes: number;
-  readonly counts: Map<number, number>;
-  readonly ignored: number;
-  readonly regionsByLevel: number[];
-}
-
 /** Runs the protocol. @throws {DataError} Labels are missing, or a class is in the test scenes alone. */
 export async function pointResult(task: PointTask): Promise<PointResult> {
   const { encoders, seed } = task;
@@ -121,53 +106,6 @@ export async function pointResult(task: PointTask): Promise<PointResult> {
       ...bootstrapDifference(confusions[0], confusions[f + 1], classes.length, seed),
     })),
   };
-}
-
-function labelsOf(scene: Scene): Int32Array {
-  if (scene.pointLabels) return scene.pointLabels;
-  throw new DataError(
-    `Cannot probe points: scene ${scene.id} has no point labels (an attribute called label or labels)`,
-  );
-}
-
-async function survey(
-  { dataset, indices }: PointScenes,
-  ignore: readonly number[],
-): Promise<Survey> {
-  const counts = new Map<number, number>(), regionsByLevel: number[] = [];
-  let ignored = 0;
-  for (const index of indices) {
-    const scene = await dataset.get(index);
-    for (const label of labelsOf(scene)) {
-      if (label < 0 || ignore.includes(label)) ignored++;
-      else counts.set(label, (counts.get(label) ?? 0) + 1);
-    }
-    countRegions(scene.tree, regionsByLevel);
-  }
-  return { scenes: indices.length, counts, ignored, regionsByLevel };
-}
-
-function classesOf(train: Survey, test: Survey): number[] {
-  if (train.counts.size === 0 || test.counts.size === 0) {
-    const side = train.counts.size === 0 ? "training" : "test";
-    throw new DataError(`Cannot probe points: all labels of the ${side} scenes are ignored`);
-  }
-  const missing = [...test.counts.keys()].filter((label) => !train.counts.has(label)).sort();
-  if (missing.length > 0) {
-    throw new DataError(
-      `Cannot probe points: label ${
-        missing.join(", ")
-      } occurs in the test scenes, but in no training scene; ` +
-        `use other splits, or leave it out: --ignore`,
-    );
-  }
-  const classes = [...train.counts.keys()].sort((a, b) => a - b);
-  if (classes.length > 1) return classes;
-  throw new DataError(
-    `Cannot probe points: all labelled points are of one class, ${
-      classes[0]
-    }; expected at least two`,
-  );
 }
 
 /** The training points that are fitted: of each class the same share, drawn from all scenes. */

@@ -36,6 +36,8 @@ export interface Counters {
   readonly epochLossSum: number;
   /** Lowest validation loss so far; null before the first. */
   readonly bestLoss: number | null;
+  /** Highest score of the probe so far; null or absent before the first. */
+  readonly bestProbe?: number | null;
 }
 
 /** All that a run needs to go on as if it had never stopped. */
@@ -192,9 +194,10 @@ function parseConfig(path: string, metadata: Record<string, string>): ConfigValu
 
 function isCounters(value: unknown): value is Counters {
   if (typeof value !== "object" || value === null) return false;
-  const { epoch, stepInEpoch, step, epochLossSum, bestLoss } = value as Counters;
+  const { epoch, stepInEpoch, step, epochLossSum, bestLoss, bestProbe = null } = value as Counters;
   return [epoch, stepInEpoch, step].every((n) => Number.isSafeInteger(n) && n >= 0) &&
-    typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number");
+    typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number") &&
+    (bestProbe === null || typeof bestProbe === "number");
 }
 
 async function openCheckpoint(path: string): Promise<SafeTensors & { config: ConfigValues }> {

@@ -13,6 +13,7 @@ import {
 import { acceptValue, describeAllowed, freeze } from "./config_values.ts";
 import { type Problem, readSettings, readValue, type Setting, show } from "./config_yaml.ts";
 import { nearest } from "./nearest.ts";
+import { probeProblems } from "./probe_config.ts";
 
 export type { ConfigKeyName, ConfigValueOf, ConfigValues } from "./config_keys.ts";
 
@@ -181,8 +182,9 @@ function unknownKey(name: string): string {
 
 function wrongValue(name: ConfigKeyName, setting: Setting): Problem[] {
   const { value, where, at, locate } = setting;
-  if (name === "augmentation") {
-    return augmentationProblems(value).map(({ path, message }) => ({
+  if (name === "augmentation" || name === "probe") {
+    const problemsOf = name === "probe" ? probeProblems : augmentationProblems;
+    return problemsOf(value).map(({ path, message }) => ({
       where: locate?.(path) ?? where,
       what: [name, ...path].join(".") + `: ${message}`,
       at,
@@ -218,6 +220,12 @@ function checkTogether(
     report(
       ["features", "dataset"],
       `features: synthetic scenes offer normals alone; found ${show(config.features)}`,
+    );
+  }
+  if (config.best_by === "probe" && config.probe === null) {
+    report(
+      ["best_by"],
+      `best_by: probe needs a probe, such as {data: DIR, protocol: linear, every: 5}; found none`,
     );
   }
   if (config.run_name !== null && !/^(?!\.+$)[^/\\]+$/.test(config.run_name)) {

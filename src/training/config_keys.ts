@@ -5,6 +5,7 @@
  */
 
 import { type AugmentationConfig, TRAINING_AUGMENTATION } from "../data/augmentation.ts";
+import type { ProbeConfig } from "./probe_config.ts";
 
 /** The headings under which keys are listed. */
 export type ConfigGroup = "run" | "data" | "model" | "loss" | "optimisation";
@@ -47,6 +48,7 @@ export type ConfigKey =
     }
     | { readonly type: "names"; readonly default: readonly string[] }
     | { readonly type: "augmentation"; readonly default: AugmentationConfig }
+    | { readonly type: "probe"; readonly default: ProbeConfig | null; readonly nullable: true }
   );
 
 /** A limit that only stands against nonsense; messages don't mention it. */
@@ -139,6 +141,22 @@ export const CONFIG_KEYS = {
     min: 1,
     max: MANY,
     help: "epochs from one validation to the next",
+  },
+  probe: {
+    group: "run",
+    type: "probe",
+    default: null,
+    nullable: true,
+    help:
+      "a classifier on the features every few epochs; learnt on labelled scenes, tested on others of them",
+  },
+  best_by: {
+    group: "run",
+    type: "choice",
+    default: "loss",
+    values: ["loss", "probe"],
+    help:
+      "what best.safetensors follows: the lowest validation loss or the highest score of the probe",
   },
   verbose: {
     group: "run",
@@ -424,6 +442,7 @@ export type ConfigValueOf<K> = K extends { type: "boolean" } ? boolean
   : K extends { type: "text" } ? string
   : K extends { type: "names" } ? readonly string[]
   : K extends { type: "augmentation" } ? AugmentationConfig
+  : K extends { type: "probe" } ? ProbeConfig
   : readonly number[];
 
 /** What each key holds once the configuration is resolved: defaults filled in, aliases replaced. */

@@ -2,6 +2,7 @@
 
 import { augmentationProblems, parseAugmentation } from "../data/augmentation.ts";
 import { type ConfigKey, MANY } from "./config_keys.ts";
+import { completeProbe, probeProblems } from "./probe_config.ts";
 
 /** What a key may hold, in words: "an integer of at least 1, or null". */
 export function describeAllowed(key: ConfigKey): string {
@@ -30,6 +31,8 @@ export function describeAllowed(key: ConfigKey): string {
       return "different names, such as [normals, colors]";
     case "augmentation":
       return "a list of augmentations";
+    case "probe":
+      return "a mapping {data: DIR, protocol: linear, svm, knn or points, every: EPOCHS}, or null";
   }
 }
 
@@ -83,6 +86,8 @@ export function acceptValue(key: ConfigKey, value: unknown): unknown {
       return augmentationProblems(value).length === 0
         ? freeze(parseAugmentation(value))
         : undefined;
+    case "probe":
+      return probeProblems(value).length === 0 ? freeze(completeProbe(value)) : undefined;
   }
 }
 

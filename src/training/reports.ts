@@ -8,6 +8,14 @@ export interface ValidationMetrics extends Omit<StepMetrics, "step"> {
   readonly batches: number;
 }
 
+/** What a probe measured. */
+export interface ProbeScores {
+  /** The score that best_by: probe goes by, larger is better: accuracy, of points the mean IoU. */
+  readonly score: number;
+  /** All that was measured, by name, such as `linear_accuracy`. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
 /** What `fit` tells of an epoch. */
 export interface EpochSummary {
   /** From 0. */
@@ -18,7 +26,12 @@ export interface EpochSummary {
   readonly learningRate: number;
   /** Null in epochs without validation. */
   readonly validation: ValidationMetrics | null;
-  /** Whether the validation loss (training loss, where there is no validation set) is the lowest so far. */
+  /** Null in epochs without a probe. */
+  readonly probe: ProbeScores | null;
+  /**
+   * Whether this is the best epoch so far: by the validation loss (training loss, where there is no validation set),
+   * or, with best_by: probe, by the probe's score.
+   */
   readonly best: boolean;
 }
 

@@ -35,6 +35,8 @@ const FREE_KEYS: ReadonlySet<string> = new Set(
     "save_interval",
     "log_interval",
     "eval_interval",
+    "probe",
+    "best_by",
     "verbose",
     "num_workers",
   ] satisfies (keyof ConfigValues)[],

@@ -70,12 +70,15 @@ function scalars(metrics: Omit<StepMetrics, "step">, prefix = ""): Record<string
   };
 }
 
-function describeEpoch({ epoch, trainLoss, validation }: EpochSummary): string {
+function describeEpoch({ epoch, trainLoss, validation, probe }: EpochSummary): string {
   const line = `Epoch ${epoch + 1}: loss ${trainLoss.toFixed(4)}`;
-  if (!validation) return line;
+  const probed = Object.entries(probe?.values ?? {}).slice(0, 1)
+    .map(([name, value]) => `, probe ${name.replaceAll("_", " ")} ${(100 * value).toFixed(1)} %`)
+    .join("");
+  if (!validation) return line + probed;
   const { loss, alignment, featStd } = validation;
   return `${line}, validation ${loss.toFixed(4)}, alignment ${alignment.toFixed(3)}, ` +
-    `feat_std ${featStd.toFixed(3)}`;
+    `feat_std ${featStd.toFixed(3)}${probed}`;
 }
 
 /** What writes the log and shows progress while `fit` runs. */
@@ -94,12 +97,15 @@ function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOpt
       progress?.step({ epoch: epoch + 1, step: step + 1, loss, pointsPerSecond });
     },
     onEpoch(summary: EpochSummary): void {
-      const { epoch, trainLoss, learningRate, validation } = summary;
+      const { epoch, trainLoss, learningRate, validation, probe } = summary;
       log.log(trainer.step - 1, {
         epoch: epoch + 1,
         "epoch/train_loss": trainLoss,
         "epoch/learning_rate": learningRate,
         ...(validation ? scalars(validation, "validation/") : {}),
+        ...Object.fromEntries(
+          Object.entries(probe?.values ?? {}).map(([name, value]) => [`probe/${name}`, value]),
+        ),
       });
       progress?.message(describeEpoch(summary));
     },
@@ -153,6 +159,7 @@ export async function runTraining(
     `Data: ${trainer.train.length} training scenes, ${trainer.validation?.length ?? 0} for ` +
       `validation. Model: ${trainer.model.parameters.count.toLocaleString("en")} parameters.`,
   );
+  if (trainer.probe) say(trainer.probe.description);
   if (trainer.epoch >= config.num_epochs) {
     say(
       `Nothing to do: ${trainer.epoch} of ${config.num_epochs} epochs are done. ` +

@@ -8,6 +8,7 @@ import { featureMetrics } from "../dbbd/metrics.ts";
 import { Model } from "../dbbd/model.ts";
 import { uploadBatch } from "../dbbd/region_batch.ts";
 import { DataError, UsageError } from "../errors.ts";
+import { openProbe, type Probe } from "../evaluation/probe.ts";
 import { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate } from "../nn/schedule.ts";
@@ -71,6 +72,8 @@ export class Trainer implements Disposable {
   readonly validation: Dataset | null;
   /** How the training scenes were made of clouds; null: they do not say. Put into checkpoints. */
   readonly preparation: SceneSettings | null;
+  /** What is measured every few epochs; null: nothing. */
+  readonly probe: Probe | null;
   /** Put into checkpoints, so that a resumed run goes on in the same place. */
   runDirectory: string | null = null;
 
@@ -85,6 +88,7 @@ export class Trainer implements Disposable {
     step: 0,
     epochLossSum: 0,
     bestLoss: null,
+    bestProbe: null,
   };
 
   private constructor(
@@ -92,6 +96,7 @@ export class Trainer implements Disposable {
     device: Device,
     datasets: Datasets,
     preparation: SceneSettings | null,
+    probe: Probe | null,
     loaders: Loaders,
     owned: Disposable,
   ) {
@@ -100,6 +105,7 @@ export class Trainer implements Disposable {
     this.train = datasets.train;
     this.validation = datasets.validation;
     this.preparation = preparation;
+    this.probe = probe;
     this.#loaders = loaders;
     this.#owned = owned;
     const fused = config.fused === "auto" ? undefined : config.fused === "on";
@@ -130,7 +136,8 @@ export class Trainer implements Disposable {
     const device = options.device ?? owned.use(await Device.create({ request: config.device }));
     const loaders = owned.use(await openLoaders(config, datasets));
     const preparation = await preparationOf(datasets.train);
-    return new Trainer(config, device, datasets, preparation, loaders, owned.move());
+    const probe = config.probe === null ? null : await openProbe(config, config.probe);
+    return new Trainer(config, device, datasets, preparation, probe, loaders, owned.move());
   }
 
   /** Epochs completed. */
@@ -259,7 +266,7 @@ export class Trainer implements Disposable {
   /**
    * Train until `num_epochs` epochs are complete, from wherever the trainer stands. Validates every eval_interval
    * epochs and after the last. Writes into checkpoint_dir: `last` after every epoch and when interrupted, `best` when
-   * the validation loss is the lowest so far, `epoch_0010` and so on every save_interval epochs, `final` at the end.
+   * the validation loss is the lowest so far (best_by: probe: when its score is the highest), `epoch_0010` and so on every save_interval epochs, `final` at the end.
    *
    * Throws UsageError if checkpoint_dir cannot be made, DataError when the loss is no longer finite.
    */
@@ -359,9 +366,14 @@ export class Trainer implements Disposable {
     const validates = this.#loaders.validation !== null;
     const validation = validates && due ? await this.validate() : null;
     const judged = validates ? validation?.loss : trainLoss;
-    const best = judged !== undefined && judged < (this.#at.bestLoss ?? Infinity);
-    if (best) this.#at.bestLoss = judged;
-    return { epoch, trainLoss, learningRate: rate, validation, best };
+    const lowest = judged !== undefined && judged < (this.#at.bestLoss ?? Infinity);
+    if (lowest) this.#at.bestLoss = judged;
+    const probes = config.probe !== null && (this.#at.epoch % config.probe.every === 0 || last);
+    const probe = probes && this.probe ? await this.probe.measure(this.model) : null;
+    const highest = probe !== null && probe.score > (this.#at.bestProbe ?? -Infinity);
+    if (highest) this.#at.bestProbe = probe.score;
+    const best = config.best_by === "probe" ? highest : lowest;
+    return { epoch, trainLoss, learningRate: rate, validation, probe, best };
   }
 
   /**

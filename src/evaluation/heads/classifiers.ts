@@ -41,7 +41,7 @@ export const FINAL = 1e-3;
 export const ROUGH = 1e-2;
 
 /** λ of ½ λ ‖W‖² beside the mean loss, the strongest first. */
-const STRENGTHS: readonly number[] = [10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-5];
+const STRENGTHS: readonly number[] = [10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6];
 const NEIGHBORS: readonly number[] = [1, 5, 10, 20, 50];
 
 function linear(kind: "logistic" | "svm", title: string): Classifier {
