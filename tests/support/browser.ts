@@ -72,7 +72,6 @@ export function browserTest(name: string, test: (browser: Browser) => Promise<vo
         executablePath: path,
         args: [
           "--no-sandbox",
-          "--use-angle=swiftshader",
           "--enable-unsafe-swiftshader",
           "--disable-background-networking",
         ],

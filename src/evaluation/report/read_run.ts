@@ -7,7 +7,7 @@ import type { RunData, Series } from "./report_data.ts";
 import { thin } from "./thin.ts";
 
 /** Values drawn of a curve; longer ones lose those between the peaks. */
-const LONGEST_CURVE = 2000;
+const LONGEST_CURVE = 1000;
 const NAMED = 3;
 
 /**

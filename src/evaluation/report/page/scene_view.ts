@@ -173,9 +173,9 @@ export function sceneView(
 
   const resetCamera = (): void => {
     const narrow = Math.min(1, camera.aspect);
-    const distance = 0.9 * radius / (Math.sin(FIELD * Math.PI / 360) * narrow);
+    const distance = 0.95 * radius / (Math.sin(FIELD * Math.PI / 360) * narrow);
     const center = box.getCenter(new Vector3());
-    center.z = (box.min.z + Math.min(box.max.z, material.uniforms.cut.value)) / 2;
+    center.z = meanHeight(positions, material.uniforms.cut.value);
     camera.position.copy(center).add(new Vector3(-0.5, -0.7, 0.75).setLength(distance));
     camera.near = distance / 500;
     camera.far = 20 * distance;
@@ -227,4 +227,15 @@ export function sceneView(
       draw();
     },
   };
+}
+
+/** Of what is shown: a pole or a bird does not lift the view. */
+function meanHeight(positions: Float32Array, cut: number): number {
+  let sum = 0, count = 0;
+  for (let i = 2; i < positions.length; i += 3) {
+    if (positions[i] > cut) continue;
+    sum += positions[i];
+    count++;
+  }
+  return count > 0 ? sum / count : 0;
 }
