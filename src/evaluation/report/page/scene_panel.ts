@@ -6,7 +6,16 @@ import { shownHeight } from "./ceiling.ts";
 import { choice, h, slider } from "./dom.ts";
 import { number } from "./format.ts";
 import { type LoadedScene, loadScene, runAt } from "./loaded_scene.ts";
-import { css, kindColor, kindColors, mapColor, mapColors } from "./scene_colors.ts";
+import { kindColors, mapColors } from "./scene_colors.ts";
+import {
+  heights,
+  kindsLegend,
+  lowOf,
+  orderOf,
+  scale,
+  tellCounts,
+  tellPlace,
+} from "./scene_legend.ts";
 import { type SceneView, sceneView } from "./scene_view.ts";
 import { cosines, nearestElsewhere, quantile } from "./similarity.ts";
 
@@ -23,7 +32,6 @@ const MODE_NAMES: Readonly<Record<Mode, string>> = {
 const NEIGHBOURS = 6;
 /** Neighbours are this share of the scene's longest side apart. */
 const APART = 0.06;
-const LABELS_SHOWN = 24;
 
 /** A point that others are compared with, by its features in each branch. */
 interface Query {
@@ -259,28 +267,7 @@ export function scenesSection(
       const { low, high } = heights(scene);
       return [scale(`${number(low)} m`, `${number(high)} m`)];
     }
-    if (mode === "labels" && scene.labels) {
-      const order = orderOf(scene.labels);
-      const counts = new Map<number, number>();
-      for (const label of scene.labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-      const all = [...counts].sort(([a], [b]) => a - b);
-      return [
-        h(
-          "ul",
-          { class: "kinds" },
-          ...all.slice(0, LABELS_SHOWN).map(([label, count]) =>
-            h(
-              "li",
-              {},
-              h("i", { style: `--swatch: ${label < 0 ? "gray" : css(kindColor(order(label)))}` }),
-              `${label} `,
-              h("small", {}, count.toLocaleString("en")),
-            )
-          ),
-        ),
-        ...all.length > LABELS_SHOWN ? [`and ${all.length - LABELS_SHOWN} more`] : [],
-      ];
-    }
+    if (mode === "labels" && scene.labels) return kindsLegend(scene.labels);
     return [];
   }
 
@@ -383,52 +370,4 @@ export function scenesSection(
   );
   void open(0);
   return element;
-}
-
-function tellCounts({ scenes }: ReportData): string[] {
-  const thinned = scenes.filter(({ points, pointsOfScene }) => points < pointsOfScene);
-  if (thinned.length === 0) return [];
-  return [
-    thinned.map(({ id, points, pointsOfScene }) =>
-      `${id}: ${points.toLocaleString("en")} of ${pointsOfScene.toLocaleString("en")} points shown`
-    ).join("; "),
-  ];
-}
-
-function tellPlace(place: readonly number[]): string {
-  return `(${place.map((value) => value.toFixed(2).replace("-", "−")).join(", ")})`;
-}
-
-function scale(low: string, high: string): HTMLElement {
-  const stops = Array.from({ length: 9 }, (_, i) => css(mapColor(i / 8))).join(", ");
-  return h(
-    "div",
-    { class: "scale" },
-    h("span", {}, low),
-    h("i", { style: `background: linear-gradient(to right, ${stops})` }),
-    h("span", {}, high),
-  );
-}
-
-/** Most features have something in common: the map begins where the similarities do. */
-function lowOf(similarity: Float32Array): number {
-  return quantile(similarity, 0.01);
-}
-
-function heights({ positions }: LoadedScene): { low: number; high: number } {
-  let low = Infinity, high = -Infinity;
-  for (let i = 2; i < positions.length; i += 3) {
-    low = Math.min(low, positions[i]);
-    high = Math.max(high, positions[i]);
-  }
-  return { low, high };
-}
-
-/** Labels by their rank, so that colours are those of the first few kinds. */
-function orderOf(labels: Int32Array): (label: number) => number {
-  const ranks = new Map(
-    [...new Set(labels)].filter((label) => label >= 0).sort((a, b) => a - b)
-      .map((label, rank) => [label, rank]),
-  );
-  return (label) => ranks.get(label) ?? 0;
 }

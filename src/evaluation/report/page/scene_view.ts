@@ -210,7 +210,9 @@ export function sceneView(
       radius = Math.max(1e-6, size.length() / 2);
       // As if the points lay on the sides of their box: how far apart they are.
       const area = 2 * (size.x * size.y + size.y * size.z + size.z * size.x);
-      spacing = 1.5 * Math.sqrt(Math.max(area, 1e-12) / Math.max(1, next.length / 3));
+      const apart = 1.5 * Math.sqrt(Math.max(area, 1e-12) / Math.max(1, next.length / 3));
+      // Few points stay points rather than discs that hide each other.
+      spacing = Math.min(apart, 0.03 * radius);
       resizePoints();
       resetCamera();
     },
