@@ -44,6 +44,7 @@ export type {
   EpochSummary,
   FitOptions,
   FitSummary,
+  ProbeScores,
   StepReport,
   ValidationMetrics,
 } from "./src/training/reports.ts";
@@ -254,3 +255,20 @@ export {
   verifyGolden,
   type VerifyOptions,
 } from "./src/evaluation/golden.ts";
+export {
+  type Baseline,
+  evaluate,
+  type EvaluateHooks,
+  type EvaluateOptions,
+  type Evaluation,
+  type Protocol,
+} from "./src/evaluation/evaluate.ts";
+export type { ClassifierName } from "./src/evaluation/heads/classifiers.ts";
+export type { EvaluationData, TestSplit } from "./src/evaluation/sides.ts";
+export type { Budget } from "./src/evaluation/splits.ts";
+export { ALL_FEATURES, type FeatureChoice, parseFeatures } from "./src/evaluation/vectors.ts";
+export type { FeatureScore, Gain, ObjectResult } from "./src/evaluation/object_protocols.ts";
+export type { PointResult, PointScore } from "./src/evaluation/point_protocol.ts";
+export type { Interval, Scores } from "./src/evaluation/scores.ts";
+export type { Probe } from "./src/evaluation/probe.ts";
+export type { ProbeConfig, ProbeProtocol } from "./src/training/probe_config.ts";

@@ -140,33 +140,13 @@ export async function budgetResult(
   const { train: { labels }, test } = features[0];
   const labelled = budgetRows(labels, classes, budget, seed, 0).length;
   const draws = labelled < FEW_LABELS && labelled < labels.length ? DRAWS : 1;
-  const all: Draws[] = [];
-  for (const own of features) {
+  // Together, because most fits are small and each waits for the device most of the time.
+  const all = await Promise.all(features.map(async (own) => {
     const axes = await axesOf(own);
     const sum = noDraws(classifier.candidates.length, test.labels.length);
-    for (let draw = 0; draw < draws; draw++) {
+    const outcomes = await Promise.all(Array.from({ length: draws }, async (_, draw) => {
       const table = takeRows(own.train, budgetRows(labels, classes, budget, seed, draw));
-      const folds = validationFolds(table.labels, classes, seed + draw);
-      const accuracies = new Float64Array(classifier.candidates.length);
-      for (const fold of folds) {
-        const held = takeRows(table, fold.validation);
-        const [predictions] = await classifier.predict(
-          device,
-          takeRows(table, fold.train),
-          classes,
-          [held],
-          classifier.candidates,
-          { axes, tolerance: ROUGH },
-        );
-        predictions.forEach((predicted, i) => {
-          accuracies[i] += countRight(held.labels, predicted) / table.labels.length;
-        });
-      }
-      if (folds.length === 1) {
-        // Of the rows that were held out.
-        const share = table.labels.length / folds[0].validation.length;
-        accuracies.forEach((value, i) => accuracies[i] = value * share);
-      }
+      const accuracies = await validate(device, classifier, table, classes, seed + draw, axes);
       const best = classifier.candidates[firstLargest(accuracies)];
       const [[predicted]] = await classifier.predict(
         device,
@@ -176,10 +156,13 @@ export async function budgetResult(
         [best],
         { axes },
       );
+      return { accuracies, best, predicted };
+    }));
+    for (const { accuracies, best, predicted } of outcomes) {
       addDraw(sum, accuracies, best, own.test.labels, predicted, classes, draws);
     }
-    all.push(sum);
-  }
+    return sum;
+  }));
   return {
     protocol: name,
     classifier: classifier.title,
@@ -214,12 +197,10 @@ export async function fewShotResult(
     (_, fold) => episodeOf(labels, classes, ways, shots, seed, fold),
   ).filter((episode) => episode !== undefined);
   if (episodes.length < FEWSHOT_FOLDS) return undefined;
-  const all: Draws[] = [];
-  for (const own of features) {
+  const all = await Promise.all(features.map(async (own) => {
     const axes = await axesOf(own);
     const choice = new Float64Array(classifier.candidates.length);
-    const perFold: { labels: Uint32Array; predictions: Uint32Array[] }[] = [];
-    for (const episode of episodes) {
+    const perFold = await Promise.all(episodes.map(async (episode) => {
       const local = new Map(episode.classes.map((c, i) => [c, i]));
       const take = (table: LabelledTable, rows: Uint32Array) => {
         const taken = takeRows(table, rows);
@@ -234,10 +215,12 @@ export async function fewShotResult(
         classifier.candidates,
         { axes, tolerance: ROUGH },
       );
+      return { held, onHeld, labels: query.labels, predictions: onQuery };
+    }));
+    for (const { held, onHeld } of perFold) {
       onHeld.forEach((predicted, i) => {
         choice[i] += countRight(held.labels, predicted) / held.labels.length;
       });
-      perFold.push({ labels: query.labels, predictions: onQuery });
     }
     const best = firstLargest(choice);
     const sum = noDraws(classifier.candidates.length, FEWSHOT_FOLDS);
@@ -251,8 +234,8 @@ export async function fewShotResult(
     });
     choice.forEach((value, i) => sum.validation[i] = value);
     sum.chosen.push(classifier.candidates[best]);
-    all.push(sum);
-  }
+    return sum;
+  }));
   return {
     protocol: "fewshot",
     classifier: classifier.title,
@@ -267,6 +250,34 @@ export async function fewShotResult(
       return gainOver(own.name, difference, seed);
     }),
   };
+}
+
+/** The accuracy of each candidate on the rows that were held out of its training. */
+async function validate(
+  device: Device,
+  classifier: Classifier,
+  table: LabelledTable,
+  classes: number,
+  seed: number,
+  axes: Float32Array,
+): Promise<Float64Array> {
+  const folds = validationFolds(table.labels, classes, seed);
+  const right = new Float64Array(classifier.candidates.length);
+  let judged = 0;
+  await Promise.all(folds.map(async ({ train, validation }) => {
+    const held = takeRows(table, validation);
+    const [predictions] = await classifier.predict(
+      device,
+      takeRows(table, train),
+      classes,
+      [held],
+      classifier.candidates,
+      { axes, tolerance: ROUGH },
+    );
+    judged += validation.length;
+    predictions.forEach((predicted, i) => right[i] += countRight(held.labels, predicted));
+  }));
+  return right.map((count) => count / judged);
 }
 
 function addDraw(

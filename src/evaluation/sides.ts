@@ -137,7 +137,7 @@ export async function labelsOfSides(
     const absent = [...from].filter((label) => !known.has(label)).map(names);
     if (absent.length === 0) return;
     throw new DataError(
-      `Cannot evaluate objects: no ${side} scene is of class ${
+      `Cannot evaluate objects: no ${side} scene is labelled ${
         absent.join(", ")
       }; every class has to occur in the ` + `training and in the test scenes`,
     );

@@ -3,6 +3,7 @@
 import headLossWgsl from "../../../shaders/head_loss.wgsl" with { type: "text" };
 import type { Device } from "../../gpu/device.ts";
 import { empty, matmul, type Tensor, tensor } from "../../tensor/mod.ts";
+import { compute, hold } from "./compute.ts";
 import { minimizeAll, type MinimizeOptions, type Slope, type Trial } from "./minimize.ts";
 import {
   type LabelledTable,
@@ -64,10 +65,7 @@ export async function fitLinear(
   const { width, labels } = table;
   const rows = rowCount(table), size = width + 1;
   const standardiser = standardiserOf(table);
-  using _ = device.scope();
   const design = await alongAxes(device, standardise(table, standardiser), width, axes);
-  const x = tensor(device, design, [rows, size]);
-  const y = tensor(device, labels, [rows]);
   const squares = meanSquares(design, size);
   const preconditioners = strengths.map((strength) =>
     Float64Array.from(
@@ -81,7 +79,11 @@ export async function fitLinear(
   );
   const evaluate = (trials: readonly Trial[]): Promise<Slope[]> =>
     slopes(device, kind, x, y, trials, classes, strengths);
-  const minima = await minimizeAll(preconditioners, evaluate, options);
+  const x = hold(device, design, [rows, size]), y = hold(device, labels, [rows]);
+  const minima = await minimizeAll(preconditioners, evaluate, options).finally(() => {
+    x.dispose();
+    y.dispose();
+  });
   return minima.map(({ x: point, value, iterations, converged }, s) => ({
     strength: strengths[s],
     standardiser,
@@ -104,13 +106,11 @@ async function alongAxes(
   const rows = standardised.length / width;
   let turned = standardised;
   if (axes) {
-    using _ = device.scope();
-    const product = matmul(
-      tensor(device, standardised, [rows, width]),
-      tensor(device, axes, [width, width]),
-      { transposeB: true },
-    );
-    turned = await product.data();
+    [turned] = await compute(device, () => [
+      matmul(tensor(device, standardised, [rows, width]), tensor(device, axes, [width, width]), {
+        transposeB: true,
+      }),
+    ]);
   }
   const design = new Float32Array(rows * (width + 1)).fill(1);
   for (let row = 0; row < rows; row++) {
@@ -156,7 +156,6 @@ async function slopes(
   classes: number,
   strengths: readonly number[],
 ): Promise<Slope[]> {
-  using _ = device.scope();
   const { rows, cols: size } = x;
   const problems = trials.length, columns = problems * classes;
   const weights = new Float32Array(size * columns);
@@ -166,21 +165,22 @@ async function slopes(
       for (let c = 0; c < classes; c++) weights[to + c] = point[i * classes + c];
     }
   });
-  const scores = matmul(x, tensor(device, weights, [size, columns]));
-  const losses = empty(device, [rows, problems]), slope = empty(device, [rows, columns]);
-  device.runRows(device.kernel("head_loss", headLossWgsl, { SVM: kind === "svm" }), {
-    rows,
-    rowsPerGroup: 64 / problems,
-    byRow: {
-      scores: [scores.slice, columns * 4],
-      labels: [y.slice, 4],
-      losses: [losses.slice, problems * 4],
-      slopes: [slope.slice, columns * 4],
-    },
-    params: { problems, classes },
+  const [gradients, values] = await compute(device, () => {
+    const scores = matmul(x, tensor(device, weights, [size, columns]));
+    const losses = empty(device, [rows, problems]), slope = empty(device, [rows, columns]);
+    device.runRows(device.kernel("head_loss", headLossWgsl, { SVM: kind === "svm" }), {
+      rows,
+      rowsPerGroup: 64 / problems,
+      byRow: {
+        scores: [scores.slice, columns * 4],
+        labels: [y.slice, 4],
+        losses: [losses.slice, problems * 4],
+        slopes: [slope.slice, columns * 4],
+      },
+      params: { problems, classes },
+    });
+    return [matmul(x, slope, { transposeA: true }), losses];
   });
-  const product = matmul(x, slope, { transposeA: true });
-  const [gradients, values] = await Promise.all([product.data(), losses.data()]);
   return trials.map(({ problem, x: point }, p) => {
     const strength = strengths[problem];
     let value = 0, square = 0;
@@ -219,9 +219,13 @@ export async function predictLinear(
       );
     }
   });
-  using _ = device.scope();
-  const x = tensor(device, standardise(table, standardiser), [rows, width]);
-  const scores = await matmul(x, tensor(device, weights, [width, columns])).data();
+  const standardised = standardise(table, standardiser);
+  const [scores] = await compute(device, () => [
+    matmul(
+      tensor(device, standardised, [rows, width]),
+      tensor(device, weights, [width, columns]),
+    ),
+  ]);
   return heads.map(({ bias }, h) =>
     Uint32Array.from({ length: rows }, (_, row) => {
       const at = row * columns + h * classes;

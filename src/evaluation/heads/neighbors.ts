@@ -1,7 +1,8 @@
 /** Classes by the nearest training rows: kNN with the cosine of standardised features. */
 
 import type { Device } from "../../gpu/device.ts";
-import { matmul, type Tensor, tensor } from "../../tensor/mod.ts";
+import { matmul, tensor } from "../../tensor/mod.ts";
+import { compute, hold } from "./compute.ts";
 import { type LabelledTable, rowCount, standardise, standardiserOf, type Table } from "./table.ts";
 
 /** Rows that are compared in one product: bounds memory. */
@@ -24,33 +25,26 @@ export async function predictNeighbors(
   const rows = rowCount(table), most = Math.min(Math.max(...counts), rowCount(train));
   const predictions = counts.map(() => new Uint32Array(rows));
   const queries = unitRows(standardise(table, standardiser), width);
-  using _ = device.scope();
-  const keys = tensor(device, unitRows(standardise(train, standardiser), width), [
-    rowCount(train),
-    width,
-  ]);
-  for (let first = 0; first < rows; first += WINDOW) {
-    const count = Math.min(WINDOW, rows - first);
-    const cosines = await products(
-      device,
-      queries.subarray(first * width, (first + count) * width),
-      keys,
-    );
-    for (let row = 0; row < count; row++) {
-      const own = cosines.subarray(row * keys.rows, (row + 1) * keys.rows);
-      const nearest = largest(own, most);
-      counts.forEach((k, i) => {
-        predictions[i][first + row] = vote(nearest.subarray(0, k), train.labels, classes);
-      });
+  const keys = unitRows(standardise(train, standardiser), width);
+  const held = hold(device, keys, [rowCount(train), width]);
+  try {
+    for (let first = 0; first < rows; first += WINDOW) {
+      const count = Math.min(WINDOW, rows - first);
+      const own = queries.subarray(first * width, (first + count) * width);
+      const [cosines] = await compute(device, () => [
+        matmul(tensor(device, own, [count, width]), held, { transposeB: true }),
+      ]);
+      for (let row = 0; row < count; row++) {
+        const nearest = largest(cosines.subarray(row * held.rows, (row + 1) * held.rows), most);
+        counts.forEach((k, i) => {
+          predictions[i][first + row] = vote(nearest.subarray(0, k), train.labels, classes);
+        });
+      }
     }
+  } finally {
+    held.dispose();
   }
   return predictions;
-}
-
-async function products(device: Device, rows: Float32Array, keys: Tensor): Promise<Float32Array> {
-  using _ = device.scope();
-  const x = tensor(device, rows, [rows.length / keys.cols, keys.cols]);
-  return await matmul(x, keys, { transposeB: true }).data();
 }
 
 function unitRows(values: Float32Array, width: number): Float32Array {

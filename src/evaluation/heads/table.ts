@@ -2,6 +2,7 @@
 
 import type { Device } from "../../gpu/device.ts";
 import { matmul, tensor } from "../../tensor/mod.ts";
+import { compute } from "./compute.ts";
 import { symmetricEigen } from "./symmetric_eigen.ts";
 
 /** Feature vectors: rows side by side in one array. */
@@ -80,11 +81,10 @@ export async function principalAxes(device: Device, table: Table): Promise<Float
   const { width } = table;
   const data = standardise(table, standardiserOf(table));
   const rows = rowCount(table);
-  const products = await (async () => {
-    using _ = device.scope();
+  const [products] = await compute(device, () => {
     const x = tensor(device, data, [rows, width]);
-    return await matmul(x, x, { transposeA: true }).data();
-  })();
+    return [matmul(x, x, { transposeA: true })];
+  });
   const symmetric = new Float64Array(width * width);
   for (let i = 0; i < width; i++) {
     for (let j = 0; j < width; j++) {
