@@ -1,18 +1,78 @@
-// InfoNCE of a chunk of queries against all keys: from similarities s (rows, 4 · blocks; keys columns count) it takes for each
-// row lse = log Σ_j exp(s_j / τ), shifted by the largest, and loss = lse − s_i / τ, i the row's own key. Streaming over
-// chunks as in Inf-CL (arXiv 2410.17243): only lse is kept. One workgroup a row; lanes combine in a fixed order.
-struct Params { rows: u32, first_row: u32, keys: u32, blocks: u32, inverse_temperature: f32 }
-@group(0) @binding(0) var<storage, read> s: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> lse: array<f32>;
-@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+// InfoNCE, rows: joins a row's parts (nce_similarity.wgsl; `parts` of them) to lse = log Σ_j exp(s_j / τ) and stores
+// loss = lse − q·k / τ of the row's own key, and in weight what makes stored similarities probabilities:
+//   FIXED: 1 / Σ_j exp(s_j / τ − shift), a factor. Else: lse, to be taken off before exp.
+//   STORE: similarities are in p. With FIXED the sum is taken off the row's own key there, so that p · weight is the gradient, probability − [i = j]. Taking 1
+//   off later would lose the digits that are left when a row finds its own key.
+// One invocation a row. MEAN: one workgroup walks all rows and stores their mean loss in loss[0] alone.
+struct Params {
+  rows: u32,
+  first_row: u32,
+  depth: u32,
+  stride: u32,
+  parts: u32,
+  inverse_temperature: f32,
+}
+@group(0) @binding(0) var<storage, read> part: array<vec2f>;
+//! if !STORE
+@group(0) @binding(1) var<storage, read> query: array<vec4f>;
+@group(0) @binding(2) var<storage, read> key: array<vec4f>;
+//! end
+@group(0) @binding(3) var<storage, read_write> weight: array<f32>;
+@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+//! if STORE
+@group(0) @binding(6) var<storage, read_write> p: array<f32>;
+//! end
 
-var<workgroup> part: array<vec2f, 64>;
+//! if MEAN
+var<workgroup> sums: array<f32, 64>;
+//! end
 
-// Joins (largest, Σ exp(x − largest)) of two sets.
-fn join(a: vec2f, b: vec2f) -> vec2f {
-  let largest = max(a.x, b.x);
-  return vec2f(largest, a.y * exp(a.x - largest) + b.y * exp(b.x - largest));
+fn row_loss(row: u32) -> f32 {
+  var joined = part[row];
+  for (var i = 1u; i < params.parts; i++) {
+    let next = part[i * params.rows + row];
+    let largest = max(joined.x, next.x);
+    joined = vec2f(
+      largest,
+      joined.y * exp(joined.x - largest) + next.y * exp(next.x - largest),
+    );
+  }
+  // The row's own term to the bit as it is in the sum, so that a key without rivals has loss 0.
+  let own = params.first_row + row;
+//! if STORE
+  let at = ((own / 8u) * params.stride + row) * 8u + own % 8u;
+  let term = p[at];
+//! end
+//! if !STORE
+  var s = 0.0;
+  for (var d = 0u; d < params.depth; d++) {
+    let x = query[own * params.depth + d];
+    let y = key[own * params.depth + d];
+    s = fma(x.x, y.x, s);
+    s = fma(x.y, y.y, s);
+    s = fma(x.z, y.z, s);
+    s = fma(x.w, y.w, s);
+  }
+  s *= params.inverse_temperature;
+//! if FIXED
+  let term = exp(s - joined.x);
+//! end
+//! if !FIXED
+  let term = s;
+//! end
+//! end
+//! if FIXED
+  weight[row] = 1.0 / joined.y;
+//! if STORE
+  p[at] = term - joined.y;
+//! end
+  return log(joined.y / term);
+//! end
+//! if !FIXED
+  weight[row] = joined.x + log(joined.y);
+  return joined.x - term + log(joined.y);
+//! end
 }
 
 @compute @workgroup_size(64)
@@ -21,39 +81,24 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = min(linear_group(group, groups), params.rows - 1u);
-  let base = row * params.blocks;
-  let scale = params.inverse_temperature;
-  var largest = -3.4028234e38;
-  for (var j = lane; j < params.blocks; j += 64u) {
-    let v = s[base + j] * scale;
-    for (var c = 0u; c < 4u; c++) {
-      if (4u * j + c < params.keys) {
-        largest = max(largest, v[c]);
-      }
-    }
+//! if !MEAN
+  let row = linear_group(group, groups) * 64u + lane;
+  if (row < params.rows) {
+    loss[params.first_row + row] = row_loss(row);
   }
-  var total = 0.0;
-  for (var j = lane; j < params.blocks; j += 64u) {
-    let v = s[base + j] * scale;
-    for (var c = 0u; c < 4u; c++) {
-      if (4u * j + c < params.keys) {
-        total += exp(v[c] - largest);
-      }
-    }
+//! end
+//! if MEAN
+  var sum = 0.0;
+  for (var row = lane; row < params.rows; row += 64u) {
+    sum += row_loss(row);
   }
-  part[lane] = vec2f(largest, total);
+  sums[lane] = sum;
   workgroupBarrier();
-  for (var step = 32u; step > 0u; step >>= 1u) {
-    if (lane < step) {
-      part[lane] = join(part[lane], part[lane + step]);
-    }
-    workgroupBarrier();
-  }
   if (lane == 0u) {
-    let own = params.first_row + row;
-    let result = part[0].x + log(part[0].y);
-    lse[own] = result;
-    loss[own] = result - s[base + own / 4u][own % 4u] * scale;
+    for (var i = 1u; i < 64u; i++) {
+      sum += sums[i];
+    }
+    loss[0] = sum / f32(params.rows);
   }
+//! end
 }

@@ -1,148 +1,229 @@
 /**
- * InfoNCE in chunks of queries: similarities exist for one chunk at a time, forward keeps each row's log-sum-exp, backward
- * makes the similarities again (Inf-CL, arXiv 2410.17243). Nothing of size n × n is stored.
+ * InfoNCE in chunks of queries (Inf-CL, arXiv 2410.17243): similarities exist for one chunk at a time, nothing of size
+ * n × n is stored. The loss is a scalar, so its gradients are known up to a factor as soon as a chunk's similarities
+ * are: forward computes both while it has them, which saves making the similarities again (a quarter of the
+ * arithmetic), and backward only multiplies. Without gradients no similarity is stored at all.
  */
 
-import gradientWgsl from "../../../shaders/fused/nce_gradient.wgsl" with { type: "text" };
-import packWgsl from "../../../shaders/fused/pack_weights.wgsl" with { type: "text" };
+import keyGradientWgsl from "../../../shaders/fused/nce_key_gradient.wgsl" with { type: "text" };
+import meanWgsl from "../../../shaders/fused/nce_mean.wgsl" with { type: "text" };
+import probabilitiesWgsl from "../../../shaders/fused/nce_probabilities.wgsl" with {
+  type: "text",
+};
+import queryGradientWgsl from "../../../shaders/fused/nce_query_gradient.wgsl" with {
+  type: "text",
+};
 import rowsWgsl from "../../../shaders/fused/nce_rows.wgsl" with { type: "text" };
-import {
-  concat,
-  empty,
-  formatShape,
-  record,
-  reshape,
-  scale,
-  Tensor,
-  tensor,
-  zeros,
-} from "../../tensor/mod.ts";
-import { sumRows } from "../../tensor/ops/sum.ts";
-import {
-  addWeightGradient,
-  fusedKernel,
-  GROUP,
-  type PackedWeights,
-  RowChunk,
-  rowLinear,
-} from "./row_kernels.ts";
-import { blocks } from "./row_program.ts";
+import scaleWgsl from "../../../shaders/fused/nce_scale.wgsl" with { type: "text" };
+import similarityWgsl from "../../../shaders/fused/nce_similarity.wgsl" with { type: "text" };
+import type { DeviceKind } from "../../gpu/adapter.ts";
+import type { Device } from "../../gpu/device.ts";
+import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
+import { expandTemplate } from "../../gpu/template.ts";
+import { concat, empty, formatShape, record, Tensor, zeros } from "../../tensor/mod.ts";
 
-/** Bytes of similarities that exist at once. */
-const CHUNK_BYTES = 32 << 20;
+/** Bytes of similarities that exist at once. More are slower on the software device: they leave the caches. */
+const CHUNK_BYTES = 8 << 20;
+/** 1/τ up to which exp((s − 1) / τ) of unit rows is a normal number. */
+const LARGEST_FIXED = 40;
+/** Parts that a row's sum is made of, at most. */
+const PARTS = 32;
+/** Rows that one workgroup finishes, mean included. */
+const ROWS_AT_ONCE = 1024;
+const LANES = 64;
 
-/** Rows as weights for `rowLinear`: x · rowsᵀ, or with `transposed` x · rows. */
-function packRows(rows: Tensor, transposed: boolean): PackedWeights {
-  const { device } = rows;
-  const [outs, ins] = transposed ? [rows.cols, rows.rows] : [rows.rows, rows.cols];
-  const [outBlocks, inBlocks] = [blocks(outs), blocks(ins)];
-  const values = empty(device, [outBlocks * inBlocks, 16]);
-  device.run(
-    fusedKernel(device, "pack_weights", packWgsl, { TRANSPOSED: transposed }),
-    { weight: rows.slice, packed: values.slice },
-    { outs, ins, out_blocks: outBlocks, in_blocks: inBlocks },
-    Math.ceil(outBlocks * inBlocks / GROUP),
-  );
-  return { values, outBlocks, inBlocks };
+/** What one invocation computes; see the kernels. */
+interface Tiles {
+  readonly similarity: { readonly GROUP: number; readonly ROWS: number; readonly BLOCKS: number };
+  readonly query: { readonly GROUP: number; readonly ROWS: number; readonly PAIRS: number };
+  readonly key: { readonly GROUP: number; readonly SETS: number; readonly PAIRS: number };
 }
 
-/** Columns filled up with zeros to whole blocks. */
+const TILES: Readonly<Record<DeviceKind, Tiles>> = {
+  gpu: {
+    similarity: { GROUP: 64, ROWS: 4, BLOCKS: 1 },
+    query: { GROUP: 64, ROWS: 4, PAIRS: 1 },
+    key: { GROUP: 64, SETS: 1, PAIRS: 1 },
+  },
+  software: {
+    similarity: { GROUP: 16, ROWS: 8, BLOCKS: 2 },
+    query: { GROUP: 16, ROWS: 8, PAIRS: 8 },
+    key: { GROUP: 16, SETS: 1, PAIRS: 4 },
+  },
+};
+
+/**
+ * Whether lanes may hand keys round, and gain by it: they do where a load costs many times a multiply-add. Mesa's software
+ * device has subgroups of as many lanes as the processor's vectors; the kernels want 8.
+ */
+function canBroadcast({ gpu, kind }: Device): boolean {
+  return kind === "software" && gpu.features.has("subgroups") &&
+    (gpu.adapterInfo?.subgroupMinSize ?? 0) >= 8;
+}
+
+function kernel(device: Device, name: string, source: string, own: KernelConstants = {}): Kernel {
+  const constants = { ...own, FOUR: 4, EIGHT: 8 };
+  return device.kernel(name, expandTemplate(source, constants), constants);
+}
+
+/** Columns filled up with zeros to whole vec4. */
 function wholeBlocks(x: Tensor): Tensor {
-  const missing = 4 * blocks(x.cols) - x.cols;
+  const missing = -x.cols & 3;
   return missing === 0 ? x : concat([x, zeros(x.device, [x.rows, missing])]);
-}
-
-interface Chunk {
-  readonly first: number;
-  readonly rows: number;
-}
-
-function chunks(n: number): Chunk[] {
-  const rows = Math.max(64, Math.floor(CHUNK_BYTES / (16 * blocks(n)) / 64) * 64);
-  const all: Chunk[] = [];
-  for (let first = 0; first < n; first += rows) {
-    all.push({ first, rows: Math.min(rows, n - first) });
-  }
-  return all;
 }
 
 /**
  * InfoNCE (van den Oord et al. 2018) of unit rows, query and key (n, d): the mean over i of
  * −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)).
+ * @param broadcast whether lanes hand keys round by subgroup operations; default: where the device can and it pays
  */
-export function fusedInfoNCE(query: Tensor, key: Tensor, temperature: number): Tensor {
+export function fusedInfoNCE(
+  query: Tensor,
+  key: Tensor,
+  temperature: number,
+  broadcast: boolean = canBroadcast(query.device),
+): Tensor {
   const n = query.rows;
   if (key.rows !== n || key.cols !== query.cols || n === 0) {
     throw new TypeError(
       `Cannot contrast ${formatShape(query.shape)} with ${formatShape(key.shape)}.`,
     );
   }
-  return contrast(wholeBlocks(query), wholeBlocks(key), temperature);
+  return contrast(wholeBlocks(query), wholeBlocks(key), temperature, broadcast);
 }
 
-function contrast(query: Tensor, key: Tensor, temperature: number): Tensor {
+function contrast(query: Tensor, key: Tensor, temperature: number, broadcast: boolean): Tensor {
   const { device, rows: n, cols } = query;
+  const loss = empty(device, []);
+  const gradients = query.tracked || key.tracked ? roomForGradients(device, n, cols) : null;
+  contrastInto(loss, query, key, 1 / temperature, gradients, broadcast);
+  return record("infoNCE", loss, [query, key], (gradient) => scaled(gradients!, gradient));
+}
+
+/** Both gradients in one buffer. */
+interface Gradients {
+  readonly all: Tensor;
+  readonly query: Tensor;
+  readonly key: Tensor;
+}
+
+function roomForGradients(device: Device, rows: number, cols: number): Gradients {
+  // The second begins where a binding may.
+  const room = Math.ceil(rows / LANES) * LANES;
+  const all = empty(device, [2 * room, cols]);
+  const { buffer, offset } = all.slice;
+  const size = rows * cols * 4;
+  const part = (first: number) =>
+    new Tensor(device, [rows, cols], "f32", { buffer, offset: offset + first * cols * 4, size });
+  return { all, query: part(0), key: part(room) };
+}
+
+/** The gradients times that of the loss. New ones, for a graph may be differentiated again. */
+function scaled({ all, query }: Gradients, gradient: Tensor): Tensor[] {
+  const { device } = all;
+  const out = roomForGradients(device, query.rows, query.cols);
+  device.runRows(kernel(device, "nce_scale", scaleWgsl), {
+    rows: all.size / 4,
+    rowsPerGroup: LANES,
+    byRow: { x: [all.slice, 16], out: [out.all.slice, 16] },
+    whole: { gradient: gradient.slice },
+  });
+  return [out.query, out.key];
+}
+
+/** Loss of all rows and, if there is room for them, gradients of a loss of weight 1. */
+function contrastInto(
+  loss: Tensor,
+  query: Tensor,
+  key: Tensor,
+  inverseTemperature: number,
+  gradients: Gradients | null,
+  BROADCAST: boolean,
+): void {
+  const { device, rows: keys, cols } = query;
   const depth = cols / 4;
-  const keyBlocks = blocks(n);
-  const keys = packRows(key, false);
-  const total = tensor(device, Uint32Array.of(n));
-  const shape = (chunk: Chunk) => ({
-    rows: chunk.rows,
-    first_row: chunk.first,
-    keys: n,
-    blocks: keyBlocks,
-    inverse_temperature: 1 / temperature,
+  const FIXED = inverseTemperature <= LARGEST_FIXED;
+  const tiles = TILES[device.kind];
+  const blocks = Math.ceil(keys / 8);
+  const most = gradients
+    ? Math.floor(Math.min(CHUNK_BYTES, device.maxBindingBytes) / (32 * blocks))
+    : keys;
+  const chunk = Math.min(keys, Math.max(8, most));
+  // Odd, so that blocks of keys lie in different sets of a cache.
+  const stride = chunk | 1;
+  const p = gradients && empty(device, [blocks * stride, 8]);
+  const tile = 8 * tiles.similarity.BLOCKS;
+  const span = Math.ceil(Math.ceil(keys / tile) / PARTS);
+  const parts = Math.ceil(keys / (tile * span));
+  const part = empty(device, [parts, chunk, 2]);
+  const weight = empty(device, [chunk]);
+  const atOnce = keys <= Math.min(chunk, ROWS_AT_ONCE);
+  const rowLosses = atOnce ? loss : empty(device, [keys]);
+  const compile = (name: string, source: string, constants: KernelConstants) =>
+    kernel(device, name, source, { ...constants, BROADCAST, FIXED });
+  const similarity = compile("nce_similarity", similarityWgsl, {
+    ...tiles.similarity,
+    STORE: p !== null,
   });
-  const rowsOf = (chunk: Chunk) => new RowChunk(total, chunk.first, chunk.rows, false);
-  const queries = (chunk: Chunk) => ({ values: query, first: chunk.first * depth, stride: depth });
-  const similarities = (chunk: Chunk) => rowLinear(rowsOf(chunk), queries(chunk), keys)!;
-
-  const lse = empty(device, [n]);
-  const loss = empty(device, [n]);
-  for (const chunk of chunks(n)) {
-    const s = similarities(chunk);
+  const rowKernel = compile("nce_rows", rowsWgsl, {
+    MEAN: atOnce,
+    STORE: p !== null,
+  });
+  for (let first = 0; first < keys; first += chunk) {
+    const rows = Math.min(chunk, keys - first);
+    const shape = { rows, first_row: first, depth, keys, stride };
+    const groups = (rowsOfLane: number, { GROUP }: { GROUP: number }) =>
+      Math.ceil(rows / (GROUP * rowsOfLane));
     device.run(
-      fusedKernel(device, "nce_rows", rowsWgsl),
-      { s: s.slice, lse: lse.slice, loss: loss.slice },
-      shape(chunk),
-      chunk.rows,
+      similarity,
+      { query: query.slice, key: key.slice, part: part.slice, ...(p ? { p: p.slice } : {}) },
+      { ...shape, span, inverse_temperature: inverseTemperature },
+      [groups(tiles.similarity.ROWS, tiles.similarity), parts, 1],
     );
-    s.dispose();
-  }
-  return record("infoNCE", meanOf(loss), [query, key], (gradient) => {
-    const toQuery = empty(device, [n, cols]);
-    const toKey = { values: empty(device, [1, 4 * keyBlocks * cols]), slices: 1, filled: false };
-    const keysAcross = packRows(key, true);
-    for (const chunk of chunks(n)) {
-      const s = similarities(chunk);
+    device.run(
+      rowKernel,
+      {
+        part: part.slice,
+        query: query.slice,
+        key: key.slice,
+        weight: weight.slice,
+        loss: rowLosses.slice,
+        ...(p ? { p: p.slice } : {}),
+      },
+      { ...shape, parts, inverse_temperature: inverseTemperature },
+      atOnce ? 1 : Math.ceil(rows / LANES),
+    );
+    if (!p || !gradients) continue;
+    if (!FIXED) {
       device.run(
-        fusedKernel(device, "nce_gradient", gradientWgsl),
-        { s: s.slice, lse: lse.slice, gradient: gradient.slice },
-        { ...shape(chunk), factor: 1 / (n * temperature) },
-        Math.ceil(chunk.rows * keyBlocks / GROUP),
+        kernel(device, "nce_probabilities", probabilitiesWgsl),
+        { p: p.slice, weight: weight.slice },
+        { ...shape, blocks },
+        Math.ceil(rows * blocks / LANES),
       );
-      const rows = rowsOf(chunk);
-      const part = rowLinear(rows, { values: s, first: 0, stride: keyBlocks }, keysAcross)!;
-      const { buffer, offset } = toQuery.slice;
-      device.copy({ ...part.slice, size: chunk.rows * cols * 4 }, {
-        buffer,
-        offset: offset + chunk.first * cols * 4,
-        size: chunk.rows * cols * 4,
-      });
-      addWeightGradient(rows, toKey, queries(chunk), depth, s);
-      part.dispose();
-      s.dispose();
     }
-    return [toQuery, firstRows(toKey.values, n, cols)];
-  });
-}
-
-/** The mean of n values, unrecorded. */
-function meanOf(values: Tensor): Tensor {
-  return scale(reshape(sumRows(reshape(values, [values.size, 1])), []), 1 / values.size).detach();
-}
-
-/** The first rows of a flat tensor, as a view. */
-function firstRows(flat: Tensor, rows: number, cols: number): Tensor {
-  return new Tensor(flat.device, [rows, cols], "f32", { ...flat.slice, size: rows * cols * 4 });
+    const factor = inverseTemperature / keys;
+    const across = ({ PAIRS }: { PAIRS: number }) => Math.ceil(depth / (2 * PAIRS));
+    device.run(
+      compile("nce_query_gradient", queryGradientWgsl, tiles.query),
+      { p: p.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
+      { ...shape, factor },
+      [groups(tiles.query.ROWS, tiles.query), across(tiles.query), 1],
+    );
+    device.run(
+      compile("nce_key_gradient", keyGradientWgsl, tiles.key),
+      { p: p.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
+      { ...shape, factor },
+      [Math.ceil(blocks / (tiles.key.GROUP * tiles.key.SETS)), across(tiles.key), 1],
+    );
+  }
+  for (const scratch of [p, part, weight]) scratch?.dispose();
+  if (atOnce) return;
+  device.run(
+    kernel(device, "nce_mean", meanWgsl),
+    { x: rowLosses.slice, mean: loss.slice },
+    { count: keys },
+    1,
+  );
+  rowLosses.dispose();
 }

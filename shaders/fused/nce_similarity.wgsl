@@ -1,0 +1,137 @@
+// InfoNCE, similarities: query rows first_row … first_row + rows − 1 against all keys, rows of `depth` vec4 both. Workgroup y takes
+// `span` tiles of 8 · BLOCKS keys; what is left of a row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
+//   FIXED: shift = 1/τ, which unit rows cannot pass; right while exp(−2/τ) is no denormal. Else the largest s_j / τ.
+//   STORE: p[(block · stride + row) · 2 + half], 8 keys a block, gets exp(s/τ − shift) (FIXED) or s/τ, 0 past the last key.
+// An invocation computes ROWS neighbouring rows. Keys are the same for all lanes.
+//   BROADCAST: a key is loaded by each of 8 lanes and handed round by subgroupBroadcast. On the software device a load
+//   costs 20 multiply-adds whether its lanes differ or not, and handing round about one: 50–84 GFLOP/s instead of 25.
+struct Params {
+  rows: u32,
+  first_row: u32,
+  depth: u32,
+  keys: u32,
+  stride: u32,
+  span: u32,
+  inverse_temperature: f32,
+}
+@group(0) @binding(0) var<storage, read> query: array<vec4f>;
+@group(0) @binding(1) var<storage, read> key: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> part: array<vec2f>;
+//! if STORE
+@group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
+//! end
+@group(0) @binding(4) var<uniform> params: Params;
+
+const TILE = 8u * BLOCKS;
+const LEAST = vec4f(-3.4028234e38);
+
+fn sum4(v: vec4f) -> f32 {
+  return v.x + v.y + v.z + v.w;
+}
+
+fn max4(v: vec4f) -> f32 {
+  return max(max(v.x, v.y), max(v.z, v.w));
+}
+
+@compute @workgroup_size(GROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+//! if BROADCAST
+  @builtin(subgroup_invocation_id) place: u32,
+//! end
+) {
+  let row = (group.x * GROUP + lane) * ROWS;
+  let scale = params.inverse_temperature;
+//! for r in ROWS
+  let query_$r = (params.first_row + min(row + $ru, params.rows - 1u)) * params.depth;
+//! if FIXED
+  let largest_$r = scale;
+//! end
+//! if !FIXED
+  var largest_$r = LEAST.x;
+//! end
+  var total_$r = 0.0;
+//! end
+  let first = group.y * params.span * TILE;
+  let end = min(first + params.span * TILE, params.keys);
+  for (var column = first; column < end; column += TILE) {
+//! for b in BLOCKS
+//! if BROADCAST
+    let key_$b = min(column + 8u * $bu + (place & 7u), params.keys - 1u) * params.depth;
+//! end
+//! for j in EIGHT
+//! if !BROADCAST
+    let key_$b_$j = min(column + 8u * $bu + $ju, params.keys - 1u) * params.depth;
+//! end
+//! for r in ROWS
+    var s_$r_$b_$j = 0.0;
+//! end
+//! end
+//! end
+    for (var d = 0u; d < params.depth; d++) {
+//! for r in ROWS
+      let x_$r = query[query_$r + d];
+//! end
+//! for b in BLOCKS
+//! if BROADCAST
+      let own_$b = key[key_$b + d];
+//! end
+//! for j in EIGHT
+//! if BROADCAST
+      let y_$b_$j = subgroupBroadcast(own_$b, $ju);
+//! end
+//! if !BROADCAST
+      let y_$b_$j = key[key_$b_$j + d];
+//! end
+//! for r in ROWS
+      s_$r_$b_$j = fma(x_$r.x, y_$b_$j.x, s_$r_$b_$j);
+      s_$r_$b_$j = fma(x_$r.y, y_$b_$j.y, s_$r_$b_$j);
+      s_$r_$b_$j = fma(x_$r.z, y_$b_$j.z, s_$r_$b_$j);
+      s_$r_$b_$j = fma(x_$r.w, y_$b_$j.w, s_$r_$b_$j);
+//! end
+//! end
+//! end
+    }
+//! for b in BLOCKS
+    let low_$b = vec4u(column + 8u * $bu) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.keys);
+    let high_$b = vec4u(column + 8u * $bu) + vec4u(4u, 5u, 6u, 7u) < vec4u(params.keys);
+//! end
+//! for r in ROWS
+//! for b in BLOCKS
+    var a_$r_$b = vec4f(s_$r_$b_0, s_$r_$b_1, s_$r_$b_2, s_$r_$b_3) * scale;
+    var b_$r_$b = vec4f(s_$r_$b_4, s_$r_$b_5, s_$r_$b_6, s_$r_$b_7) * scale;
+//! if FIXED
+    a_$r_$b = select(vec4f(), exp(a_$r_$b - scale), low_$b);
+    b_$r_$b = select(vec4f(), exp(b_$r_$b - scale), high_$b);
+    total_$r += sum4(a_$r_$b + b_$r_$b);
+//! end
+//! if !FIXED
+    {
+      let a = select(LEAST, a_$r_$b, low_$b);
+      let b = select(LEAST, b_$r_$b, high_$b);
+      let largest = max(largest_$r, max4(max(a, b)));
+      total_$r = total_$r * exp(largest_$r - largest) + sum4(exp(a - largest) + exp(b - largest));
+      largest_$r = largest;
+    }
+//! end
+//! end
+//! if STORE
+    if (row + $ru < params.rows) {
+//! for b in BLOCKS
+      if (column + 8u * $bu < params.keys) {
+        let to = ((column / 8u + $bu) * params.stride + row + $ru) * 2u;
+        p[to] = a_$r_$b;
+        p[to + 1u] = b_$r_$b;
+      }
+//! end
+    }
+//! end
+//! end
+  }
+//! for r in ROWS
+  if (row + $ru < params.rows) {
+    part[group.y * params.rows + row + $ru] = vec2f(largest_$r, total_$r);
+  }
+//! end
+}
