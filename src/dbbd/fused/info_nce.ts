@@ -22,8 +22,8 @@ import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
 import { concat, empty, formatShape, record, Tensor, zeros } from "../../tensor/mod.ts";
 
-/** Bytes of similarities that exist at once. More are slower on the software device: they leave the caches. */
-const CHUNK_BYTES = 8 << 20;
+/** Bytes of similarities that exist at once: what stays in a processor's caches; on a GPU, work enough to fill it. */
+const CHUNK_BYTES: Readonly<Record<DeviceKind, number>> = { gpu: 64 << 20, software: 8 << 20 };
 /** 1/τ up to which exp((s − 1) / τ) of unit rows is a normal number. */
 const LARGEST_FIXED = 40;
 /** Parts that a row's sum is made of, at most. */
@@ -146,7 +146,7 @@ function contrastInto(
   const tiles = TILES[device.kind];
   const blocks = Math.ceil(keys / 8);
   const most = gradients
-    ? Math.floor(Math.min(CHUNK_BYTES, device.maxBindingBytes) / (32 * blocks))
+    ? Math.floor(Math.min(CHUNK_BYTES[device.kind], device.maxBindingBytes) / (32 * blocks))
     : keys;
   const chunk = Math.min(keys, Math.max(8, most));
   // Odd, so that blocks of keys lie in different sets of a cache.
