@@ -17,6 +17,12 @@ function gainText({ difference, low, high }: Gain): string {
   return `${signed(difference)} [${signed(low)}, ${signed(high)}]`;
 }
 
+/** What the draws chose: one value, or the least and the largest. */
+function range(values: readonly number[]): string {
+  const least = Math.min(...values), most = Math.max(...values);
+  return least === most ? `${least}` : `${least}–${most}`;
+}
+
 /** Columns as wide as their widest cell: the first to the left, the others to the right. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
@@ -66,7 +72,7 @@ function objectLines(results: readonly ObjectResult[]): string[] {
       result.draws > 1 ? `${percent(accuracy)} ± ${percent(deviation)}` : percent(accuracy)
     ),
     ...result.gains.map(gainText),
-    result.scores.map(({ chosen }) => [...new Set(chosen)].join("|")).join(", "),
+    result.scores.map(({ chosen }) => range(chosen)).join(", "),
   ]);
   const lines = [title, ...aligned([head, ...rows])];
   for (const chosenOn of new Set(results.map((result) => result.chosenOn))) {

@@ -1,7 +1,7 @@
 /** Protocols for whole scenes with a class each: classifiers at label budgets, and few-shot tasks. */
 
 import type { Device } from "../gpu/device.ts";
-import { type Classifier, type ClassifierName, CLASSIFIERS, ROUGH } from "./heads/classifiers.ts";
+import { type Classifier, type ClassifierName, CLASSIFIERS } from "./heads/classifiers.ts";
 import { type LabelledTable, principalAxes, takeRows } from "./heads/table.ts";
 import { bootstrapMean, countInto, type Interval, meanAndDeviation, scoresOf } from "./scores.ts";
 import {
@@ -154,7 +154,7 @@ export async function budgetResult(
         classes,
         [own.test],
         [best],
-        { axes },
+        axes,
       );
       return { accuracies, best, predicted };
     }));
@@ -213,7 +213,7 @@ export async function fewShotResult(
         ways,
         [held, query],
         classifier.candidates,
-        { axes, tolerance: ROUGH },
+        axes,
       );
       return { held, onHeld, labels: query.labels, predictions: onQuery };
     }));
@@ -272,7 +272,7 @@ async function validate(
       classes,
       [held],
       classifier.candidates,
-      { axes, tolerance: ROUGH },
+      axes,
     );
     judged += validation.length;
     predictions.forEach((predicted, i) => right[i] += countRight(held.labels, predicted));

@@ -6,7 +6,7 @@ import { DataError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { unitOfPoints, type Units, unitsOf } from "./block_units.ts";
 import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
-import { CLASSIFIERS, FINAL, ROUGH } from "./heads/classifiers.ts";
+import { CLASSIFIERS } from "./heads/classifiers.ts";
 import { fitLinear, predictLinear } from "./heads/linear_head.ts";
 import { type LabelledTable, principalAxes, type Table, takeRows } from "./heads/table.ts";
 import { firstLargest, type Gain } from "./object_protocols.ts";
@@ -277,7 +277,6 @@ async function fitChosen(
   const held = takeRows(table, judge);
   const heads = await fitLinear(device, "logistic", takeRows(table, fit), classes, candidates, {
     axes,
-    tolerance: ROUGH,
   });
   const judged = (await predictLinear(device, heads, held)).map((predicted) => {
     const confusion = new Float64Array(classes * classes);
@@ -285,10 +284,7 @@ async function fitChosen(
     return scoresOf(confusion, classes).meanIoU;
   });
   const strength = candidates[firstLargest(judged)];
-  const [head] = await fitLinear(device, "logistic", table, classes, [strength], {
-    axes,
-    tolerance: FINAL,
-  });
+  const [head] = await fitLinear(device, "logistic", table, classes, [strength], { axes });
   return {
     name,
     head,

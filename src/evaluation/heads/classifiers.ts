@@ -23,22 +23,9 @@ export interface Classifier {
     classes: number,
     tables: readonly Table[],
     candidates: readonly number[],
-    options: ClassifierOptions,
+    axes: Float32Array,
   ): Promise<Uint32Array[][]>;
 }
-
-/** How a linear classifier is fitted. */
-export interface ClassifierOptions {
-  /** Principal axes, see `principalAxes`. */
-  readonly axes: Float32Array;
-  /** How exactly, see `minimizeAll`; default `FINAL`. */
-  readonly tolerance?: number;
-}
-
-/** The stopping rule of fits that are reported. */
-export const FINAL = 1e-3;
-/** The stopping rule of fits that only choose, and of few-shot tasks. */
-export const ROUGH = 1e-2;
 
 /** λ of ½ λ ‖W‖² beside the mean loss, the strongest first. */
 const STRENGTHS: readonly number[] = [10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6];
@@ -49,11 +36,8 @@ function linear(kind: "logistic" | "svm", title: string): Classifier {
     title,
     parameter: "λ",
     candidates: STRENGTHS,
-    async predict(device, train, classes, tables, candidates, { axes, tolerance = FINAL }) {
-      const heads = await fitLinear(device, kind, train, classes, candidates, {
-        axes,
-        tolerance,
-      });
+    async predict(device, train, classes, tables, candidates, axes) {
+      const heads = await fitLinear(device, kind, train, classes, candidates, { axes });
       const all: Uint32Array[][] = [];
       for (const table of tables) all.push(await predictLinear(device, heads, table));
       return all;

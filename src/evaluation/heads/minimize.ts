@@ -32,7 +32,7 @@ export interface Minimum {
 
 /** When to stop. */
 export interface MinimizeOptions {
-  /** Stop when √(gᵀ P g) has fallen to this part of what it was at the start. Default 1e-3. */
+  /** Stop when √(gᵀ P g) has fallen to this part of what it was at the start. Default 3e-3. */
   readonly tolerance?: number;
   /** Most steps. Default 300. */
   readonly maxIterations?: number;
@@ -53,7 +53,7 @@ const MOST_HALVINGS = 12;
 export async function minimizeAll(
   preconditioners: readonly Float64Array[],
   evaluate: (trials: readonly Trial[]) => Promise<readonly Slope[]>,
-  { tolerance = 1e-3, maxIterations = 300 }: MinimizeOptions = {},
+  { tolerance = 3e-3, maxIterations = 300 }: MinimizeOptions = {},
 ): Promise<Minimum[]> {
   const descents = preconditioners.map((p) => new Descent(p, tolerance, maxIterations));
   for (;;) {
