@@ -8,6 +8,7 @@ import {
   stratifiedFolds,
   validationFolds,
 } from "../src/evaluation/splits.ts";
+import { middleLargest } from "../src/evaluation/object_protocols.ts";
 import { unitsOf } from "../src/evaluation/block_units.ts";
 
 const labelsOf = (...counts: readonly number[]) =>
@@ -34,6 +35,12 @@ Deno.test("a bootstrap interval is that of the normal law for many numbers", () 
   assertAlmostEquals(high, 0.098, 0.012);
   assertEquals(bootstrapMean(values, 5), { low, high });
   assertEquals(bootstrapMean(new Float64Array(9).fill(0.25), 1), { low: 0.25, high: 0.25 });
+});
+
+Deno.test("of equally good candidates the middle one is taken", () => {
+  assertEquals(middleLargest([3, 7, 7, 7, 2]), 2);
+  assertEquals(middleLargest([3, 9, 1]), 1);
+  assertEquals(middleLargest([5, 1, 5]), 2);
 });
 
 Deno.test("mean and deviation", () => {

@@ -147,7 +147,7 @@ export async function budgetResult(
     const outcomes = await Promise.all(Array.from({ length: draws }, async (_, draw) => {
       const table = takeRows(own.train, budgetRows(labels, classes, budget, seed, draw));
       const accuracies = await validate(device, classifier, table, classes, seed + draw, axes);
-      const best = classifier.candidates[firstLargest(accuracies)];
+      const best = classifier.candidates[middleLargest(accuracies)];
       const [[predicted]] = await classifier.predict(
         device,
         table,
@@ -222,7 +222,7 @@ export async function fewShotResult(
         choice[i] += countRight(held.labels, predicted) / held.labels.length;
       });
     }
-    const best = firstLargest(choice);
+    const best = middleLargest(choice);
     const sum = noDraws(classifier.candidates.length, FEWSHOT_FOLDS);
     perFold.forEach(({ labels: truth, predictions }, fold) => {
       const confusion = new Float64Array(ways * ways);
@@ -327,9 +327,9 @@ function countRight(labels: Uint32Array, predicted: Uint32Array): number {
   return right;
 }
 
-/** The place of the largest value, the first of several. */
-export function firstLargest(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
-  return best;
+/** The place of the largest value; of several, the middle one: the edges of a plateau are no good choice. */
+export function middleLargest(values: ArrayLike<number>): number {
+  const most = Math.max(...Array.from(values));
+  const places = Array.from(values, (_, i) => i).filter((i) => values[i] === most);
+  return places[places.length >> 1];
 }

@@ -9,7 +9,7 @@ import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
 import { CLASSIFIERS } from "./heads/classifiers.ts";
 import { fitLinear, predictLinear } from "./heads/linear_head.ts";
 import { type LabelledTable, principalAxes, type Table, takeRows } from "./heads/table.ts";
-import { firstLargest, type Gain } from "./object_protocols.ts";
+import { type Gain, middleLargest } from "./object_protocols.ts";
 import { classesOf, labelsOf, type PointScenes, type Survey, survey } from "./point_labels.ts";
 import { rawPointFeatures } from "./raw_features.ts";
 import { bootstrap, countInto, type Scores, scoresOf } from "./scores.ts";
@@ -283,7 +283,7 @@ async function fitChosen(
     countInto(confusion, held.labels, predicted, classes);
     return scoresOf(confusion, classes).meanIoU;
   });
-  const strength = candidates[firstLargest(judged)];
+  const strength = candidates[middleLargest(judged)];
   const [head] = await fitLinear(device, "logistic", table, classes, [strength], { axes });
   return {
     name,

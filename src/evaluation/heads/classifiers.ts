@@ -14,7 +14,7 @@ export interface Classifier {
   readonly title: string;
   /** What the number is called. */
   readonly parameter: string;
-  /** Its candidates; of equally good ones the first is taken. */
+  /** Its candidates, in order; of equally good ones the middle one is taken. */
   readonly candidates: readonly number[];
   /** For each table and candidate the class of each row. */
   predict(
