@@ -11,6 +11,9 @@ import { DataError, UsageError } from "../src/errors.ts";
 import { evaluate, type EvaluateOptions } from "../src/evaluation/evaluate.ts";
 import { parseEvaluateArguments } from "../src/evaluation/evaluate_arguments.ts";
 import { appendCsv, describeEvaluation } from "../src/evaluation/evaluate_table.ts";
+import { encoderFromCheckpoint } from "../src/evaluation/encoder.ts";
+import { listScenes, ScenesDataset } from "../src/data/scenes_dataset.ts";
+import { eachEncoded } from "../src/evaluation/point_rows.ts";
 import { rawPointFeatures, rawSceneVector } from "../src/evaluation/raw_features.ts";
 import { ALL_FEATURES, parseFeatures } from "../src/evaluation/vectors.ts";
 import { deviceTest } from "./support/device.ts";
@@ -118,6 +121,42 @@ if (writes) {
       const other = await evaluate({ ...made.options, protocols: ["knn"] });
       await assertRejects(() => appendCsv(csv, other), UsageError, "its columns are not those");
       assertEquals((await Deno.readTextFile(csv)).split("\n").length, 4);
+    },
+  );
+
+  deviceTest(
+    "rows of points hold their own features, then those of the regions around them",
+    async () => {
+      await using made = await setting({ counts: { train: 1 } });
+      using encoder = await encoderFromCheckpoint(made.options.checkpoint);
+      const dataset = new ScenesDataset((await listScenes(made.path)).train);
+      const scene = await dataset.get(1);
+      const { points, regions } = await encoder.embed(scene);
+      const choice = parseFeatures("l2g,regions");
+      const options = { encoders: new Map([["trained", encoder]]), choice, depth: 2 };
+      const scenes = { dataset, indices: Uint32Array.of(1) };
+      let seen = 0;
+      await eachEncoded(options, scenes, () => {}, (_, unit, features) => {
+        const { values, width } = features.get("trained")!;
+        assertEquals([unit, width], [0, 3 * 12]);
+        const { level, start, end, order } = scene.tree;
+        for (let at = 0; at < order.length; at++) {
+          const row = values.subarray(order[at] * width, (order[at] + 1) * width);
+          assertEquals(
+            row.subarray(0, 12),
+            points.l2g.subarray(order[at] * 12, order[at] * 12 + 12),
+          );
+          let last = regions[0].l2g.subarray(0, 12);
+          for (const l of [1, 2]) {
+            const own = [...level.keys()].filter((r) => level[r] === l);
+            const place = own.findIndex((r) => start[r] <= at && at < end[r]);
+            if (place >= 0) last = regions[l].l2g.subarray(place * 12, place * 12 + 12);
+            assertEquals(row.subarray(l * 12, l * 12 + 12), last);
+          }
+          seen++;
+        }
+      });
+      assertEquals(seen, 60);
     },
   );
 
@@ -232,6 +271,7 @@ Deno.test("features are chosen by name", () => {
   assertEquals(parseFeatures("all"), ALL_FEATURES);
   assertEquals(parseFeatures("max").text, "max of g2l+l2g");
   assertEquals(parseFeatures("g2l,mean,root").text, "root+mean of g2l");
+  assertEquals(parseFeatures("l2g,regions").text, "root+max+mean of l2g, points with regions");
   assertThrows(() => parseFeatures("maximum"), UsageError, "got maximum");
 });
 

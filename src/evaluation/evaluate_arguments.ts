@@ -34,7 +34,8 @@ const FLAGS: FlagTable = {
   },
   features: {
     value: "LIST",
-    help: "out of root, max, mean (scene vectors) and g2l, l2g (directions); all (all)",
+    help:
+      "out of root, max, mean (scene vectors), g2l, l2g (directions); regions: points with the regions around (all)",
   },
   labels: {
     value: "LIST",

@@ -1,18 +1,16 @@
 /** The protocol for points with a class each: a linear probe per point, whole scenes held out. */
 
 import { Random } from "../data/random.ts";
-import type { Scene } from "../data/scene.ts";
-import { DataError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { unitOfPoints, type Units, unitsOf } from "./block_units.ts";
-import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
+import type { Encoders } from "./gather.ts";
 import { CLASSIFIERS } from "./heads/classifiers.ts";
 import { fitLinear, predictLinear } from "./heads/linear_head.ts";
-import { type LabelledTable, principalAxes, type Table, takeRows } from "./heads/table.ts";
+import { type LabelledTable, principalAxes, takeRows } from "./heads/table.ts";
 import { type Gain, middleLargest } from "./object_protocols.ts";
 import { classesOf, labelsOf, type PointScenes, type Survey, survey } from "./point_labels.ts";
-import { rawPointFeatures } from "./raw_features.ts";
 import { bootstrap, countInto, type Scores, scoresOf } from "./scores.ts";
+import { eachEncoded } from "./point_rows.ts";
 import type { FeatureChoice } from "./vectors.ts";
 
 /** Everything the protocol needs. */
@@ -76,8 +74,9 @@ export async function pointResult(task: PointTask): Promise<PointResult> {
   const train = await survey(task.train, task.ignore);
   const test = await survey(task.test, task.ignore);
   const classes = classesOf(train, test);
+  const depth = train.regionsByLevel.length - 1;
   const classOf = new Map(classes.map((label, c) => [label, c]));
-  const { tables, units: sceneOfRow, all } = await gatherTraining(task, train, classOf);
+  const { tables, units: sceneOfRow, all } = await gatherTraining(task, train, classOf, depth);
   const validation = choiceRows(sceneOfRow, seed);
   const fitted: Fitted[] = [];
   for (const [name, table] of tables) {
@@ -85,7 +84,7 @@ export async function pointResult(task: PointTask): Promise<PointResult> {
     fitted.push(await fitChosen(task, name, table, classes.length, validation));
   }
   const units = unitsOf(test.scenes, test.regionsByLevel);
-  const confusions = await testAll(task, fitted, classOf, units);
+  const confusions = await testAll(task, fitted, classOf, units, depth);
   const scores = fitted.map(({ name, head, validation }, f): PointScore => ({
     features: name,
     ...scoresOf(total(confusions[f], classes.length), classes.length),
@@ -113,6 +112,7 @@ async function gatherTraining(
   task: PointTask,
   { counts }: Survey,
   classOf: ReadonlyMap<number, number>,
+  depth: number,
 ): Promise<{ tables: Map<string, LabelledTable>; units: Uint32Array; all: number }> {
   const all = sum(counts.values());
   const share = Math.min(1, task.trainPoints / all);
@@ -134,7 +134,7 @@ async function gatherTraining(
   const widths = new Map<string, number>();
   const total = task.train.indices.length;
   const onScenes = (done: number) => task.onProgress?.("Encoding training scenes", done, total);
-  await eachEncoded(task, task.train, onScenes, (scene, unit, features) => {
+  await eachEncoded({ ...task, depth }, task.train, onScenes, (scene, unit, features) => {
     const picked: number[] = [];
     labelsOf(scene).forEach((label, point) => {
       const own = drawn.get(label);
@@ -166,62 +166,6 @@ async function gatherTraining(
     return [name, { values, width, labels: Uint32Array.from(labels) }];
   }));
   return { tables, units: Uint32Array.from(units), all };
-}
-
-/** Encodes scenes and hands over each one with its number and its point features by every encoder. */
-async function eachEncoded(
-  { encoders, choice }: PointTask,
-  { dataset, indices }: PointScenes,
-  onScenes: OnScenes,
-  take: (
-    scene: Scene,
-    unit: number,
-    features: ReadonlyMap<string, Table>,
-  ) => void | Promise<void>,
-): Promise<void> {
-  for await (const { first, scenes } of chunksOf(dataset, indices)) {
-    const byName = new Map<string, Table[]>();
-    for (const [name, encoder] of encoders) {
-      if (encoder === null) {
-        byName.set(name, scenes.map(rawPointFeatures));
-        continue;
-      }
-      const encoded = await encoder.encode(scenes, choice.branches);
-      byName.set(
-        name,
-        encoded.map(({ points, count, width }, i) =>
-          sideBySide(choice.branches.map((branch) => points[branch]), count, width, scenes[i], name)
-        ),
-      );
-    }
-    for (const [i, scene] of scenes.entries()) {
-      const own = new Map([...byName].map(([name, tables]) => [name, tables[i]]));
-      await take(scene, first + i, own);
-    }
-    onScenes(first + scenes.length, indices.length);
-  }
-}
-
-function sideBySide(
-  parts: readonly Float32Array[],
-  count: number,
-  width: number,
-  scene: Scene,
-  name: string,
-): Table {
-  const all = width * parts.length;
-  const values = new Float32Array(count * all);
-  for (let row = 0; row < count; row++) {
-    parts.forEach((part, p) =>
-      values.set(part.subarray(row * width, (row + 1) * width), row * all + p * width)
-    );
-  }
-  if (!values.every(Number.isFinite)) {
-    throw new DataError(
-      `Cannot probe points: the ${name} features of scene ${scene.id} are not finite`,
-    );
-  }
-  return { values, width: all };
 }
 
 /** Rows to choose λ with. */
@@ -298,13 +242,14 @@ async function testAll(
   fitted: readonly Fitted[],
   classOf: ReadonlyMap<number, number>,
   { level }: Units,
+  depth: number,
 ): Promise<Float64Array[][]> {
   const size = classOf.size ** 2;
   const confusions = fitted.map((): Float64Array[] => []);
   let first = 0;
   const total = task.test.indices.length;
   const onScenes = (done: number) => task.onProgress?.("Encoding test scenes", done, total);
-  await eachEncoded(task, task.test, onScenes, async (scene, _, features) => {
+  await eachEncoded({ ...task, depth }, task.test, onScenes, async (scene, _, features) => {
     const labels = labelsOf(scene);
     const { units, next } = unitOfPoints(scene, level, first);
     for (const [f, { name, head }] of fitted.entries()) {

@@ -14,27 +14,34 @@ export interface FeatureChoice {
   readonly pools: readonly (keyof SceneVectors)[];
   /** Directions, for objects and points. */
   readonly branches: readonly Branch[];
+  /** For points: also the features of the regions around each, from level 1 down. */
+  readonly regions: boolean;
 }
 
-/** Everything: the root's feature, the maximum and the mean over points, of both directions. */
-export const ALL_FEATURES: FeatureChoice = choice(POOLS, BRANCHES);
+/** The root's feature, the maximum and the mean over points, of both directions; of points their own alone. */
+export const ALL_FEATURES: FeatureChoice = choice(POOLS, BRANCHES, false);
 
 function choice(
   pools: readonly (keyof SceneVectors)[],
   branches: readonly Branch[],
+  regions: boolean,
 ): FeatureChoice {
-  return { text: `${pools.join("+")} of ${branches.join("+")}`, pools, branches };
+  const text = `${pools.join("+")} of ${branches.join("+")}${
+    regions ? ", points with regions" : ""
+  }`;
+  return { text, pools, branches, regions };
 }
 
 /**
  * Reads a list out of `root`, `max`, `mean`, `g2l`, `l2g`, or `all`. Pools or directions that are not named at all are
- * all taken: `max` is the maximum of both directions, `g2l` all three vectors of one.
+ * all taken: `max` is the maximum of both directions, `g2l` all three vectors of one. `regions` adds to each point the
+ * features of the regions around it.
  *
  * @throws {UsageError} Another name.
  */
 export function parseFeatures(text: string): FeatureChoice {
   const names = text.split(/[,+]/).map((name) => name.trim()).filter((name) => name !== "");
-  const known: readonly string[] = [...POOLS, ...BRANCHES, "all"];
+  const known: readonly string[] = [...POOLS, ...BRANCHES, "regions", "all"];
   const wrong = names.find((name) => !known.includes(name));
   if (wrong !== undefined || names.length === 0) {
     throw new UsageError(
@@ -45,7 +52,7 @@ export function parseFeatures(text: string): FeatureChoice {
     const own = of.filter((name) => names.includes(name));
     return own.length === 0 || names.includes("all") ? of : own;
   };
-  return choice(named(POOLS), named(BRANCHES));
+  return choice(named(POOLS), named(BRANCHES), names.includes("regions"));
 }
 
 /** The chosen vectors of a scene in one row. */
