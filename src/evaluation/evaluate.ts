@@ -1,7 +1,7 @@
 /** `evaluate`: what the features of a checkpoint are worth, beside an untrained encoder's and the raw inputs. */
 
 import { listScenes, ScenesDataset } from "../data/scenes_dataset.ts";
-import { DataError } from "../errors.ts";
+import { DataError, UsageError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
 import type { TrainingConfig } from "../training/config.ts";
 import { encoderFromCheckpoint, type SceneEncoder, untrainedEncoder } from "./encoder.ts";
@@ -123,6 +123,11 @@ export async function evaluate(
   hooks.onMessage?.(`Device: ${device.description}`);
   const sides = await openSides(options, config, seed);
   const protocols = options.protocols ?? await protocolsFor(sides.train.dataset);
+  if (features.regions && !protocols.includes("points")) {
+    throw new UsageError(
+      "--features regions is for points: add --protocol points, or leave it out",
+    );
+  }
   const encoders = new Map<string, SceneEncoder | null>([["trained", trained]]);
   if (compare.includes("untrained")) {
     encoders.set("untrained", stack.use(await untrainedEncoder(config, { device, pointsAhead })));

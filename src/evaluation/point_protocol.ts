@@ -27,7 +27,7 @@ export interface PointTask {
   readonly test: PointScenes;
   /** Labels that count for nothing, besides those below 0. */
   readonly ignore: readonly number[];
-  /** Most training points. */
+  /** Most training points, but for the rounding of each class's share. */
   readonly trainPoints: number;
   /** Fixes every draw. */
   readonly seed: number;
