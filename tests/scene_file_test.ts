@@ -89,9 +89,24 @@ Deno.test("scene file: a missing feature lists what the file offers", () => {
     assertEquals(
       error.message,
       `Cannot use a.sc: it has no feature "${name}"; it offers normals (3 channels), intensity, gps_time, ` +
-        "source id, coords (2 channels)",
+        "source id, coords (2 channels), height",
     );
   }
+});
+
+Deno.test("scene file: height above the lowest point is a feature of every scene, unless it has its own", () => {
+  const { coords } = scene.cloud;
+  const z = [0, 1, 2, 3, 4].map((i) => coords[3 * i + 2]);
+  const { feats, featureColumns } = sceneFromFile(scene, { features: ["normals", "height"] });
+  assertEquals(featureColumns[1], { name: "height", width: 1, kind: "scalar" });
+  const heights = z.map((value) => Math.fround(Math.log1p(value - Math.min(...z))));
+  assertEquals([0, 1, 2, 3, 4].map((i) => feats[4 * i + 3]), heights);
+  assertEquals(new Set(heights).size > 1, true);
+  const attributes = new Map([["height", { width: 1, data: Float32Array.of(9, 8, 7, 6, 5) }]]);
+  const own = sceneFromFile({ ...scene, cloud: { ...scene.cloud, attributes } }, {
+    features: ["height"],
+  });
+  assertEquals([...own.feats], [9, 8, 7, 6, 5]);
 });
 
 Deno.test("scene file: numbers that are not finite name their point", () => {

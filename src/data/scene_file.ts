@@ -37,7 +37,7 @@ export interface SceneFile {
 
 /** What a training scene takes of a scene file. */
 export interface SceneOptions {
-  /** Attributes that become feature columns, in this order. Default `["normals"]`. */
+  /** Attributes that become feature columns, in this order; see `featureAttribute`. Default `["normals"]`. */
   readonly features?: readonly string[];
   /** Regions at this level become leaves (SPEC's max_hierarchy_depth). Default null: no limit. */
   readonly maxDepth?: number | null;
@@ -134,8 +134,8 @@ export function sceneFromFile(
 ): Scene {
   const { cloud } = file;
   checkFinite(cloud.coords, 3, "coords", where);
-  const featureColumns: FeatureColumn[] = features.map((name) => {
-    const attribute = cloud.attributes.get(name);
+  const columns = features.map((name) => {
+    const attribute = featureAttribute(cloud, name);
     if (attribute === undefined || LABEL_NAMES.includes(name)) {
       throw new DataError(
         `Cannot use ${where}: it has no feature ${JSON.stringify(name)}; it offers ${
@@ -143,18 +143,40 @@ export function sceneFromFile(
         }`,
       );
     }
-    return { name, width: attribute.width, kind: kindOf(name, attribute) };
+    return { name, ...attribute };
+  });
+  const featureColumns = columns.map((column): FeatureColumn => {
+    const { name, width } = column;
+    return { name, width, kind: kindOf(name, column) };
   });
   const labels = cloud.attributes.get("labels");
   return {
     id: file.id,
     coords: cloud.coords,
-    feats: sideBySide(cloud, featureColumns, where),
+    feats: sideBySide(cloud.count, columns, where),
     featureColumns,
     tree: cutTree(file.tree, maxDepth),
     pointLabels: labels === undefined ? undefined : Int32Array.from(labels.data),
     sceneLabel: file.sceneLabel,
   };
+}
+
+/**
+ * What a cloud offers as the feature `name`: its attribute, or for `height`, where it has none of that name,
+ * ln(1 + metres above its lowest point). The logarithm keeps tall scenes from drowning the other features and tells low
+ * heights apart. Undefined for a name that is neither.
+ */
+export function featureAttribute(cloud: PointCloud, name: string): Attribute | undefined {
+  const attribute = cloud.attributes.get(name);
+  if (attribute !== undefined || name !== "height") return attribute;
+  const { coords, count } = cloud;
+  let lowest = Infinity;
+  for (let i = 0; i < count; i++) lowest = Math.min(lowest, coords[3 * i + 2]);
+  const data = Float32Array.from(
+    { length: count },
+    (_, i) => Math.log1p(coords[3 * i + 2] - lowest),
+  );
+  return { width: 1, data };
 }
 
 /** True where a safetensors file begins: a header length within the file, and JSON. */
@@ -307,22 +329,22 @@ function kindOf(name: string, { width }: Attribute): FeatureKind {
 function offered({ attributes }: PointCloud): string {
   const names = [...attributes].filter(([name]) => !LABEL_NAMES.includes(name))
     .map(([name, { width }]) => (width === 1 ? name : `${name} (${width} channels)`));
-  return names.length === 0 ? "none" : names.join(", ");
+  if (!attributes.has("height")) names.push("height");
+  return names.join(", ");
 }
 
 /** The chosen attributes as one (N, C) table. */
 function sideBySide(
-  cloud: PointCloud,
-  columns: readonly FeatureColumn[],
+  count: number,
+  columns: readonly (Attribute & { readonly name: string })[],
   where: string,
 ): Float32Array {
   const total = columns.reduce((sum, { width }) => sum + width, 0);
-  const feats = new Float32Array(cloud.count * total);
+  const feats = new Float32Array(count * total);
   let at = 0;
-  for (const { name, width } of columns) {
-    const { data } = cloud.attributes.get(name)!;
+  for (const { name, width, data } of columns) {
     checkFinite(data, width, name, where);
-    for (let i = 0; i < cloud.count; i++) {
+    for (let i = 0; i < count; i++) {
       for (let k = 0; k < width; k++) feats[i * total + at + k] = data[i * width + k];
     }
     at += width;

@@ -5,7 +5,7 @@ import { DataError, UsageError } from "../errors.ts";
 import { filesBelow, hasKnownExtension } from "./files_below.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
 import type { Dataset, Scene } from "./scene.ts";
-import { readSceneFile, sceneFromFile } from "./scene_file.ts";
+import { featureAttribute, readSceneFile, sceneFromFile } from "./scene_file.ts";
 
 /** The parts a folder of scenes may be divided into, each a folder of that name. */
 export type Split = "train" | "val" | "test";
@@ -109,7 +109,7 @@ export class ScenesDataset implements Dataset {
     const { cloud } = await readSceneFile(path);
     const offered = [...cloud.attributes].filter(([name]) => !/^(labels|instances)$/.test(name))
       .map(([name, attribute]) => `${name} (${attribute.width})`).join(", ") || "none";
-    const widths = features.map((name) => cloud.attributes.get(name)?.width);
+    const widths = features.map((name) => featureAttribute(cloud, name)?.width);
     const missing = features.filter((_, i) => widths[i] === undefined);
     if (missing.length > 0) {
       throw new UsageError(

@@ -202,7 +202,7 @@ export const CONFIG_KEYS = {
     group: "data",
     type: "names",
     default: ["normals"],
-    help: "attributes of a scene that become feature channels",
+    help: "attributes of a scene that become feature channels; every scene has height",
   },
   max_hierarchy_depth: {
     group: "data",
