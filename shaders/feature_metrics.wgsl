@@ -1,11 +1,17 @@
-// How the point features of the two branches look, for the log: each invocation sums up 64 rows, and then 64 partial
-// results at a time (MERGE) until one is left.
+// How the point features of the two branches look, for the log: each invocation sums up some rows, and then some partial
+// results at a time (MERGE) until one is left. Values are read WIDTH at once: four where the columns allow.
 //   a, b (rows, cols): features of G2L and L2G. out: per chunk two vec4: (entries, mean, M2, rows), (Σ cosine, Σ norm, 0, 0)
 // with mean and M2 = Σ (x − mean)² of a's entries, joined by Chan's formula (Chan, Golub, LeVeque 1979), which does not
 // cancel. The cosine of a zero row is 0: norms are floored at 1e-8 as in PyTorch's cosine_similarity.
 struct Params { rows: u32, cols: u32, chunks: u32 }
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
+//! if VEC4
+alias Value = vec4f;
+//! end
+//! if !VEC4
+alias Value = f32;
+//! end
+@group(0) @binding(0) var<storage, read> a: array<Value>;
+@group(0) @binding(1) var<storage, read> b: array<Value>;
 @group(0) @binding(2) var<storage, read> parts: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
@@ -18,6 +24,17 @@ fn join(p: vec4f, q: vec4f) -> vec4f {
   let delta = q.y - p.y;
   return vec4f(n, p.y + delta * (q.x / n), p.z + q.z + delta * delta * (p.x * q.x / n), p.w + q.w);
 }
+
+//! if VEC4
+fn total_of(v: vec4f) -> f32 {
+  return v.x + v.y + v.z + v.w;
+}
+//! end
+//! if !VEC4
+fn total_of(v: f32) -> f32 {
+  return v;
+}
+//! end
 
 @compute @workgroup_size(64)
 fn main(
@@ -33,28 +50,34 @@ fn main(
   var sums = vec4f();
   let cols = params.cols;
   for (var r = i; r < params.rows; r += params.chunks) {
-    if (MERGE) {
-      spread = join(spread, parts[2u * r]);
-      sums += parts[2u * r + 1u];
-      continue;
-    }
-    var total = 0.0;
-    var products = vec3f();
+//! if MERGE
+    spread = join(spread, parts[2u * r]);
+    sums += parts[2u * r + 1u];
+//! end
+//! if !MERGE
+    var total = Value();
+    var uv = Value();
+    var uu = Value();
+    var vv = Value();
     for (var c = 0u; c < cols; c++) {
       let u = a[r * cols + c];
       let v = b[r * cols + c];
       total += u;
-      products += vec3f(u * v, u * u, v * v);
+      uv += u * v;
+      uu += u * u;
+      vv += v * v;
     }
-    let mean = total / f32(cols);
-    var m2 = 0.0;
+    let mean = total_of(total) / f32(WIDTH * cols);
+    var squares = Value();
     for (var c = 0u; c < cols; c++) {
       let d = a[r * cols + c] - mean;
-      m2 += d * d;
+      squares += d * d;
     }
-    spread = join(spread, vec4f(f32(cols), mean, m2, 1.0));
-    let norm = sqrt(products.y);
-    sums += vec4f(products.x / (max(norm, 1e-8) * max(sqrt(products.z), 1e-8)), norm, 0.0, 0.0);
+    let m2 = total_of(squares);
+    let norm = sqrt(total_of(uu));
+    spread = join(spread, vec4f(f32(WIDTH * cols), mean, m2, 1.0));
+    sums += vec4f(total_of(uv) / (max(norm, 1e-8) * max(sqrt(total_of(vv)), 1e-8)), norm, 0.0, 0.0);
+//! end
   }
   out[2u * i] = spread;
   out[2u * i + 1u] = sums;

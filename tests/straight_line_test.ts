@@ -4,14 +4,16 @@ import { Random } from "../src/data/random.ts";
 import { type NestedRegion, treeFromNested } from "../src/data/region_tree.ts";
 import type { Scene } from "../src/data/scene.ts";
 import { familyPolicy, type RowFamily, ROWS_TO_COMPILE } from "../src/dbbd/fused/families.ts";
-import { RowProgramBuilder } from "../src/dbbd/fused/row_program.ts";
+import { SHEET_MARGIN } from "../src/dbbd/fused/program_weights.ts";
+import { rowPrograms } from "../src/dbbd/fused/row_program.ts";
 import {
   planStraightLine,
   type RowShape,
+  type StraightLineJob,
   straightLineName,
   type StraightLinePlan,
-  straightLineWgsl,
 } from "../src/dbbd/fused/straight_line.ts";
+import { straightLineWgsl } from "../src/dbbd/fused/straight_line_source.ts";
 import { Model } from "../src/dbbd/model.ts";
 import type { DeviceOptions } from "../src/gpu/device.ts";
 import { uploadBatch } from "../src/dbbd/region_batch.ts";
@@ -19,18 +21,36 @@ import { rowIndex } from "../src/tensor/mod.ts";
 import { noDevice, testDevice } from "./support/device.ts";
 import { tinyConfig } from "./support/training.ts";
 
-const LIMITS = { workgroupBytes: 32768, invocations: 1024 };
+const LIMITS = { workgroupBytes: 32768, invocations: 1024, storageBuffers: 32 };
 const TINY_SHAPE: RowShape = {
   slots: 4,
   fromRegion: true,
   layers: [
-    { outs: 6, mainBlocks: 0, extraFirst: 0, extraCount: 1, activation: "gelu" },
-    { outs: 3, mainBlocks: 2, extraFirst: 3, extraCount: 1, activation: null },
+    {
+      outs: 6,
+      mainBlocks: 0,
+      extraFirst: 0,
+      extraCount: 1,
+      gradientBlocks: 0,
+      activation: "gelu",
+    },
+    {
+      outs: 3,
+      mainBlocks: 2,
+      extraFirst: 3,
+      extraCount: 1,
+      gradientBlocks: 2,
+      activation: null,
+    },
   ],
 };
 
-function plan(shape: RowShape, limits = LIMITS): StraightLinePlan {
-  const made = planStraightLine(shape, limits);
+function plan(
+  shape: RowShape,
+  job: StraightLineJob = "forward",
+  limits = LIMITS,
+): StraightLinePlan {
+  const made = planStraightLine(shape, limits, job);
   if (typeof made === "string") throw new Error(made);
   return made;
 }
@@ -43,7 +63,7 @@ function body(wgsl: string): string {
 Deno.test("the source of a small program, line by line", () => {
   const made = plan(TINY_SHAPE);
   assertEquals(made.multiplyAdds, 16 * (2 * 1 + 1 * 3));
-  assertEquals([made.weightsAt, made.normAt[0]], [[0, 8], 4]);
+  assertEquals([made.layout.weightsAt, made.layout.normAt[0]], [[0, 8], 4]);
   const lines = body(straightLineWgsl(made, 1e-5)).split("\n").map((line) => line.trim());
   assertEquals(lines.slice(lines.indexOf("let x0 = inputs[row * 4u + 0u];")), [
     "let x0 = inputs[row * 4u + 0u];",
@@ -79,6 +99,41 @@ Deno.test("the source of a small program, line by line", () => {
   ]);
 });
 
+Deno.test("the source of its backward pass, line by line", () => {
+  const made = plan(TINY_SHAPE, "backward");
+  assertEquals([made.layout.transposedAt[1], made.layout.normBeforeAt[1]], [12, 16]);
+  const lines = body(straightLineWgsl(made, 1e-5)).split("\n").map((line) => line.trim());
+  assertEquals(lines.slice(lines.indexOf("let g1_0 = gradient[row * 1u + 0u];")), [
+    "let g1_0 = gradient[row * 1u + 0u];",
+    "stage[lane + 0u] = sheet[lane + 12u];",
+    "workgroupBarrier();",
+    "var d0_0 = vec4f();",
+    "d0_0 += stage[0] * g1_0;",
+    "var d0_1 = vec4f();",
+    "d0_1 += stage[1] * g1_0;",
+    "var hs0 = vec4f();",
+    "var hx0 = vec4f();",
+    ...[0, 1].flatMap((j) => [
+      `let n0_${j} = normal_0[row * 2u + ${j}u];`,
+      `let y0_${j} = n0_${j} * stage[${4 + j}][0] + stage[${4 + j}][1];`,
+      `d0_${j} *= gelu_slope4(y0_${j});`,
+      `dy_0[row * 2u + ${j}u] = d0_${j};`,
+      `d0_${j} *= stage[${4 + j}][0];`,
+      `hs0 += d0_${j};`,
+      `hx0 += d0_${j} * n0_${j};`,
+    ]),
+    "let a0 = (hs0.x + hs0.y + hs0.z + hs0.w) / 6.0;",
+    "let b0 = (hx0.x + hx0.y + hx0.z + hx0.w) / 6.0;",
+    "let r0 = rstd[row * 1u + 0u];",
+    "let g0_0 = r0 * (d0_0 - a0 - n0_0 * b0);",
+    "dz_0[row * 2u + 0u] = g0_0;",
+    "let g0_1 = r0 * (d0_1 - a0 - n0_1 * b0) * vec4f(1.0,1.0,0.0,0.0);",
+    "dz_0[row * 2u + 1u] = g0_1;",
+    "}",
+    "",
+  ]);
+});
+
 Deno.test("no control flow, every load inside the stage and the sheet, each column once", () => {
   const random = new Random(11);
   for (let round = 0; round < 40; round++) {
@@ -92,19 +147,30 @@ Deno.test("no control flow, every load inside the stage and the sheet, each colu
         mainBlocks: i === 0 ? 0 : Math.ceil(widths[i - 1] / 4),
         extraFirst: i === 0 && round % 2 === 0 ? 0 : 3 + round % 3,
         extraCount: 1,
+        gradientBlocks: i === 0 ? 0 : Math.ceil(widths[i - 1] / 4),
         activation: i === widths.length - 1 ? null : i % 2 === 0 ? "gelu" as const : "relu",
       })),
     };
     const limits = round % 3 === 0
       ? LIMITS
-      : { workgroupBytes: 16384, invocations: 64 << round % 3 };
-    const made = plan(shape, limits);
+      : { ...LIMITS, workgroupBytes: 16384, invocations: 64 << round % 3 };
+    for (const job of ["keep", "backward"] as const) {
+      const made = plan(shape, job, limits);
+      const text = body(straightLineWgsl(made, 1e-5));
+      assertNotMatch(text, /\b(if|for|while|loop|switch|return)\b/);
+      for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
+      // Every hidden layer's values are stored once.
+      const hidden = widths.slice(0, -1).reduce((sum, outs) => sum + Math.ceil(outs / 4), 0);
+      const stored = job === "keep" ? /^ *normal_\d+\[/gm : /^ *dz_\d+\[/gm;
+      assertEquals(text.match(stored)?.length, hidden);
+    }
+    const made = plan(shape, "forward", limits);
     assert(made.workgroup <= limits.invocations && made.stage * 64 <= limits.workgroupBytes);
     const text = body(straightLineWgsl(made, 1e-5));
     assertNotMatch(text, /\b(if|for|while|loop|switch|return|select)\b/);
     for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
     for (const [, index] of text.matchAll(/sheet\[lane \+ (\d+)u\]/g)) {
-      assert(Number(index) + made.workgroup <= made.sheet);
+      assert(Number(index) + made.workgroup <= made.layout.blocks + SHEET_MARGIN);
     }
     const columns = widths.reduce((sum, outs) => sum + Math.ceil(outs / 4), 0);
     assertEquals(text.match(/var z\d+_\d+ =/g)?.length, columns);
@@ -119,11 +185,17 @@ Deno.test("what is too large is not offered, and why is said", () => {
   });
   assertMatch(String(planStraightLine(wide(512, 100), LIMITS)), /^\d+ multiply-adds a row/);
   assertMatch(String(planStraightLine(wide(4, 600), LIMITS)), /^\d+ values of a row/);
-  const small = { workgroupBytes: 2048, invocations: 64 };
-  assertMatch(String(planStraightLine(wide(8, 40), small)), /inputs of a layer do not fit/);
+  const small = { ...LIMITS, workgroupBytes: 4096, invocations: 64 };
+  assertMatch(String(planStraightLine(wide(8, 80), small)), /inputs of a layer do not fit/);
   // Plans that differ in anything but the sheet's values differ in name.
+  assertMatch(
+    String(planStraightLine(TINY_SHAPE, { ...LIMITS, storageBuffers: 6 }, "backward")),
+    /^7 storage buffers are too many/,
+  );
   const names = [TINY_SHAPE, wide(3, 3), wide(4, 2), { ...TINY_SHAPE, fromRegion: false }]
-    .map((shape) => straightLineName(plan(shape)));
+    .flatMap((shape) =>
+      (["forward", "keep", "backward"] as const).map((job) => straightLineName(plan(shape, job)))
+    );
   assertEquals(new Set(names).size, names.length);
 });
 
@@ -132,15 +204,18 @@ Deno.test("straight-line code is chosen when the work ahead pays for compiling",
 }, async () => {
   const device = await testDevice();
   using model = new Model(device, tinyConfig());
-  using _ = device.scope();
-  const program = new RowProgramBuilder(model.config, model.parameters).raw();
+  const program = rowPrograms(model.config, model.parameters).raw;
   const chosen = (rows: number, options: { steps?: number; rowFamily?: RowFamily }) =>
-    familyPolicy(device, options).plan(program, rows) !== null;
+    familyPolicy(device, options).plans(program, rows).forward !== null;
   assert(!chosen(1e9, {}), "an unknown life is short");
   assertEquals(chosen(1000, { steps: Math.ceil(ROWS_TO_COMPILE / 1000) }), device.kind !== "gpu");
   assert(!chosen(1000, { steps: Math.floor(ROWS_TO_COMPILE / 1000) - 1 }));
   assert(chosen(1, { rowFamily: "straight-line" }));
   assert(!chosen(1e9, { steps: 1e9, rowFamily: "loops" }));
+  // Fewer rows go through the backward pass: it takes a longer life to pay for it.
+  const steps = Math.ceil(ROWS_TO_COMPILE / 1000);
+  const backward = (steps: number) => familyPolicy(device, { steps }).plans(program, 1000).backward;
+  assertEquals([backward(steps), backward(5 * steps) !== null], [null, device.kind !== "gpu"]);
 });
 
 function range(first: number, end: number): number[] {

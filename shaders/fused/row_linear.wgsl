@@ -1,4 +1,4 @@
-// A linear layer on a chunk of listed rows: out = x · Wᵀ, W packed in 4 × 4 blocks (pack_weights.wgsl).
+// A linear layer on a chunk of listed rows: out = x · Wᵀ, W packed in 4 × 4 blocks (block (j, k): outputs 4j … and inputs 4k …, a column an input).
 //   x: IN_BLOCKS vec4 a row at x_first + row · x_stride; out: out_blocks vec4 a row.
 //   GATHER: out starts from init[region_of_point[list[row]]] (a region's constant part) instead of 0.
 //   SCATTER: rows are stored at their own place list[row] − out_first instead of one after the other.

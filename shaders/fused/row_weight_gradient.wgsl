@@ -1,7 +1,9 @@
-// Partial weight gradients over slices of the rows of a chunk: out[slice][n][k] = Σ dz[row][n] · x[row][k], (slices, 4 ·
-// OUT_BLOCKS, IN_BLOCKS) vec4, added to what is there when `add`. An invocation computes a tile of 4 · TILE_N outputs by
-// TILE_K vec4 of inputs over its slice. The slices are fixed in number, so the order of summation is too.
-struct Params { chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, slices: u32, add: u32 }
+// Partial weight gradients over slices of the rows of a chunk: Σ dz[row][n] · x[row][k], (4 · OUT_BLOCKS,
+// IN_BLOCKS) vec4 from sum_first on in each slice of out, added to what is there when `add`. An invocation computes a tile of 4 · TILE_N outputs by
+// TILE_K vec4 of inputs over its slice. The slices follow from the number of rows, so the order of summation repeats.
+struct Params {
+  chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, slices: u32, slice_stride: u32, sum_first: u32, add: u32,
+}
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> dz: array<vec4f>;
@@ -32,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //! end
 //! end
   let rows = rows_here(total[0], params.chunk_first, params.chunk_rows);
-  let length = (rows + params.slices - 1u) / params.slices;
+  let length = rows_of_slice(rows, params.slices);
   for (var row = slice * length; row < min(rows, (slice + 1u) * length); row++) {
 //! for k in TILE_K
     let x_$k = x[params.x_first + row * params.x_stride + k_$k];
@@ -47,10 +49,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //! end
 //! end
   }
+  let stored = own_slice < params.slices && (params.add == 0u || slice * length < rows);
 //! for n in TILE_N
 //! for k in TILE_K
-  if (own_slice < params.slices && n0 + $nu < OUT_BLOCKS && k0 + $ku < IN_BLOCKS) {
-    let at = ((slice * OUT_BLOCKS + n_$n) * 4u) * IN_BLOCKS + k_$k;
+  if (stored && n0 + $nu < OUT_BLOCKS && k0 + $ku < IN_BLOCKS) {
+    let at = slice * params.slice_stride + params.sum_first + n_$n * 4u * IN_BLOCKS + k_$k;
     if (params.add != 0u) {
       s0_$n_$k += out[at];
       s1_$n_$k += out[at + IN_BLOCKS];

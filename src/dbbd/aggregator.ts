@@ -49,27 +49,33 @@ export class Aggregator {
 
   /**
    * Region features of every level, from the deepest up.
-   * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the others
+   * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the others; null: it has none
+   * @param before what is done to children before they are pooled; default the layers of `pre_mlp`
    */
-  upwards(batch: RegionBatch, leavesOf: (level: number) => Tensor): Tensor[] {
+  upwards(
+    batch: RegionBatch,
+    leavesOf: (level: number) => Tensor | null,
+    before: (children: Tensor) => Tensor = (x) => this.#apply("encoder.aggregator.pre_mlp", x),
+  ): Tensor[] {
     const regions: Tensor[] = [];
     for (let l = batch.levels.length - 1; l >= 0; l--) {
       const level = batch.levels[l];
-      let features = leavesOf(l);
-      if (level.children) {
-        const inner = this.#aggregate(level, batch.levels[l + 1], batch.view2, regions[0]);
-        features = add(features, gatherRows(inner, level.innerOfRegion));
+      const leaves = leavesOf(l);
+      if (!level.children) {
+        regions.unshift(leaves!);
+        continue;
       }
-      regions.unshift(features);
+      const inner = this.#aggregate(level, batch.levels[l + 1], batch.view2, before(regions[0]));
+      // Without a leaf among them, the regions with children are all regions, in their order.
+      regions.unshift(leaves ? add(leaves, gatherRows(inner, level.innerOfRegion)) : inner);
     }
     return regions;
   }
 
-  /** Features of the regions with children, (innerRegions, D), from the level below. */
-  #aggregate(level: DeviceLevel, below: DeviceLevel, view: DeviceView, children: Tensor): Tensor {
+  /** Features of the regions with children, (innerRegions, D), from the level below, u. */
+  #aggregate(level: DeviceLevel, below: DeviceLevel, view: DeviceView, u: Tensor): Tensor {
     const { aggregator_mode: mode, aggregator_use_spatial } = this.#config;
     const runs = level.children!;
-    let u = this.#apply("encoder.aggregator.pre_mlp", children);
     if (mode !== "attention") return poolRuns(u, runs, mode);
     if (aggregator_use_spatial) {
       const own = gatherRows(view.coords, below.centers);

@@ -4,6 +4,7 @@ import type { ParameterSet } from "../nn/parameters.ts";
 import { add, concat, gatherRows, type RowIndex, sub, type Tensor } from "../tensor/mod.ts";
 import { Aggregator, poolRuns } from "./aggregator.ts";
 import { type LayerName, type ModelLayers, modelLayers } from "./layers.ts";
+import { type Losses, losses } from "./losses.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { DeviceView, EncodedRows, RegionBatch } from "./region_batch.ts";
 
@@ -17,9 +18,11 @@ export interface BranchOutput {
   sample(rows: RowIndex | null): Tensor;
 }
 
-/** A way of computing both branches. */
-export interface Encoder {
+/** A way of computing both branches and their losses. */
+export interface Encoder extends Disposable {
   forward(batch: RegionBatch): EncoderOutput;
+  /** `output` is what this encoder's `forward` gave; `sample` are the rows of the point loss, null for all. */
+  losses(output: EncoderOutput, sample: RowIndex | null): Losses;
 }
 
 function branchOutput(regions: readonly Tensor[], points: Tensor): BranchOutput {
@@ -114,4 +117,12 @@ export class PlainEncoder implements Encoder {
   forward(batch: RegionBatch): EncoderOutput {
     return { g2l: this.g2l(batch), l2g: this.l2g(batch) };
   }
+
+  /** Region, point and total loss. */
+  losses(output: EncoderOutput, sample: RowIndex | null): Losses {
+    return losses(this.#config, this.#parameters, output, sample);
+  }
+
+  /** There is nothing to free. */
+  [Symbol.dispose](): void {}
 }

@@ -41,20 +41,18 @@ export function infoNCE(query: Tensor, key: Tensor, temperature: number): Tensor
 /**
  * Region, point and total loss.
  * @param sample rows of the batch drawn for the point loss; null for all
- * @param contrastRows how InfoNCE is computed: with plain operations, or in chunks
  */
 export function losses(
   config: ModelConfig,
   parameters: ParameterSet,
   output: EncoderOutput,
   sample: RowIndex | null,
-  contrastRows: typeof infoNCE = infoNCE,
 ): Losses {
   const layers = modelLayers(config);
   const project = (name: LayerName, x: Tensor) =>
     normalize(layers[name].forward(x, parameters, name));
   const contrast = (name: LayerName, g2l: Tensor, l2g: Tensor) =>
-    contrastRows(project(name, g2l), project(name, l2g), config.temperature);
+    infoNCE(project(name, g2l), project(name, l2g), config.temperature);
   const regionLevels = output.g2l.regions.map((g2l, l) =>
     contrast("loss.region_projection.layers", g2l, output.l2g.regions[l])
   );

@@ -3,9 +3,12 @@
 import finalWgsl from "../../shaders/feature_metrics_final.wgsl" with { type: "text" };
 import partWgsl from "../../shaders/feature_metrics.wgsl" with { type: "text" };
 import type { BufferSlice, Device } from "../gpu/device.ts";
+import type { Kernel } from "../gpu/kernel.ts";
+import { expandTemplate } from "../gpu/template.ts";
 import { empty, type Tensor } from "../tensor/mod.ts";
 
-const ROWS_PER_PART = 64;
+/** Rows or parts that one invocation adds up. */
+const ROWS_PER_PART = 32;
 
 function window(x: Tensor, first: number, rows: number): BufferSlice {
   const rowBytes = x.cols * 4;
@@ -42,6 +45,11 @@ export function featureMetrics(g2l: Tensor, l2g: Tensor): Tensor {
   return metrics;
 }
 
+function partKernel(device: Device, merge: boolean, width: number): Kernel {
+  const constants = { MERGE: merge, VEC4: width === 4, WIDTH: width };
+  return device.kernel("feature_metrics", () => expandTemplate(partWgsl, constants), constants);
+}
+
 function reduce(
   device: Device,
   a: BufferSlice,
@@ -50,11 +58,12 @@ function reduce(
   cols: number,
 ): Tensor {
   const chunks = Math.ceil(rows / ROWS_PER_PART);
+  const width = cols % 4 === 0 ? 4 : 1;
   const out = empty(device, [chunks, 8]);
   device.run(
-    device.kernel("feature_metrics", partWgsl, { MERGE: false }),
+    partKernel(device, false, width),
     { a, b, parts: a, out: out.slice },
-    { rows, cols, chunks },
+    { rows, cols: cols / width, chunks },
     Math.ceil(chunks / 64),
   );
   return out;
@@ -65,7 +74,7 @@ function merge(device: Device, parts: Tensor): Tensor {
     const chunks = Math.ceil(parts.rows / ROWS_PER_PART);
     const out = empty(device, [chunks, 8]);
     device.run(
-      device.kernel("feature_metrics", partWgsl, { MERGE: true }),
+      partKernel(device, true, 1),
       { a: parts.slice, b: parts.slice, parts: parts.slice, out: out.slice },
       { rows: parts.rows, cols: 0, chunks },
       Math.ceil(chunks / 64),

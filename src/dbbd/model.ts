@@ -6,9 +6,8 @@ import type { RowIndex } from "../tensor/mod.ts";
 import { type Encoder, type EncoderOutput, PlainEncoder } from "./encoder.ts";
 import type { FamilyOptions } from "./fused/families.ts";
 import { FusedEncoder } from "./fused/fused_encoder.ts";
-import { fusedInfoNCE } from "./fused/info_nce.ts";
 import { modelParameters } from "./layers.ts";
-import { infoNCE, type Losses, losses } from "./losses.ts";
+import type { Losses } from "./losses.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
@@ -27,15 +26,13 @@ export class Model implements Disposable {
   /** Weights and gradients under SPEC's names. */
   readonly parameters: ParameterSet;
   readonly #encoder: Encoder;
-  readonly #fused: boolean;
 
   /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
   constructor(device: Device, config: ModelConfig, options: ModelOptions = {}) {
     this.config = config;
     this.device = device;
     this.parameters = new ParameterSet(device, modelParameters(config));
-    this.#fused = options.fused ?? true;
-    this.#encoder = this.#fused
+    this.#encoder = options.fused ?? true
       ? new FusedEncoder(config, this.parameters, options)
       : new PlainEncoder(config, this.parameters);
   }
@@ -47,12 +44,12 @@ export class Model implements Disposable {
 
   /** Losses of what `encode` gave; `sample` are the rows of the point loss, null for all. */
   losses(output: EncoderOutput, sample: RowIndex | null): Losses {
-    const contrast = this.#fused ? fusedInfoNCE : infoNCE;
-    return losses(this.config, this.parameters, output, sample, contrast);
+    return this.#encoder.losses(output, sample);
   }
 
   /** Free the parameters. */
   [Symbol.dispose](): void {
+    this.#encoder[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
 }

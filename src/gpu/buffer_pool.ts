@@ -25,6 +25,8 @@ export interface PoolUsage {
 const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST |
   GPUBufferUsage.UNIFORM | GPUBufferUsage.INDIRECT;
 const SMALLEST = 256;
+/** A free buffer serves requests down to one such part of it: levels of a tree ask for many sizes, one after the other. */
+const LARGER = 3;
 /** Ticks (training steps) that a free buffer is kept unused. */
 const IDLE_TICKS = 8;
 
@@ -74,8 +76,7 @@ export class BufferPool {
           `${formatBytes(this.#maxBytes)} in one buffer. Use a smaller batch or smaller scenes.`,
       );
     }
-    const free = this.#free.get(size);
-    let gpu = free?.pop()?.gpu;
+    let gpu = this.#takeFree(size);
     if (!gpu) {
       if (bytes > this.lastLarge.bytes / 4) this.lastLarge = { bytes, label };
       gpu = this.#device.createBuffer({
@@ -91,9 +92,18 @@ export class BufferPool {
     return { gpu, size: bytes };
   }
 
+  /** The smallest free buffer of at least `size` bytes that isn't far too large. */
+  #takeFree(size: number): GPUBuffer | null {
+    let best = Infinity;
+    for (const [held, list] of this.#free) {
+      if (list.length > 0 && held >= size && held <= LARGER * size && held < best) best = held;
+    }
+    return this.#free.get(best)?.pop()?.gpu ?? null;
+  }
+
   /** Give a buffer back. Its later content is undefined. */
   release(buffer: PooledBuffer): void {
-    const key = sizeClass(Math.max(buffer.size, 4));
+    const key = buffer.gpu.size;
     this.#live -= buffer.gpu.size;
     this.#liveCount--;
     const list = this.#free.get(key);

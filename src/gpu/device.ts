@@ -89,8 +89,13 @@ export class Device implements Disposable {
   readonly name: string;
   /** The adapter's own limits, all of which were asked for. */
   readonly limits: GPUSupportedLimits;
-  /** Optional features that were had: timestamp-query, shader-f16. */
+  /** Optional features that were had: timestamp-query, shader-f16, on the software device subgroups. */
   readonly features: GPUSupportedFeatures;
+  /**
+   * Whether 8 neighbouring invocations or more can hand values round (subgroupBroadcast) and gain by it: on Mesa's software
+   * device a load costs many times a multiply-add, so that 8 lanes rather load 8 different values and pass them on.
+   */
+  readonly handsRound: boolean;
   /** Where buffers come from; `pool.usage` tells how many bytes live. */
   readonly pool: BufferPool;
   /** 0 to 3, as in `DeviceOptions`. */
@@ -120,6 +125,9 @@ export class Device implements Disposable {
     this.name = name;
     this.limits = gpu.limits;
     this.features = gpu.features;
+    const info = gpu.adapterInfo as GPUAdapterInfo & { subgroupMinSize?: number };
+    this.handsRound = kind === "software" && gpu.features.has("subgroups" as GPUFeatureName) &&
+      (info?.subgroupMinSize ?? 0) >= 8;
     this.debug = options.debug ?? debugLevel();
     this.maxBindingBytes = Math.min(
       options.maxBindingBytes ?? Infinity,
@@ -150,22 +158,28 @@ export class Device implements Disposable {
   static async create(options: DeviceOptions = {}): Promise<Device> {
     const { adapter, kind } = await findAdapter(options.request ?? "auto");
     const limits = adapter.limits;
-    const gpu = await adapter.requestDevice({
-      requiredFeatures: (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
-        adapter.features.has(feature)
-      ),
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-        maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
-        maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-      },
-    });
+    const optional = (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
+      adapter.features.has(feature)
+    );
+    const request = (requiredFeatures: GPUFeatureName[]) =>
+      adapter.requestDevice({
+        requiredFeatures,
+        requiredLimits: {
+          maxBufferSize: limits.maxBufferSize,
+          maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+          maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
+          maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+          maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+          maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+          maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
+          maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+          maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        },
+      });
+    // Deno grants subgroups without listing them. Only kernels for the software device use them.
+    const gpu = kind === "software"
+      ? await request([...optional, "subgroups" as GPUFeatureName]).catch(() => request(optional))
+      : await request(optional);
     const { description, device, architecture, vendor } = adapter.info;
     const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";
@@ -218,12 +232,17 @@ export class Device implements Disposable {
     return buffer;
   }
 
-  /** Compile `source` specialised by `constants`, or give the kernel compiled before. */
-  kernel(name: string, source: string, constants: KernelConstants = {}): Kernel {
-    const key = `${name} ${JSON.stringify(constants)}`;
+  /**
+   * Compile `source` specialised by `constants`, or give the kernel compiled before under this name and constants.
+   * @param source WGSL, or what makes it when it has to be compiled
+   */
+  kernel(name: string, source: string | (() => string), constants: KernelConstants = {}): Kernel {
+    let key = name;
+    for (const constant in constants) key += ` ${constant}=${constants[constant]}`;
     let kernel = this.#kernels.get(key);
     if (!kernel) {
-      kernel = compileKernel(this.gpu, name, source, constants);
+      const wgsl = typeof source === "string" ? source : source();
+      kernel = compileKernel(this.gpu, name, wgsl, constants);
       this.#kernels.set(key, kernel);
       if (this.debug >= 2) console.error(`[dbbd] kernel ${key}`);
     }

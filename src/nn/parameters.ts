@@ -92,6 +92,16 @@ export class ParameterSet implements Disposable {
     return parameter;
   }
 
+  /** Values in `values`, padding counted. */
+  get flatSize(): number {
+    return this.values.size;
+  }
+
+  /** Where a parameter's first value stands in `values`. */
+  offsetOf(name: string): number {
+    return this.get(name).slice.offset / 4;
+  }
+
   /** Names in declaration order. */
   get names(): string[] {
     return this.specs.map((spec) => spec.name);

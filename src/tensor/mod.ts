@@ -1,11 +1,13 @@
 /** Tensors, the tape and every operation. */
 
 export {
+  ADDED,
   type DType,
   elements,
   empty,
   formatShape,
   full,
+  type InputGradient,
   noGrad,
   record,
   reshape,
@@ -13,6 +15,7 @@ export {
   Tensor,
   tensor,
   type TensorData,
+  VISIT,
   zeros,
 } from "./tensor.ts";
 export { makeRuns, type Runs, runsOfLengths, type RunStage } from "./runs.ts";

@@ -1,8 +1,11 @@
 /** Tensors on the device and the tape that differentiates them. */
 
 import type { BufferSlice, Device } from "../gpu/device.ts";
+import type { OwnedBuffer } from "../gpu/scope.ts";
+import { expandTemplate } from "../gpu/template.ts";
 import { watchOutput } from "./nan_watch.ts";
 import accumulateWgsl from "../../shaders/accumulate.wgsl" with { type: "text" };
+import addGradientsWgsl from "../../shaders/add_gradients.wgsl" with { type: "text" };
 
 /** Element types; all are four bytes wide. */
 export type DType = "f32" | "i32" | "u32";
@@ -10,14 +13,21 @@ export type DType = "f32" | "i32" | "u32";
 /** Typed arrays a tensor reads from and into. */
 export type TensorData = Float32Array | Int32Array | Uint32Array;
 
+/** Returned for an input that is a leaf: the operation has added the gradient to the leaf's `grad` itself. */
+export const ADDED: unique symbol = Symbol("added");
+/** Returned for an input: no gradient from here, but its own backward pass shall run, for it finds more elsewhere. */
+export const VISIT: unique symbol = Symbol("visit");
+/** What a backward pass returns for an input; null: it needs none. */
+export type InputGradient = Tensor | null | typeof ADDED | typeof VISIT;
+
 /** How a tensor came to be, and how a gradient of it becomes gradients of its inputs. */
 export interface TapeNode {
   /** The operation's name, for messages. */
   readonly op: string;
   /** What the operation read. */
   readonly inputs: readonly Tensor[];
-  /** Gradients of `inputs`, in their order; null for an input that needs none. */
-  readonly backward: (gradient: Tensor) => readonly (Tensor | null)[];
+  /** Gradients of `inputs`, in their order. */
+  readonly backward: (gradient: Tensor) => readonly InputGradient[];
 }
 
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
@@ -237,6 +247,51 @@ function accumulate(target: Tensor, gradient: Tensor): void {
   });
 }
 
+/** Leaves whose gradients are added by one dispatch: with the target, as many buffers as every device binds. */
+const TOGETHER = 7;
+
+/** grad += gradient of leaves. Those whose `grad` lie in one buffer, as a `ParameterSet`'s do, share dispatches. */
+function addToLeaves(pairs: readonly { grad: Tensor; gradient: Tensor }[]): void {
+  const byBuffer = new Map<OwnedBuffer, { grad: Tensor; gradient: Tensor }[]>();
+  for (const pair of pairs) {
+    const { buffer } = pair.grad.slice;
+    byBuffer.set(buffer, [...byBuffer.get(buffer) ?? [], pair]);
+  }
+  for (const [buffer, own] of byBuffer) {
+    if (own.length === 1 || buffer.size > own[0].grad.device.maxBindingBytes) {
+      for (const { grad, gradient } of own) accumulate(grad, gradient);
+      continue;
+    }
+    for (let first = 0; first < own.length; first += TOGETHER) {
+      addTogether(buffer, own.slice(first, first + TOGETHER));
+    }
+  }
+}
+
+function addTogether(
+  buffer: OwnedBuffer,
+  pairs: readonly { grad: Tensor; gradient: Tensor }[],
+): void {
+  const { device } = pairs[0].grad;
+  const count = pairs.length;
+  const bind: Record<string, BufferSlice> = {
+    gradients: { buffer, offset: 0, size: buffer.size },
+  };
+  const params: Record<string, number> = {};
+  pairs.forEach(({ grad, gradient }, k) => {
+    bind[`gradient_${k}`] = gradient.slice;
+    params[`first_${k}`] = grad.slice.offset / 4;
+    params[`size_${k}`] = grad.size;
+  });
+  const constants = { COUNT: count };
+  device.run(
+    device.kernel("add_gradients", () => expandTemplate(addGradientsWgsl, constants), constants),
+    bind,
+    params,
+    [Math.ceil(Math.max(...pairs.map(({ grad }) => grad.size)) / 256), count, 1],
+  );
+}
+
 /** Tape nodes reachable from `root`, every one after all that depend on it. Without recursion: tapes are deep. */
 function topological(root: Tensor): Tensor[] {
   const order: Tensor[] = [];
@@ -279,22 +334,30 @@ function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
     }
     accumulate(sum.tensor, value);
   };
+  const visits = new Set<Tensor>();
+  const leaves: { grad: Tensor; gradient: Tensor }[] = [];
   for (const current of topological(root)) {
-    const own = gradients.get(current)?.tensor;
+    const own = gradients.get(current)?.tensor ??
+      (visits.has(current) ? zeros(device, current.shape) : null);
     gradients.delete(current);
     if (!own) continue;
     if (current.requiresGrad) {
       touched.add(current);
       current.grad ??= zeros(device, current.shape);
-      accumulate(current.grad, own);
+      leaves.push({ grad: current.grad, gradient: own });
     }
     if (!current.node) continue;
     const { inputs, op } = current.node;
     current.node.backward(own).forEach((value, i) => {
       if (!value || !inputs[i].tracked) return;
-      if (device.debug >= 3) watchOutput(`the gradient of ${op}`, value);
-      add(inputs[i], value);
+      if (value === ADDED) touched.add(inputs[i]);
+      else if (value === VISIT) visits.add(inputs[i]);
+      else {
+        if (device.debug >= 3) watchOutput(`the gradient of ${op}`, value);
+        add(inputs[i], value);
+      }
     });
   }
+  addToLeaves(leaves);
   return touched;
 }

@@ -147,8 +147,7 @@ export const CONFIG_KEYS = {
     type: "probe",
     default: null,
     nullable: true,
-    help:
-      "a classifier on the features every few epochs; learnt on labelled scenes, tested on others of them",
+    help: "a classifier on the features every few epochs, on labelled scenes",
   },
   best_by: {
     group: "run",

@@ -9,9 +9,10 @@ import type { RowProgram } from "./row_program.ts";
 import {
   planStraightLine,
   rowShape,
-  straightLineName,
+  type StraightLineJob,
   type StraightLinePlan,
 } from "./straight_line.ts";
+import type { StraightLineBackward } from "./straight_line_rows.ts";
 
 /** How rows are computed. */
 export type RowFamily = "loops" | "straight-line";
@@ -33,49 +34,67 @@ const COST = { compile: 2.5e-4, loops: 2 / 15e9, straightLine: 2 / 65e9 } as con
 /** Rows from which compiling pays, whatever the size of the program. */
 export const ROWS_TO_COMPILE = COST.compile / (COST.loops - COST.straightLine);
 
+/** Share of the rows that have gradient, roughly: with max pooling 13 % (G2L) and 47 % (L2G) were measured. */
+const ROWS_WITH_GRADIENT = 0.25;
+
+/** How a program's rows are computed; null: by loops. */
+export interface RowPlans {
+  readonly forward: StraightLinePlan | null;
+  readonly backward: StraightLineBackward | null;
+}
+
 /** Decides for each program of a step. */
 export interface FamilyPolicy {
-  /** The plan of a program's straight-line kernel if it shall be used for `rows` rows a step, else null. */
-  plan(program: RowProgram, rows: number): StraightLinePlan | null;
+  /** The kernels of a program that is run on `rows` rows a step. */
+  plans(program: RowProgram, rows: number): RowPlans;
 }
 
 /** The policy of a model on a device. */
 export function familyPolicy(device: Device, options: FamilyOptions): FamilyPolicy {
   const { steps = 0, rowFamily } = options;
+  const { limits } = device;
   const said = new Set<string>();
   const say = (line: string) => {
     if (device.debug < 1 || said.has(line)) return;
     said.add(line);
     console.error(`[dbbd] ${line}`);
   };
+  const planOf = (program: RowProgram, rows: number, job: StraightLineJob) => {
+    const plan = planStraightLine(rowShape(program), {
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      invocations: limits.maxComputeInvocationsPerWorkgroup,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    }, job);
+    const name = `${program.name} rows, ${job},`;
+    if (typeof plan === "string") {
+      say(`${name} by loops: ${plan}`);
+      return null;
+    }
+    const ahead = rows * steps;
+    const straight = rowFamily
+      ? rowFamily === "straight-line"
+      : device.kind === "software" && ahead >= ROWS_TO_COMPILE;
+    const why = rowFamily
+      ? "asked for"
+      : device.kind !== "software"
+      ? "a GPU"
+      : `${(ahead / 1e6).toPrecision(2)} million rows ahead, compiling (about ${
+        (plan.multiplyAdds * COST.compile).toFixed(1)
+      } s) pays from ${(ROWS_TO_COMPILE / 1e6).toFixed(1)} million on`;
+    // The rows of a batch vary; one line for each choice tells enough.
+    if (!said.has(`${name} ${straight}`)) {
+      said.add(`${name} ${straight}`);
+      say(`${name} by ${straight ? "straight-line code" : "loops"}: ${why}`);
+    }
+    return straight ? plan : null;
+  };
   return {
-    plan(program, rows) {
-      const plan = planStraightLine(rowShape(program), {
-        workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-        invocations: device.limits.maxComputeInvocationsPerWorkgroup,
-      });
-      if (typeof plan === "string") {
-        say(`rows by loops: ${plan}`);
-        return null;
-      }
-      const name = `rows of ${straightLineName(plan)}`;
-      const ahead = rows * steps;
-      const straight = rowFamily
-        ? rowFamily === "straight-line"
-        : device.kind === "software" && ahead >= ROWS_TO_COMPILE;
-      const why = rowFamily
-        ? "asked for"
-        : device.kind !== "software"
-        ? "a GPU"
-        : `${(ahead / 1e6).toPrecision(2)} million rows ahead, compiling (about ${
-          (plan.multiplyAdds * COST.compile).toFixed(1)
-        } s) pays from ${(ROWS_TO_COMPILE / 1e6).toFixed(1)} million on`;
-      // The rows of a batch vary; one line for each choice tells enough.
-      if (!said.has(`${name} ${straight}`)) {
-        said.add(`${name} ${straight}`);
-        say(`${name} by ${straight ? "straight-line code" : "loops"}: ${why}`);
-      }
-      return straight ? plan : null;
+    plans(program, rows) {
+      const forward = planOf(program, rows, "forward");
+      const some = rows * ROWS_WITH_GRADIENT;
+      const keep = planOf(program, some, "keep");
+      const backward = keep && planOf(program, some, "backward");
+      return { forward, backward: keep && backward && { keep, backward } };
     },
   };
 }

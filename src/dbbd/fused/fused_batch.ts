@@ -11,8 +11,8 @@ export interface FusedRegions {
   readonly points: Uint32Array;
   /** The same on the device. */
   readonly list: Tensor;
-  /** One word: how many. */
-  readonly total: Tensor;
+  /** (N + 1) encoded points before each point; null unless `listsAll`. */
+  readonly position: Tensor | null;
   /** Each region's run of points. */
   readonly runs: Runs;
   /** (N) region of each point, none for points outside. */
@@ -21,6 +21,14 @@ export interface FusedRegions {
   readonly centers: Tensor;
   /** (N) 1 where the point's leaf is among these regions. */
   readonly leafHere: Tensor;
+}
+
+/** Up to so many points all are taken to have gradient: finding out which costs more than the arithmetic. */
+const FEW = 1024;
+
+/** Whether the backward pass goes over all of so many encoded points, or over those that it finds to have gradient. */
+export function listsAll(points: number, pooling: "max" | "mean"): boolean {
+  return pooling === "mean" || points <= FEW;
 }
 
 /** A batch for the fused path. It lives in the scope that was open when it was made. */
@@ -45,6 +53,7 @@ function fusedRegions(
   { start, end, center }: RegionList,
   leaf: (region: number) => boolean,
   count: number,
+  pooling: "max" | "mean",
 ): FusedRegions {
   const regionOfPoint = new Uint32Array(count).fill(NO_ROW);
   const leafHere = new Uint32Array(count);
@@ -55,12 +64,18 @@ function fusedRegions(
     listed += end[r] - start[r];
   }
   const points = new Uint32Array(listed);
-  for (let p = 0, row = 0; p < count; p++) if (regionOfPoint[p] !== NO_ROW) points[row++] = p;
+  const position = new Uint32Array(count + 1);
+  let row = 0;
+  for (let p = 0; p < count; p++) {
+    position[p] = row;
+    if (regionOfPoint[p] !== NO_ROW) points[row++] = p;
+  }
+  position[count] = row;
   return {
     regions: start.length,
     points,
     list: tensor(device, points),
-    total: tensor(device, Uint32Array.of(listed)),
+    position: listsAll(listed, pooling) ? tensor(device, position) : null,
     runs: makeRuns(device, start, end, count),
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),
@@ -79,7 +94,11 @@ export function leavesInOrder(levels: readonly BatchLevel[]): { level: number; r
 }
 
 /** Put what the fused path needs of a batch on the device. */
-export function uploadFusedBatch(device: Device, batch: Batch): FusedBatch {
+export function uploadFusedBatch(
+  device: Device,
+  batch: Batch,
+  pooling: "max" | "mean",
+): FusedBatch {
   const count = batch.pointCount;
   const leaves = leavesInOrder(batch.levels);
   const pick = (key: "start" | "end" | "center") =>
@@ -89,6 +108,7 @@ export function uploadFusedBatch(device: Device, batch: Batch): FusedBatch {
     { start: pick("start"), end: pick("end"), center: pick("center") },
     () => true,
     count,
+    pooling,
   );
   const inLeaf = new Uint8Array(count);
   for (const point of leafRegions.points) inLeaf[point] = 1;
@@ -96,7 +116,7 @@ export function uploadFusedBatch(device: Device, batch: Batch): FusedBatch {
   for (let p = 0, row = 0; p < count; p++) if (!inLeaf[p]) strays[row++] = p;
   return {
     levels: batch.levels.map((level) =>
-      fusedRegions(device, level, (r) => level.childStart[r] === level.childEnd[r], count)
+      fusedRegions(device, level, (r) => level.childStart[r] === level.childEnd[r], count, pooling)
     ),
     leaves: leafRegions,
     strays: strays.length > 0 ? tensor(device, strays) : null,

@@ -3,23 +3,30 @@
 import zeroWgsl from "../../../shaders/fused/zero_rows.wgsl" with { type: "text" };
 import type { ParameterSet } from "../../nn/parameters.ts";
 import {
+  add,
   columns,
+  concat,
   empty,
   gatherRows,
   NO_ROW,
   noGrad,
+  normalize,
   record,
   type RowIndex,
   rowIndex,
+  scale,
   type Tensor,
   tensor,
+  VISIT,
   zeros,
 } from "../../tensor/mod.ts";
 import { Aggregator } from "../aggregator.ts";
 import type { BranchOutput, Encoder, EncoderOutput } from "../encoder.ts";
+import type { Losses } from "../losses.ts";
 import type { ModelConfig } from "../model_config.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
-import { type BranchState, encodeRegions, packProgram } from "./encode_regions.ts";
+import { denseRows } from "./dense_rows.ts";
+import { type BranchState, encodeRegions } from "./encode_regions.ts";
 import { type FamilyOptions, type FamilyPolicy, familyPolicy } from "./families.ts";
 import {
   type FusedBatch,
@@ -27,19 +34,36 @@ import {
   leavesInOrder,
   uploadFusedBatch,
 } from "./fused_batch.ts";
+import { fusedInfoNCE } from "./info_nce.ts";
+import { type ProgramName, ProgramWeights, type StepPrograms } from "./program_weights.ts";
 import { fusedKernel, GROUP } from "./row_kernels.ts";
-import { blocks, type RowProgram, RowProgramBuilder } from "./row_program.ts";
+import { blocks } from "./row_program.ts";
+
+/** A branch with its channels in whole blocks of four: what the heads read. */
+interface FusedBranch extends BranchOutput {
+  /** For each level (regions, 4 · blocks). */
+  readonly encoded: readonly Tensor[];
+  /** (rows, 4 · blocks) */
+  sampleBlocks(rows: RowIndex | null): Tensor;
+}
+
+/** Both branches, and the programs of the step that made them. */
+interface FusedOutput extends EncoderOutput {
+  readonly g2l: FusedBranch;
+  readonly l2g: FusedBranch;
+  readonly programs: StepPrograms;
+}
 
 /** The fast encoder. */
 export class FusedEncoder implements Encoder {
   readonly #config: ModelConfig;
-  readonly #parameters: ParameterSet;
+  readonly #weights: ProgramWeights;
   readonly #aggregator: Aggregator;
   readonly #families: FamilyPolicy;
 
   constructor(config: ModelConfig, parameters: ParameterSet, options: FamilyOptions = {}) {
     this.#config = config;
-    this.#parameters = parameters;
+    this.#weights = new ProgramWeights(config, parameters);
     this.#families = familyPolicy(parameters.device, options);
     this.#aggregator = new Aggregator(config, parameters);
   }
@@ -59,59 +83,112 @@ export class FusedEncoder implements Encoder {
     return x.cols === output_dim ? x : columns(x, 0, output_dim);
   }
 
+  /** A tensor with whole blocks of columns. */
+  #fill(x: Tensor): Tensor {
+    const missing = 4 * blocks(this.#config.output_dim) - x.cols;
+    return missing === 0 ? x : concat([x, zeros(x.device, [x.rows, missing])]);
+  }
+
+  /** @param sources the encodings that the branch's point features come from */
   #finish(
     state: BranchState,
     fused: FusedBatch,
-    regions: Tensor[],
-    encoded: Tensor[],
-  ): BranchOutput {
+    encoded: readonly Tensor[],
+    sources: readonly Tensor[],
+  ): FusedBranch {
     if (fused.strays) zeroRows(state.points, fused.strays);
     return {
-      regions,
+      encoded,
+      regions: encoded.map((x) => this.#trim(x)),
       points: this.#trim(state.points),
-      sample: (rows) => this.#trim(samplePoints(state, encoded, rows)),
+      sampleBlocks: (rows) => samplePoints(state, sources, rows),
+      sample: (rows) => this.#trim(samplePoints(state, sources, rows)),
     };
   }
 
   /** Both branches. */
-  forward(batch: RegionBatch): EncoderOutput {
+  forward(batch: RegionBatch): FusedOutput {
     const { device } = batch.view1.coords;
     const { encoder_pooling: pooling } = this.#config;
-    const fused = uploadFusedBatch(device, batch.source);
-    const builder = new RowProgramBuilder(this.#config, this.#parameters);
-    const pack = (program: RowProgram, ...regions: FusedRegions[]) => {
+    const fused = uploadFusedBatch(device, batch.source, pooling);
+    const programs = this.#weights.fetch();
+    const plansOf = (name: ProgramName, ...regions: FusedRegions[]) => {
       const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
-      return packProgram(program, this.#families.plan(program, rows));
+      return this.#families.plans(programs[name].program, rows);
     };
     const [root, ...below] = fused.levels;
-    const raw = pack(builder.raw(), root, fused.leaves);
-    const propagated = below.length > 0 ? pack(builder.propagated(), ...below) : null;
+    const raw = plansOf("raw", root, fused.leaves);
+    const propagated = plansOf("propagated", ...below);
 
     const global = this.#state(batch.view1);
-    const encoded: Tensor[] = [];
     const regions: Tensor[] = [];
     fused.levels.forEach((level, l) => {
-      const parent = l === 0
-        ? null
-        : { values: builder.regionStart(regions[l - 1]), parents: fused.levels[l - 1] };
-      const pooled = encodeRegions(parent ? propagated! : raw, level, global, parent, pooling);
-      encoded.push(pooled);
-      regions.push(this.#trim(pooled));
+      if (l === 0) {
+        regions.push(encodeRegions(programs.raw, raw, level, global, null, pooling));
+        return;
+      }
+      const [values] = denseRows(programs.regionStart, [regions[l - 1]]);
+      const parent = { values, parents: fused.levels[l - 1] };
+      regions.push(
+        encodeRegions(programs.propagated, propagated, level, global, parent, pooling),
+      );
     });
-    const g2l = this.#finish(global, fused, regions, encoded);
+    const g2l = this.#finish(global, fused, regions, regions);
 
     const local = this.#state(batch.view2);
-    const pooled = encodeRegions(raw, fused.leaves, local, null, pooling);
-    const leaves = this.#trim(pooled);
+    const leaves = encodeRegions(programs.raw, raw, fused.leaves, local, null, pooling);
+    const l2g = this.#finish(local, fused, this.#upwards(batch, leaves, programs), [leaves]);
+    return { g2l, l2g, programs };
+  }
+
+  /** L2G's regions of every level from the leaves', (regions, 4 · blocks). */
+  #upwards(batch: RegionBatch, leaves: Tensor, programs: StepPrograms): Tensor[] {
+    const { device } = leaves;
     const placed = batch.levels.map(({ regions }) => new Uint32Array(regions).fill(NO_ROW));
     leavesInOrder(batch.source.levels).forEach(({ level, region }, leaf) => {
       placed[level][region] = leaf;
     });
-    const l2gRegions = this.#aggregator.upwards(
-      batch,
-      (l) => gatherRows(leaves, rowIndex(device, placed[l], leaves.rows)),
+    const indexes = placed.map((rows) =>
+      rows.some((row) => row !== NO_ROW) ? rowIndex(device, rows, leaves.rows) : null
     );
-    return { g2l, l2g: this.#finish(local, fused, l2gRegions, [pooled]) };
+    if (this.#config.aggregator_mode === "attention") {
+      const trimmed = this.#trim(leaves);
+      return this.#aggregator.upwards(batch, (l) => indexes[l] && gatherRows(trimmed, indexes[l]))
+        .map((x) => this.#fill(x));
+    }
+    return this.#aggregator.upwards(
+      batch,
+      (l) => indexes[l] && gatherRows(leaves, indexes[l]),
+      (children) => denseRows(programs.children, [children])[0],
+    );
+  }
+
+  /** Region, point and total loss; see `losses`. */
+  losses({ g2l, l2g, programs }: FusedOutput, sample: RowIndex | null): Losses {
+    const { temperature, alpha, beta } = this.#config;
+    const levels = g2l.encoded.length;
+    const heads = denseRows(
+      programs.regionHead,
+      [...g2l.encoded, ...l2g.encoded],
+      (x) => normalize(x),
+    );
+    const regionLevels = g2l.encoded.map((_, l) =>
+      fusedInfoNCE(heads[l], heads[levels + l], temperature)
+    );
+    const region = scale(regionLevels.reduce(add), 1 / levels);
+    const [query, key] = denseRows(
+      programs.pointHead,
+      [g2l.sampleBlocks(sample), l2g.sampleBlocks(sample)],
+      (x) => normalize(x),
+    );
+    const point = fusedInfoNCE(query, key, temperature);
+    const total = add(scale(region, alpha), scale(point, beta));
+    return { total, region, point, regionLevels };
+  }
+
+  /** Free what it keeps on the device. */
+  [Symbol.dispose](): void {
+    this.#weights[Symbol.dispose]();
   }
 }
 
@@ -157,6 +234,6 @@ function samplePoints(
   }
   return record("samplePoints", out, encoded, (gradient) => {
     sampled.gradient = gradient;
-    return encoded.map((pooled) => zeros(device, pooled.shape));
+    return encoded.map(() => VISIT);
   });
 }

@@ -52,18 +52,9 @@ const TILES: Readonly<Record<DeviceKind, Tiles>> = {
   },
 };
 
-/**
- * Whether lanes may hand keys round, and gain by it: they do where a load costs many times a multiply-add. Mesa's software
- * device has subgroups of as many lanes as the processor's vectors; the kernels want 8.
- */
-function canBroadcast({ gpu, kind }: Device): boolean {
-  return kind === "software" && gpu.features.has("subgroups") &&
-    (gpu.adapterInfo?.subgroupMinSize ?? 0) >= 8;
-}
-
 function kernel(device: Device, name: string, source: string, own: KernelConstants = {}): Kernel {
   const constants = { ...own, FOUR: 4, EIGHT: 8 };
-  return device.kernel(name, expandTemplate(source, constants), constants);
+  return device.kernel(name, () => expandTemplate(source, constants), constants);
 }
 
 /** Columns filled up with zeros to whole vec4. */
@@ -81,7 +72,7 @@ export function fusedInfoNCE(
   query: Tensor,
   key: Tensor,
   temperature: number,
-  broadcast: boolean = canBroadcast(query.device),
+  broadcast: boolean = query.device.handsRound,
 ): Tensor {
   const n = query.rows;
   if (key.rows !== n || key.cols !== query.cols || n === 0) {

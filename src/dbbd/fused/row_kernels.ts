@@ -2,12 +2,12 @@
 
 import count from "../../../shaders/fused/count.wgsl" with { type: "text" };
 import argumentsWgsl from "../../../shaders/fused/dispatch_arguments.wgsl" with { type: "text" };
+import appendWgsl from "../../../shaders/fused/row_append.wgsl" with { type: "text" };
 import inputsWgsl from "../../../shaders/fused/row_inputs.wgsl" with { type: "text" };
 import linearWgsl from "../../../shaders/fused/row_linear.wgsl" with { type: "text" };
 import normWgsl from "../../../shaders/fused/row_norm.wgsl" with { type: "text" };
 import normBackwardWgsl from "../../../shaders/fused/row_norm_backward.wgsl" with { type: "text" };
 import normWeightsWgsl from "../../../shaders/fused/row_norm_weights.wgsl" with { type: "text" };
-import packWgsl from "../../../shaders/fused/pack_weights.wgsl" with { type: "text" };
 import weightGradientWgsl from "../../../shaders/fused/row_weight_gradient.wgsl" with {
   type: "text",
 };
@@ -15,13 +15,12 @@ import math from "../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device, DispatchGroups } from "../../gpu/device.ts";
 import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
-import { empty, type Tensor, zeros } from "../../tensor/mod.ts";
-import { blocks, type InputSlots, type RowLayer, type RowNorm } from "./row_program.ts";
+import { empty, type Tensor } from "../../tensor/mod.ts";
+import type { PackedWeights, ProgramRun } from "./program_weights.ts";
+import { blocks } from "./row_program.ts";
 
 /** Invocations of a workgroup in the row kernels. */
 export const GROUP = 64;
-/** Pieces that sums over rows are cut into, whatever the number of rows. */
-const SLICES = { gpu: 256, software: 64 } as const;
 /** LayerNorm's ε. */
 export const NORM_EPS = 1e-5;
 
@@ -32,53 +31,83 @@ export function fusedKernel(
   source: string,
   constants: KernelConstants = {},
 ): Kernel {
-  return device.kernel(name, count + expandTemplate(source, constants), constants);
+  return device.kernel(name, () => count + expandTemplate(source, constants), constants);
 }
+
+/** For each device the word that stands for the length of a list where there is no list. */
+const words = new WeakMap<Device, BufferSlice>();
+
+function everyRow(device: Device): BufferSlice {
+  let slice = words.get(device);
+  if (!slice) {
+    slice = { buffer: device.allocate(4, "every row", false), offset: 0, size: 4 };
+    device.write(slice, Uint32Array.of(0xffffffff));
+    words.set(device, slice);
+  }
+  return slice;
+}
+
+/** Rows a workgroup can have in an indirect dispatch. */
+const ROWS_PER_GROUP = [GROUP, 4 * GROUP, 8 * GROUP] as const;
 
 /** A chunk of a list of rows whose length may be known to the device alone. */
 export class RowChunk {
   readonly device: Device;
-  /** One word: the list's length. */
-  readonly total: Tensor;
+  /** One word: the list's length, or the largest number where the chunk is full. */
+  readonly total: BufferSlice;
   readonly first: number;
   /** Rows the chunk has room for. */
   readonly rows: number;
   /** Rows that buffers of the chunk must have: kernels without branches also write the last workgroup's unused rows. */
   readonly room: number;
-  readonly #indirect: boolean;
-  readonly #groups = new Map<string, BufferSlice>();
+  /** For each of `ROWS_PER_GROUP` and each second dimension from 1 to `#most` three words; null: the length is known. */
+  readonly #arguments: Tensor | null;
+  readonly #most: number;
 
-  /** @param indirect whether the list may be shorter than `first + rows`, as the device knows */
-  constructor(total: Tensor, first: number, rows: number, indirect: boolean) {
-    this.device = total.device;
-    this.total = total;
+  /**
+   * @param total length of the list, which may be less than `first + rows`; null: it is not
+   * @param most with `total`, the largest second dimension of a dispatch
+   */
+  constructor(device: Device, total: Tensor | null, first: number, rows: number, most = 0) {
+    this.device = device;
+    this.total = total?.slice ?? everyRow(device);
     this.first = first;
     this.rows = rows;
     this.room = Math.ceil(rows / GROUP) * GROUP;
-    this.#indirect = indirect;
+    this.#most = most;
+    this.#arguments = total && empty(device, [ROWS_PER_GROUP.length * most, 3], "u32");
+    if (!this.#arguments) return;
+    const [a, b, c] = ROWS_PER_GROUP;
+    device.run(
+      fusedKernel(device, "dispatch_arguments", argumentsWgsl),
+      { total: this.total, arguments: this.#arguments.slice },
+      { first, rows, most, per_group_0: a, per_group_1: b, per_group_2: c },
+      Math.ceil(ROWS_PER_GROUP.length * most / GROUP),
+    );
+  }
+
+  /** Neighbouring rows for an invocation: `most`, or fewer where there are few rows and lanes would stand idle. */
+  rowsPerLane(most: number): number {
+    if (this.#arguments) return most;
+    let rows = most;
+    const handled = (perLane: number) => Math.ceil(this.rows / (GROUP * perLane)) * perLane;
+    while (rows > 1 && handled(rows / 2) < handled(rows)) rows /= 2;
+    return rows;
   }
 
   get params(): { chunk_first: number; chunk_rows: number } {
     return { chunk_first: this.first, chunk_rows: this.rows };
   }
 
-  /** Workgroups for `perRow` invocations a row, `perGroup` a workgroup, `y` along the second axis. */
-  groups(perRow: number, perGroup: number, y = 1): DispatchGroups {
-    if (!this.#indirect) return [Math.ceil(this.rows * perRow / perGroup), y, 1];
-    const key = `${perRow} ${perGroup} ${y}`;
-    let slice = this.#groups.get(key);
-    if (!slice) {
-      const words = empty(this.device, [3], "u32");
-      slice = words.slice;
-      this.device.run(
-        fusedKernel(this.device, "dispatch_arguments", argumentsWgsl),
-        { total: this.total.slice, arguments: slice },
-        { first: this.first, rows: this.rows, per_row: perRow, per_group: perGroup, y },
-        1,
-      );
-      this.#groups.set(key, slice);
+  /** Workgroups for `perGroup` rows a workgroup, `y` along the second axis. */
+  groups(perGroup: number, y = 1): DispatchGroups {
+    if (!this.#arguments) return [Math.ceil(this.rows / perGroup), y, 1];
+    const which = (ROWS_PER_GROUP as readonly number[]).indexOf(perGroup);
+    if (which < 0 || y > this.#most) {
+      throw new Error(`There are no dispatch arguments for ${perGroup} rows a workgroup and ${y}`);
     }
-    return slice;
+    const { buffer, offset } = this.#arguments.slice;
+    return { buffer, offset: offset + 12 * (which * this.#most + y - 1), size: 12 };
   }
 }
 
@@ -92,13 +121,13 @@ export interface RowSource {
 }
 
 /** The input slots of a chunk's rows: (rows, 4 · slots). */
-export function rowInputs(chunk: RowChunk, source: RowSource, slots: InputSlots): Tensor {
+export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Tensor {
   const { device } = chunk;
-  const out = empty(device, [chunk.room, 4 * slots.count]);
+  const out = empty(device, [chunk.room, 4 * slots]);
   device.run(
     fusedKernel(device, "row_inputs", inputsWgsl),
     {
-      total: chunk.total.slice,
+      total: chunk.total,
       list: source.list.slice,
       coords: source.coords.slice,
       feats: source.feats.slice,
@@ -106,34 +135,29 @@ export function rowInputs(chunk: RowChunk, source: RowSource, slots: InputSlots)
       center: source.centers.slice,
       out: out.slice,
     },
-    { ...chunk.params, features: source.feats.cols, slots: slots.count },
-    chunk.groups(1, GROUP),
+    { ...chunk.params, features: source.feats.cols, slots },
+    chunk.groups(GROUP),
   );
   return out;
 }
 
-/** Weights in blocks, ready for `rowLinear`. */
-export interface PackedWeights {
-  readonly values: Tensor;
-  readonly outBlocks: number;
-  readonly inBlocks: number;
+/**
+ * Rows of a tensor (rows, 4 · blocks) with the slot [1, 0, 0, 0] behind each, from row `first` of `out` on. A row past
+ * the tensor's last, up to a whole workgroup, becomes zeros.
+ */
+export function appendOnes(x: Tensor, out: Tensor, first: number): void {
+  const { device, rows, cols } = x;
+  device.run(
+    fusedKernel(device, "row_append", appendWgsl),
+    { x: x.slice, out: out.slice },
+    { rows, blocks: cols / 4, first_out: first },
+    Math.ceil(roomOf(rows) * (cols / 4 + 1) / GROUP),
+  );
 }
 
-/** Pack a layer's weights; transposed for the gradient to its activations. */
-export function packWeights(layer: RowLayer, transposed: boolean): PackedWeights {
-  const { weight, outs, inBlocks, mainBlocks } = layer;
-  const { device } = weight;
-  const own = transposed
-    ? { outBlocks: mainBlocks, inBlocks: blocks(outs), outs: 4 * inBlocks, ins: outs }
-    : { outBlocks: blocks(outs), inBlocks, outs, ins: 4 * inBlocks };
-  const values = empty(device, [own.outBlocks * own.inBlocks, 16]);
-  device.run(
-    fusedKernel(device, "pack_weights", packWgsl, { TRANSPOSED: transposed }),
-    { weight: weight.slice, packed: values.slice },
-    { outs: own.outs, ins: own.ins, out_blocks: own.outBlocks, in_blocks: own.inBlocks },
-    Math.ceil(own.outBlocks * own.inBlocks / GROUP),
-  );
-  return { values, outBlocks: own.outBlocks, inBlocks: own.inBlocks };
+/** Rows rounded up to whole workgroups. */
+export function roomOf(rows: number): number {
+  return Math.ceil(rows / GROUP) * GROUP;
 }
 
 /** Rows as vec4 blocks: where each row's blocks begin. */
@@ -166,21 +190,22 @@ const LINEAR_TILE = {
   software: { rows: 8, columns: 4 },
 } as const;
 
-/** x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places. */
+/** x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places, or goes into `into`. */
 export function rowLinear(
   chunk: RowChunk,
   x: RowBlocks,
   weights: PackedWeights,
   start: RegionStart | null = null,
   scatter: Scatter | null = null,
+  into: BufferSlice | null = null,
 ): Tensor | null {
   const { device } = chunk;
   const { outBlocks, inBlocks } = weights;
   const tile = LINEAR_TILE[device.kind];
-  const rows = tile.rows;
+  const rows = chunk.rowsPerLane(tile.rows);
   const columns = Math.min(tile.columns, outBlocks);
-  const uniform = weights.values.slice.size <= device.limits.maxUniformBufferBindingSize;
-  const out = scatter ? null : empty(device, [chunk.room, 4 * outBlocks]);
+  const uniform = weights.values.size <= device.limits.maxUniformBufferBindingSize;
+  const out = scatter || into ? null : empty(device, [chunk.room, 4 * outBlocks]);
   const list = start?.list ?? scatter?.list;
   device.run(
     fusedKernel(device, "row_linear", linearWgsl, {
@@ -194,10 +219,10 @@ export function rowLinear(
       SCATTER: scatter !== null,
     }),
     {
-      total: chunk.total.slice,
+      total: chunk.total,
       x: x.values.slice,
-      w: weights.values.slice,
-      out: scatter?.out ?? out!.slice,
+      w: weights.values,
+      out: scatter?.out ?? into ?? out!.slice,
       ...(list ? { list: list.slice } : {}),
       ...(start ? { init: start.values.slice, region_of_point: start.regionOfPoint.slice } : {}),
     },
@@ -208,27 +233,22 @@ export function rowLinear(
       out_blocks: outBlocks,
       out_first: scatter?.first ?? 0,
     },
-    chunk.groups(1, GROUP * rows, Math.ceil(outBlocks / columns)),
+    chunk.groups(GROUP * rows, Math.ceil(outBlocks / columns)),
   );
   return out;
-}
-
-/** γ and β in whole blocks: a parameter's place is filled up with zeros (`PARAMETER_BLOCK`). */
-function affine({ gamma, beta }: RowNorm): { gamma: BufferSlice; beta: BufferSlice } {
-  const size = 16 * blocks(gamma.size);
-  return { gamma: { ...gamma.slice, size }, beta: { ...beta.slice, size } };
 }
 
 /** Activations with the extra inputs of the next layer behind them, and each row's (mean, rstd). */
 export function rowNorm(
   chunk: RowChunk,
+  run: ProgramRun,
+  layer: number,
   z: Tensor,
-  norm: RowNorm,
   inputs: Tensor,
-  next: RowLayer,
 ): { activations: Tensor; stats: Tensor } {
   const { device } = chunk;
-  const width = norm.gamma.size;
+  const { outs: width, norm } = run.program.layers[layer];
+  const next = run.program.layers[layer + 1];
   const activations = empty(device, [chunk.room, 4 * next.inBlocks]);
   const stats = empty(device, [chunk.room, 2]);
   device.run(
@@ -236,17 +256,17 @@ export function rowNorm(
       BLOCKS: blocks(width),
       WIDTH: width,
       EXTRA: next.extraCount,
-      GELU: norm.gelu,
+      GELU: norm!.gelu,
     }),
     {
       z: z.slice,
-      ...affine(norm),
+      ...run.affine(norm!, width),
       inputs: inputs.slice,
       out: activations.slice,
       stats: stats.slice,
     },
     { input_slots: inputs.cols / 4, extra_first: next.extraFirst, eps: NORM_EPS },
-    chunk.groups(1, GROUP),
+    chunk.groups(GROUP),
   );
   return { activations, stats };
 }
@@ -254,83 +274,85 @@ export function rowNorm(
 /** Turn `gradient`, of the activations, into LayerNorm's output gradient, in place; returns the gradient to z. */
 export function rowNormBackward(
   chunk: RowChunk,
+  run: ProgramRun,
+  layer: number,
   z: Tensor,
   stats: Tensor,
-  norm: RowNorm,
   gradient: Tensor,
 ): Tensor {
   const { device } = chunk;
-  const width = norm.gamma.size;
+  const { outs: width, norm } = run.program.layers[layer];
   const dz = empty(device, z.shape);
   device.run(
     fusedKernel(device, "row_norm_backward", math + normBackwardWgsl, {
       BLOCKS: blocks(width),
       WIDTH: width,
-      GELU: norm.gelu,
+      GELU: norm!.gelu,
     }),
     {
       z: z.slice,
-      ...affine(norm),
+      ...run.affine(norm!, width),
       stats: stats.slice,
       gradient: gradient.slice,
       dz: dz.slice,
     },
     {},
-    chunk.groups(1, GROUP),
+    chunk.groups(GROUP),
   );
   return dz;
 }
 
-/** Partial sums of a parameter's gradient, (slices, values), to be added up when all chunks are done. */
-export interface PartialSums {
-  readonly values: Tensor;
-  readonly slices: number;
-  /** Whether something was put in already. */
-  filled: boolean;
-}
-
-/** Room for partial sums of `size` values. */
-export function partialSums(device: Device, size: number): PartialSums {
-  const slices = SLICES[device.kind];
-  return { values: zeros(device, [slices, size]), slices, filled: false };
-}
-
-/** Add a chunk's gradients of γ and β: [γ, β] in blocks. */
+/**
+ * Add a chunk's gradients of a layer's γ and β to the program's sums.
+ * @param stats (mean, rstd) of each row of z; null: z is normalised already
+ */
 export function addNormGradients(
   chunk: RowChunk,
-  into: PartialSums,
+  run: ProgramRun,
+  layer: number,
   z: Tensor,
-  stats: Tensor,
+  stats: Tensor | null,
   gradient: Tensor,
 ): void {
   const { device } = chunk;
+  const into = run.sums();
   device.run(
-    fusedKernel(device, "row_norm_weights", normWeightsWgsl, { BLOCKS: z.cols / 4 }),
+    fusedKernel(device, "row_norm_weights", normWeightsWgsl, {
+      BLOCKS: z.cols / 4,
+      STATS: stats !== null,
+    }),
     {
-      total: chunk.total.slice,
+      total: chunk.total,
       z: z.slice,
-      stats: stats.slice,
+      ...(stats ? { stats: stats.slice } : {}),
       dy: gradient.slice,
       out: into.values.slice,
     },
-    { ...chunk.params, slices: into.slices, add: into.filled ? 1 : 0 },
+    { ...chunk.params, ...sumParams(run, run.layout.normSums[layer]) },
     Math.ceil(into.slices * z.cols / 4 / GROUP),
   );
-  into.filled = true;
+}
+
+/** Where a layer's sums lie in each slice, in vec4. */
+function sumParams(run: ProgramRun, at: number) {
+  const { slices, filled } = run.sums();
+  return { slices, slice_stride: run.layout.sums / 4, sum_first: at / 4, add: filled ? 1 : 0 };
 }
 
 /** Blocks that one invocation of row_weight_gradient computes: registers allow more on the software device. */
-const GRADIENT_TILE = { gpu: { n: 2, k: 2 }, software: { n: 4, k: 4 } } as const;
+const GRADIENT_TILE = { gpu: { n: 2, k: 2 }, software: { n: 6, k: 6 } } as const;
 
-/** Add a chunk's weight gradient dzᵀ x: (4 · outBlocks, 4 · inBlocks). */
+/** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
 export function addWeightGradient(
   chunk: RowChunk,
-  into: PartialSums,
+  run: ProgramRun,
+  layer: number,
   x: RowBlocks,
-  inBlocks: number,
   dz: Tensor,
 ): void {
   const { device } = chunk;
+  const { inBlocks } = run.program.layers[layer];
+  const into = run.sums();
   const outBlocks = dz.cols / 4;
   const tile = GRADIENT_TILE[device.kind];
   const n = Math.min(tile.n, outBlocks);
@@ -344,7 +366,7 @@ export function addWeightGradient(
       IN_BLOCKS: inBlocks,
     }),
     {
-      total: chunk.total.slice,
+      total: chunk.total,
       x: x.values.slice,
       dz: dz.slice,
       out: into.values.slice,
@@ -353,10 +375,8 @@ export function addWeightGradient(
       ...chunk.params,
       x_first: x.first,
       x_stride: x.stride,
-      slices: into.slices,
-      add: into.filled ? 1 : 0,
+      ...sumParams(run, run.layout.weightSums[layer]),
     },
     Math.ceil(into.slices * tiles / GROUP),
   );
-  into.filled = true;
 }

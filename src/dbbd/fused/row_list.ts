@@ -14,7 +14,8 @@ const PIECE = 256;
 export interface PointList {
   /** Points, ascending; only the first `total` are meaningful. */
   readonly list: Tensor;
-  readonly total: Tensor;
+  /** How many; null: all of the list. */
+  readonly total: Tensor | null;
   /** (N + 1) listed points before each point. */
   readonly position: Tensor;
 }

@@ -1,22 +1,12 @@
 /**
- * The region encoder as a list of row layers, with everything merged that can be: consecutive linear layers are one
- * (their product is made once a step, by recorded operations, so the chain rule gives the original parameters'
- * gradients), what depends on the region alone enters as a start value, biases are weight columns for an input of 1.
- * Exact in real arithmetic; float32 differs by rounding.
+ * The model's per-row networks as lists of row layers, with everything merged that can be: consecutive linear layers are
+ * one (`merged_layers.ts` multiplies them once a step), what depends on the region alone enters as a start value, biases are
+ * weight columns for an input of 1. Exact in real arithmetic; float32 differs by rounding. Nothing here touches a
+ * device: a program says where each weight stands among the parameters, `program_weights.ts` fetches it.
  */
 
-import type { ParameterSet } from "../../nn/parameters.ts";
-import {
-  add,
-  columns,
-  concat,
-  linear,
-  matmul,
-  reshape,
-  type Tensor,
-  zeros,
-} from "../../tensor/mod.ts";
 import type { ModelConfig } from "../model_config.ts";
+import { PROJECTION_HIDDEN } from "../layers.ts";
 
 /** Blocks of four columns. */
 export function blocks(width: number): number {
@@ -33,7 +23,7 @@ export interface InputSlots {
   readonly count: number;
 }
 
-/** Where the slots lie for a feature width. */
+/** Where the slots of a point lie for a feature width. */
 export function inputSlots(features: number): InputSlots {
   const featureCount = blocks(features + 1);
   return {
@@ -46,17 +36,26 @@ export function inputSlots(features: number): InputSlots {
   };
 }
 
-/** LayerNorm and activation behind a layer. */
+/** Weight columns: element (o, i) stands at `at + o · stride + i` of the values. */
+export interface WeightPart {
+  readonly at: number;
+  readonly stride: number;
+  readonly columns: number;
+  /** Columns it takes up in the layer: past `columns`, zeros. */
+  readonly width: number;
+}
+
+/** LayerNorm and activation behind a layer; where γ and β begin among the values. */
 export interface RowNorm {
-  readonly gamma: Tensor;
-  readonly beta: Tensor;
+  readonly gamma: number;
+  readonly beta: number;
   readonly gelu: boolean;
 }
 
 /** One linear layer on rows, and what follows it. */
 export interface RowLayer {
-  /** (outs, 4 · inBlocks): columns for the activations, then for the extra slots. */
-  readonly weight: Tensor;
+  /** Weight columns: for the activations, then for the extra slots. */
+  readonly parts: readonly WeightPart[];
   readonly outs: number;
   /** Blocks of the layer's whole input. */
   readonly inBlocks: number;
@@ -65,181 +64,296 @@ export interface RowLayer {
   /** First input slot and number of slots that follow the activations. */
   readonly extraFirst: number;
   readonly extraCount: number;
+  /** Leading blocks of the input that a gradient is wanted of. */
+  readonly gradientBlocks: number;
   /** Null for the last layer. */
   readonly norm: RowNorm | null;
 }
 
-/** Every layer from the inputs to a point's feature. */
+/** Every layer from the inputs to a row's result. */
 export interface RowProgram {
+  readonly name: string;
   readonly layers: readonly RowLayer[];
-  readonly slots: InputSlots;
+  /** Input slots of a row, the last of them [1, 0, 0, 0]. */
+  readonly slots: number;
   /** Whether the first layer starts from a value of the row's parent region instead of 0. */
   readonly fromRegion: boolean;
+  /** Products that the layers read. */
+  readonly merged: readonly MergedLayer[];
 }
 
-/** Columns side by side, each part padded with zero columns to a width. */
-function assemble(rows: number, parts: readonly { values: Tensor; width: number }[]): Tensor {
-  const device = parts[0].values.device;
-  return concat(parts.flatMap(({ values, width }) => {
-    const columnsOf = reshape(values, [rows, values.size / rows]);
-    const missing = width - columnsOf.cols;
-    return missing > 0 ? [columnsOf, zeros(device, [rows, missing])] : [columnsOf];
-  }));
+/** outer (inner x + innerBias) + outerBias as one matrix (outs, ins + 1), the bias its last column. */
+export interface MergedLayer {
+  readonly outs: number;
+  readonly middle: number;
+  readonly ins: number;
+  /** Element (o, m) of the outer weight at `outer + o · outerStride + m`. */
+  readonly outer: number;
+  readonly outerStride: number;
+  /** Element (m, i) of the inner weight at `inner + m · ins + i`. */
+  readonly inner: number;
+  readonly innerBias: number;
+  readonly outerBias: number;
+  /** Where the product stands among the merged values. */
+  readonly at: number;
 }
 
-/** Builds the two programs of a model from its parameters; call once a step, inside its scope. */
-export class RowProgramBuilder {
-  readonly #config: ModelConfig;
-  readonly #parameters: ParameterSet;
-  readonly #slots: InputSlots;
+/** All programs of a model. */
+export interface RowPrograms {
+  /** Root regions (G2L) and leaves (L2G), from raw features. */
+  readonly raw: RowProgram;
+  /** Every region below the root (G2L), from a parent's start value and raw features. */
+  readonly propagated: RowProgram;
+  /** What the first propagator layer takes from a parent's feature. */
+  readonly regionStart: RowProgram;
+  /** The aggregator's layers before pooling, on children. */
+  readonly children: RowProgram;
+  readonly regionHead: RowProgram;
+  readonly pointHead: RowProgram;
+  /** Values of all merged layers. */
+  readonly mergedSize: number;
+}
 
-  constructor(config: ModelConfig, parameters: ParameterSet) {
-    this.#config = config;
-    this.#parameters = parameters;
-    this.#slots = inputSlots(config.input_feat_dim);
-  }
+/** Where parameters stand in one flat array; see `ParameterSet`. */
+export interface FlatLayout {
+  /** Values in all, merged values are numbered from here on. */
+  readonly flatSize: number;
+  /** A parameter's first value. */
+  offsetOf(name: string): number;
+}
 
-  #weight(prefix: string): Tensor {
-    return this.#parameters.get(`${prefix}.weight`);
-  }
+/** The programs of a configuration. */
+export function rowPrograms(config: ModelConfig, flat: FlatLayout): RowPrograms {
+  const {
+    input_feat_dim: C,
+    hidden_dim: H,
+    output_dim: D,
+    encoder_hidden_dims: hidden,
+    propagator_hidden_dim: P,
+    propagator_num_layers,
+    projection_dim,
+  } = config;
+  const slots = inputSlots(C);
+  const backbone = "encoder.encoder.backbone.mlp";
+  const propagator = "encoder.propagator.mlp";
+  let mergedSize = 0;
 
-  #bias(prefix: string): Tensor {
-    return this.#parameters.get(`${prefix}.bias`);
-  }
-
-  #norm(prefix: string, gelu = false): RowNorm {
-    return { gamma: this.#weight(prefix), beta: this.#bias(prefix), gelu };
-  }
-
-  /** A layer fed by the activations of the one before, `main` (outs, ins), and one extra slot [small, bias]. */
-  #hidden(main: Tensor, small: Tensor | null, bias: Tensor, norm: RowNorm | null): RowLayer {
-    const outs = main.rows;
-    const mainBlocks = blocks(main.cols);
-    const parts = [{ values: main, width: 4 * mainBlocks }];
-    if (small) parts.push({ values: small, width: small.cols }, { values: bias, width: 1 });
-    else parts.push({ values: bias, width: 4 });
-    return {
-      weight: assemble(outs, parts),
+  const weight = (name: string) => flat.offsetOf(`${name}.weight`);
+  const bias = (name: string) => flat.offsetOf(`${name}.bias`);
+  const norm = (name: string, gelu = false): RowNorm => ({
+    gamma: weight(name),
+    beta: bias(name),
+    gelu,
+  });
+  const part = (at: number, stride: number, columns: number, width = columns): WeightPart => ({
+    at,
+    stride,
+    columns,
+    width,
+  });
+  const column = (at: number, width = 1): WeightPart => part(at, 1, 1, width);
+  const merge = (layer: Omit<MergedLayer, "at">): MergedLayer => {
+    const at = flat.flatSize + mergedSize;
+    mergedSize += layer.outs * (layer.ins + 1);
+    return { ...layer, at };
+  };
+  /** Weight and bias of a merged layer. */
+  const mergedParts = ({ at, ins }: MergedLayer) => ({
+    main: part(at, ins + 1, ins, 4 * blocks(ins)),
+    bias: { at: at + ins, stride: ins + 1 },
+  });
+  /** A layer fed by the activations of the one before and one slot that holds the 1. */
+  const hiddenLayer = (
+    outs: number,
+    parts: readonly WeightPart[],
+    mainBlocks: number,
+    extraFirst: number,
+    extraCount: number,
+    after: RowNorm | null,
+  ): RowLayer => ({
+    parts,
+    outs,
+    inBlocks: mainBlocks + extraCount,
+    mainBlocks,
+    extraFirst,
+    extraCount,
+    gradientBlocks: mainBlocks,
+    norm: after,
+  });
+  const plainLayer = (
+    name: string,
+    outs: number,
+    ins: number,
+    one: number,
+    after: RowNorm | null,
+  ): RowLayer =>
+    hiddenLayer(
       outs,
-      inBlocks: mainBlocks + 1,
-      mainBlocks,
-      extraFirst: small ? this.#slots.offset : this.#slots.one,
-      extraCount: 1,
-      norm,
-    };
-  }
+      [part(weight(name), ins, ins, 4 * blocks(ins)), column(bias(name), 4)],
+      blocks(ins),
+      one,
+      1,
+      after,
+    );
+  /** Linear, LayerNorm, activation, Linear on whole rows of a tensor, as the heads are. */
+  const dense = (
+    name: string,
+    from: string,
+    widths: readonly number[],
+    gelu: boolean,
+  ): RowProgram => {
+    const count = blocks(widths[0]) + 1;
+    const layers = widths.slice(1).map((outs, i): RowLayer => {
+      const own = `${from}.${3 * i}`;
+      const after = i + 2 < widths.length ? norm(`${from}.${3 * i + 1}`, gelu) : null;
+      const layer = plainLayer(own, outs, widths[i], count - 1, after);
+      if (i > 0) return layer;
+      return { ...layer, mainBlocks: 0, extraFirst: 0, extraCount: count };
+    });
+    return { name, layers, slots: count, fromRegion: false, merged: [] };
+  };
 
   /** Second layer of a projection merged into the backbone's first, and the rest of the backbone. */
-  #backbone(projection: string): RowLayer[] {
-    const { encoder_hidden_dims: hidden, hidden_dim } = this.#config;
-    const backbone = "encoder.encoder.backbone.mlp";
-    const first = this.#weight(`${backbone}.0`);
-    const fromOffset = columns(first, 0, 3);
-    const fromHidden = columns(first, 3, hidden_dim);
-    const { weight, bias } = merge(
-      fromHidden,
-      this.#weight(projection),
-      this.#bias(projection),
-      this.#bias(`${backbone}.0`),
-    );
-    const normOf = (i: number) => i < hidden.length ? this.#norm(`${backbone}.${3 * i + 1}`) : null;
-    const layers = [this.#hidden(weight, fromOffset, bias, normOf(0))];
-    for (let i = 1; i <= hidden.length; i++) {
-      const name = `${backbone}.${3 * i}`;
-      layers.push(this.#hidden(this.#weight(name), null, this.#bias(name), normOf(i)));
+  const backboneLayers = (projection: string): { layers: RowLayer[]; merged: MergedLayer } => {
+    const first = weight(`${backbone}.0`);
+    const widths = [...hidden, D];
+    const merged = merge({
+      outs: widths[0],
+      middle: H,
+      ins: H,
+      outer: first + 3,
+      outerStride: 3 + H,
+      inner: weight(projection),
+      innerBias: bias(projection),
+      outerBias: bias(`${backbone}.0`),
+    });
+    const { main, bias: b } = mergedParts(merged);
+    const normOf = (i: number) => i < hidden.length ? norm(`${backbone}.${3 * i + 1}`) : null;
+    const layers = [
+      hiddenLayer(
+        widths[0],
+        // The offset's slot is [x − c, 1].
+        [main, part(first, 3 + H, 3), part(b.at, b.stride, 1)],
+        blocks(H),
+        slots.offset,
+        1,
+        normOf(0),
+      ),
+    ];
+    for (let i = 1; i < widths.length; i++) {
+      layers.push(
+        plainLayer(`${backbone}.${3 * i}`, widths[i], widths[i - 1], slots.one, normOf(i)),
+      );
     }
-    return layers;
-  }
+    return { layers, merged };
+  };
 
-  /** From raw features: root regions (G2L) and leaves (L2G). */
-  raw(): RowProgram {
-    const prefix = "encoder.raw_projection.mlp";
-    const { hidden_dim, input_feat_dim } = this.#config;
-    const { featureCount, features } = this.#slots;
+  const raw = (): RowProgram => {
+    const projection = "encoder.raw_projection.mlp";
     const first: RowLayer = {
-      weight: assemble(hidden_dim, [
-        { values: this.#weight(`${prefix}.0`), width: input_feat_dim },
-        { values: this.#bias(`${prefix}.0`), width: 4 * featureCount - input_feat_dim },
-      ]),
-      outs: hidden_dim,
-      inBlocks: featureCount,
+      parts: [
+        part(weight(`${projection}.0`), C, C),
+        column(bias(`${projection}.0`), 4 * slots.featureCount - C),
+      ],
+      outs: H,
+      inBlocks: slots.featureCount,
       mainBlocks: 0,
-      extraFirst: features,
-      extraCount: featureCount,
-      norm: this.#norm(`${prefix}.1`),
+      extraFirst: slots.features,
+      extraCount: slots.featureCount,
+      gradientBlocks: 0,
+      norm: norm(`${projection}.1`),
     };
+    const { layers, merged } = backboneLayers(`${projection}.3`);
     return {
-      layers: [first, ...this.#backbone(`${prefix}.3`)],
-      slots: this.#slots,
+      name: "raw",
+      layers: [first, ...layers],
+      slots: slots.count,
       fromRegion: false,
+      merged: [merged],
     };
-  }
+  };
 
-  /** From a parent's feature and raw features: every region below the root (G2L). */
-  propagated(): RowProgram {
-    const { output_dim, input_feat_dim, hidden_dim, propagator_num_layers } = this.#config;
-    const propagator = "encoder.propagator.mlp";
+  const propagated = (): RowProgram => {
     const combine = "encoder.combine_projection.projection.mlp";
-    const first = this.#weight(`${propagator}.0`);
     const layers: RowLayer[] = [{
-      weight: assemble(first.rows, [{ values: columns(first, output_dim, 3), width: 4 }]),
-      outs: first.rows,
+      parts: [part(weight(`${propagator}.0`) + D, D + 3, 3, 4)],
+      outs: P,
       inBlocks: 1,
       mainBlocks: 0,
-      extraFirst: this.#slots.coords,
+      extraFirst: slots.coords,
       extraCount: 1,
-      norm: this.#norm(`${propagator}.1`, true),
+      gradientBlocks: 0,
+      norm: norm(`${propagator}.1`, true),
     }];
     for (let i = 1; i < propagator_num_layers - 1; i++) {
-      const name = `${propagator}.${3 * i}`;
-      const norm = this.#norm(`${propagator}.${3 * i + 1}`, true);
-      layers.push(this.#hidden(this.#weight(name), null, this.#bias(name), norm));
+      const after = norm(`${propagator}.${3 * i + 1}`, true);
+      layers.push(plainLayer(`${propagator}.${3 * i}`, P, P, slots.one, after));
     }
     const last = `${propagator}.${3 * (propagator_num_layers - 1)}`;
-    const combineFirst = this.#weight(`${combine}.0`);
-    const { weight, bias } = merge(
-      columns(combineFirst, input_feat_dim, output_dim),
-      this.#weight(last),
-      this.#bias(last),
-      this.#bias(`${combine}.0`),
-    );
-    const mainBlocks = blocks(weight.cols);
-    layers.push({
-      weight: assemble(hidden_dim, [
-        { values: weight, width: 4 * mainBlocks },
-        { values: columns(combineFirst, 0, input_feat_dim), width: input_feat_dim },
-        { values: bias, width: 4 * this.#slots.featureCount - input_feat_dim },
-      ]),
-      outs: hidden_dim,
-      inBlocks: mainBlocks + this.#slots.featureCount,
-      mainBlocks,
-      extraFirst: this.#slots.features,
-      extraCount: this.#slots.featureCount,
-      norm: this.#norm(`${combine}.1`),
+    const combineFirst = weight(`${combine}.0`);
+    const merged = merge({
+      outs: H,
+      middle: D,
+      ins: P,
+      outer: combineFirst + C,
+      outerStride: C + D,
+      inner: weight(last),
+      innerBias: bias(last),
+      outerBias: bias(`${combine}.0`),
     });
-    layers.push(...this.#backbone(`${combine}.3`));
-    return { layers, slots: this.#slots, fromRegion: true };
-  }
-
-  /** What the first propagator layer takes from a parent's feature: once a region, (regions, 4 · blocks). */
-  regionStart(parents: Tensor): Tensor {
-    const prefix = "encoder.propagator.mlp.0";
-    const weight = columns(this.#weight(prefix), 0, this.#config.output_dim);
-    const start = linear(parents, weight, this.#bias(prefix));
-    return assemble(start.rows, [{ values: start, width: 4 * blocks(start.cols) }]);
-  }
-}
-
-/** outer (inner x + innerBias) + outerBias as one layer. */
-function merge(
-  outer: Tensor,
-  inner: Tensor,
-  innerBias: Tensor,
-  outerBias: Tensor,
-): { weight: Tensor; bias: Tensor } {
-  const moved = matmul(outer, reshape(innerBias, [innerBias.size, 1]));
-  return {
-    weight: matmul(outer, inner),
-    bias: add(moved, reshape(outerBias, moved.shape)),
+    const { main, bias: b } = mergedParts(merged);
+    layers.push(hiddenLayer(
+      H,
+      [
+        main,
+        part(combineFirst, C + D, C),
+        part(b.at, b.stride, 1, 4 * slots.featureCount - C),
+      ],
+      blocks(P),
+      slots.features,
+      slots.featureCount,
+      norm(`${combine}.1`),
+    ));
+    const rest = backboneLayers(`${combine}.3`);
+    return {
+      name: "propagated",
+      layers: [...layers, ...rest.layers],
+      slots: slots.count,
+      fromRegion: true,
+      merged: [merged, rest.merged],
+    };
   };
+
+  const regionStart = (): RowProgram => {
+    const count = blocks(D) + 1;
+    const name = `${propagator}.0`;
+    return {
+      name: "region start",
+      layers: [{
+        parts: [part(weight(name), D + 3, D, 4 * blocks(D)), column(bias(name), 4)],
+        outs: P,
+        inBlocks: count,
+        mainBlocks: 0,
+        extraFirst: 0,
+        extraCount: count,
+        gradientBlocks: blocks(D),
+        norm: null,
+      }],
+      slots: count,
+      fromRegion: false,
+      merged: [],
+    };
+  };
+
+  const head = (name: string, prefix: string) =>
+    dense(name, prefix, [D, PROJECTION_HIDDEN, projection_dim], false);
+  const programs = {
+    raw: raw(),
+    propagated: propagated(),
+    regionStart: regionStart(),
+    children: dense("children", "encoder.aggregator.pre_mlp", [D, D, D], true),
+    regionHead: head("region head", "loss.region_projection.layers"),
+    pointHead: head("point head", "loss.point_projection.layers"),
+  };
+  return { ...programs, mergedSize };
 }

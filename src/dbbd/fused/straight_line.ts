@@ -1,14 +1,15 @@
 /**
- * Generates the whole row program as one kernel of straight-line WGSL: one row a lane, weights staged phase by phase
- * through workgroup memory and read at literal indices.
+ * Plans straight-line kernels of a row program: one row a lane, all layers in one dispatch, weights staged phase by phase
+ * through workgroup memory and read at literal indices. `straight_line_source.ts` writes their WGSL.
  *
- * Made for the software device (Mesa's lavapipe), where it is several times faster than loops: a load is one load and
+ * Made for the software device (Mesa's lavapipe), where they are several times faster than loops: a load is one load and
  * a broadcast only where its address is a constant and no control flow is open. So there is no `if`, no loop and no
- * early return here: lanes past the last row compute the last row again and store the same values to the same place.
+ * early return: lanes past the last row compute the last row again and store the same values to the same place.
  * The price is compile time, about 0.2 ms a multiply-add in the source; `families.ts` weighs it.
  */
 
-import type { RowProgram } from "./row_program.ts";
+import { type ProgramLayout, programLayout } from "./program_layout.ts";
+import { blocks, type RowProgram } from "./row_program.ts";
 
 /** What the generated source depends on. */
 export interface RowShape {
@@ -25,6 +26,8 @@ export interface RowLayerShape {
   readonly mainBlocks: number;
   readonly extraFirst: number;
   readonly extraCount: number;
+  /** Leading blocks of the input that a gradient is wanted of. */
+  readonly gradientBlocks: number;
   /** Null for the last layer. */
   readonly activation: "relu" | "gelu" | null;
 }
@@ -32,14 +35,15 @@ export interface RowLayerShape {
 /** The shape of a program. */
 export function rowShape({ layers, slots, fromRegion }: RowProgram): RowShape {
   return {
-    layers: layers.map(({ outs, mainBlocks, extraFirst, extraCount, norm }) => ({
+    layers: layers.map(({ outs, mainBlocks, extraFirst, extraCount, gradientBlocks, norm }) => ({
       outs,
       mainBlocks,
       extraFirst,
       extraCount,
+      gradientBlocks,
       activation: norm && (norm.gelu ? "gelu" : "relu"),
     })),
-    slots: slots.count,
+    slots,
     fromRegion,
   };
 }
@@ -49,10 +53,17 @@ export interface StraightLineLimits {
   /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
   readonly invocations: number;
+  readonly storageBuffers: number;
 }
 
+/**
+ * What a kernel does: `forward` makes a row's result; `keep` makes what the backward pass needs of every layer but the last;
+ * `backward` takes the gradient of the result back to the first layer's.
+ */
+export type StraightLineJob = "forward" | "keep" | "backward";
+
 /** Weights that lie in workgroup memory together: some columns of a layer, and with its last ones γ and β. */
-interface Phase {
+export interface Phase {
   readonly layer: number;
   /** Blocks of output columns. */
   readonly first: number;
@@ -62,69 +73,99 @@ interface Phase {
   readonly count: number;
 }
 
-/** Where each weight lies in the sheet (all weights one after the other, in 4 × 4 blocks), and when it is staged. */
+/** What is computed when, and where its weights lie. */
 export interface StraightLinePlan {
+  readonly job: StraightLineJob;
   readonly shape: RowShape;
+  readonly layout: ProgramLayout;
   /** Rows of a workgroup. */
   readonly workgroup: number;
   /** 4 × 4 blocks of workgroup memory. */
   readonly stage: number;
-  /** For each layer, its first block in the sheet. */
-  readonly weightsAt: readonly number[];
-  /** For each layer, the first block of γ and β (columns 0 and 1 of a block); unused for the last. */
-  readonly normAt: readonly number[];
-  /** 4 × 4 blocks of the sheet, with room for the last load to read past what is used. */
-  readonly sheet: number;
   readonly phases: readonly Phase[];
   readonly multiplyAdds: number;
 }
 
-/** Invocations of a workgroup: the more, the more rows share the staging of the weights. */
-const WORKGROUP = 512;
+/**
+ * Invocations of a workgroup: the more, the more rows share the staging of the weights. At most `SHEET_MARGIN`; those that
+ * `RowChunk` has dispatch arguments for.
+ */
+const WORKGROUPS = [512, 256, 64] as const;
 const BLOCK_BYTES = 64;
-/** Beginnings of weights in the sheet are aligned to so many blocks, for they are bound as offsets. */
-const ALIGN = 256 / BLOCK_BYTES;
 /** Past these a program is not offered: half a minute of compiling, 4 MiB of private memory a workgroup. */
 const LARGEST = { multiplyAdds: 150_000, values: 2048 } as const;
-function blocks(width: number): number {
-  return Math.ceil(width / 4);
-}
 
-function inBlocks({ mainBlocks, extraCount }: RowLayerShape): number {
+/** Blocks of a layer's whole input. */
+export function inBlocks({ mainBlocks, extraCount }: RowLayerShape): number {
   return mainBlocks + extraCount;
 }
 
-/** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
-function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean {
-  return extraCount > 0 && extraFirst + extraCount === slots;
+/** A matrix that a kernel multiplies rows with: `columns` × `ins` blocks from `at` on, γ and β from `norm` on. */
+interface Product {
+  readonly layer: number;
+  readonly at: number;
+  readonly columns: number;
+  readonly ins: number;
+  readonly norm: { readonly at: number; readonly count: number } | null;
+}
+
+function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLayout): Product[] {
+  if (job === "backward") {
+    return layers.map((layer, i): Product => ({
+      layer: i,
+      at: layout.transposedAt[i],
+      columns: layer.gradientBlocks,
+      ins: blocks(layer.outs),
+      norm: i > 0 ? { at: layout.normBeforeAt[i], count: blocks(layers[i - 1].outs) } : null,
+    })).slice(1).reverse();
+  }
+  const all = layers.map((layer, i): Product => ({
+    layer: i,
+    at: layout.weightsAt[i],
+    columns: blocks(layer.outs),
+    ins: inBlocks(layer),
+    norm: layer.activation ? { at: layout.normAt[i], count: blocks(layer.outs) } : null,
+  }));
+  return job === "keep" ? all.slice(0, -1) : all;
+}
+
+/** Storage buffers that a kernel binds. */
+function buffers(job: StraightLineJob, { layers }: RowShape): number {
+  const hidden = layers.length - 1;
+  return job === "forward" ? 7 : job === "keep" ? 7 + 2 * hidden : 4 + 3 * hidden;
 }
 
 /** Plan a program's kernel, or say why there is none. */
 export function planStraightLine(
   shape: RowShape,
   limits: StraightLineLimits,
+  job: StraightLineJob = "forward",
 ): StraightLinePlan | string {
   const { layers } = shape;
-  const multiplyAdds = layers.reduce((sum, l) => sum + 16 * blocks(l.outs) * inBlocks(l), 0);
+  const layout = programLayout(layers.map((layer) => ({
+    outs: layer.outs,
+    inBlocks: inBlocks(layer),
+    gradientBlocks: layer.gradientBlocks,
+    norm: layer.activation,
+  })));
+  const all = products(job, shape, layout);
+  const multiplyAdds = all.reduce((sum, { columns, ins }) => sum + 16 * columns * ins, 0);
   if (multiplyAdds > LARGEST.multiplyAdds) {
     return `${multiplyAdds} multiply-adds a row are too many to compile`;
   }
-  const values = 4 * Math.max(...layers.map((layer) => blocks(layer.outs) + inBlocks(layer)));
+  const values = 4 * Math.max(0, ...all.map(({ columns, ins }) => columns + ins));
   if (values > LARGEST.values) return `${values} values of a row at once are too many`;
+  if (buffers(job, shape) > limits.storageBuffers) {
+    return `${buffers(job, shape)} storage buffers are too many`;
+  }
+  if (all.length === 0) return "there are no hidden layers";
   const memory = Math.floor(limits.workgroupBytes / BLOCK_BYTES);
-  const workgroup = Math.min(WORKGROUP, limits.invocations, memory);
+  const workgroup = WORKGROUPS.find((rows) => rows <= Math.min(limits.invocations, memory));
+  if (!workgroup) return "the device's workgroups are too small";
   const room = Math.floor(memory / workgroup) * workgroup;
-  const weightsAt: number[] = [];
-  const normAt: number[] = [];
   const phases: Phase[] = [];
-  let at = 0;
-  for (const [i, layer] of layers.entries()) {
-    const columns = blocks(layer.outs);
-    const ins = inBlocks(layer);
-    weightsAt.push(at);
-    const norm = Math.ceil((at + columns * ins) / ALIGN) * ALIGN;
-    normAt.push(norm);
-    const end = layer.activation ? norm + columns : at + columns * ins;
+  for (const { layer, at, columns, ins, norm } of all) {
+    const end = norm ? norm.at + norm.count : at + columns * ins;
     for (let first = 0; first < columns;) {
       const start = at + first * ins;
       // γ and β are needed when the last columns are there: they are staged with them.
@@ -132,7 +173,7 @@ export function planStraightLine(
       const last = Math.min(rest, first + Math.floor(room / ins));
       if (last <= first) return `${4 * ins} inputs of a layer do not fit into workgroup memory`;
       phases.push({
-        layer: i,
+        layer,
         first,
         end: last,
         at: start,
@@ -140,119 +181,26 @@ export function planStraightLine(
       });
       first = last;
     }
-    at = Math.ceil(end / ALIGN) * ALIGN;
   }
   const loaded = (count: number) => Math.ceil(count / workgroup) * workgroup;
   return {
+    job,
     shape,
+    layout,
     workgroup,
     stage: Math.max(...phases.map(({ count }) => loaded(count))),
-    weightsAt,
-    normAt,
-    sheet: Math.max(...phases.map(({ at, count }) => at + loaded(count))),
     phases,
     multiplyAdds,
   };
 }
 
 /** A name for a plan's kernel: plans of the same name have the same source. */
-export function straightLineName({ shape, workgroup, stage }: StraightLinePlan): string {
+export function straightLineName({ job, shape, workgroup, stage }: StraightLinePlan): string {
   const layers = shape.layers.map((l) =>
-    `${l.mainBlocks}+${l.extraFirst}:${l.extraCount}>${l.outs}${l.activation ?? ""}`
+    `${l.mainBlocks}+${l.extraFirst}:${l.extraCount}>${l.outs}${
+      l.activation ?? ""
+    }/${l.gradientBlocks}`
   );
   const start = shape.fromRegion ? "region " : "";
-  return `straight_line ${start}${shape.slots} ${layers.join(" ")} @${workgroup}/${stage}`;
-}
-
-function bindings({ shape, stage, workgroup }: StraightLinePlan): string {
-  const start = shape.fromRegion
-    ? `@group(0) @binding(4) var<storage, read> start: array<vec4f>;
-@group(0) @binding(5) var<storage, read> region_of_point: array<u32>;
-`
-    : "";
-  return `struct Params { chunk_first: u32, chunk_rows: u32, out_first: u32 }
-@group(0) @binding(0) var<storage, read> list: array<u32>;
-@group(0) @binding(1) var<storage, read> inputs: array<vec4f>;
-@group(0) @binding(2) var<storage, read> sheet: array<mat4x4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
-${start}@group(0) @binding(6) var<uniform> params: Params;
-var<workgroup> stage: array<mat4x4f, ${stage}>;
-
-@compute @workgroup_size(${workgroup})
-fn main(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  // Past the end the last row is computed again: no control flow may be open around the loads below.
-  let row = min(linear_group(group, groups) * ${workgroup}u + lane, params.chunk_rows - 1u);
-  let point = list[params.chunk_first + row];
-`;
-}
-
-/** LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ and β of a column block. */
-function norm(i: number, layer: RowLayerShape, epsilon: number, block: (j: number) => string) {
-  const columns = Array.from({ length: blocks(layer.outs) }, (_, j) => j);
-  const padding = 4 * columns.length - layer.outs;
-  const mask = `vec4f(${[0, 1, 2, 3].map((c) => c < 4 - padding ? "1.0" : "0.0").join()})`;
-  const sum = (name: string) => `(${name}.x + ${name}.y + ${name}.z + ${name}.w) / ${layer.outs}.0`;
-  const lines = [
-    `let s${i} = ${columns.map((j) => `z${i}_${j}`).join(" + ")};`,
-    `let m${i} = ${sum(`s${i}`)};`,
-    `var v${i} = vec4f();`,
-  ];
-  for (const j of columns) {
-    const last = padding > 0 && j === columns.length - 1;
-    lines.push(
-      `z${i}_${j} = (z${i}_${j} - m${i})${last ? ` * ${mask}` : ""};`,
-      `v${i} += z${i}_${j} * z${i}_${j};`,
-    );
-  }
-  lines.push(`let r${i} = inverseSqrt(${sum(`v${i}`)} + ${epsilon});`);
-  for (const j of columns) {
-    const y = `z${i}_${j} * r${i} * ${block(j)}[0] + ${block(j)}[1]`;
-    const activated = layer.activation === "gelu" ? `gelu4(${y})` : `max(${y}, vec4f())`;
-    lines.push(`let h${i + 1}_${j} = ${activated};`);
-  }
-  return lines;
-}
-
-/** The kernel's WGSL. It needs shaders/math.wgsl before it. */
-export function straightLineWgsl(plan: StraightLinePlan, epsilon: number): string {
-  const { shape, workgroup, weightsAt, normAt } = plan;
-  const { layers, slots, fromRegion } = shape;
-  const lines: string[] = [];
-  for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
-  const columns = layers.map((layer) => blocks(layer.outs));
-  if (fromRegion) lines.push(`let origin = region_of_point[point] * ${columns[0]}u;`);
-  lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
-  plan.phases.forEach((phase, p) => {
-    const { layer: i, at, count } = phase;
-    const layer = layers[i];
-    const ins = inBlocks(layer);
-    if (p > 0) lines.push("workgroupBarrier();");
-    for (let first = 0; first < count; first += workgroup) {
-      lines.push(`stage[lane + ${first}u] = sheet[lane + ${at + first}u];`);
-    }
-    lines.push("workgroupBarrier();");
-    const biased = bias(layer, slots);
-    // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
-    // in memory for every row of the workgroup. Two blocks at a time cost a tenth, more barriers a quarter.
-    for (let j = phase.first; j < phase.end; j++) {
-      const block = (k: number) => `stage[${weightsAt[i] + j * ins + k - at}]`;
-      const start = i === 0 && fromRegion ? `start[origin + ${j}u]` : "vec4f()";
-      lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
-      for (let k = 0; k < ins - (biased ? 1 : 0); k++) {
-        const x = k < layer.mainBlocks
-          ? `h${i}_${k}`
-          : `x${layer.extraFirst + k - layer.mainBlocks}`;
-        lines.push(`z${i}_${j} += ${block(k)} * ${x};`);
-      }
-      if (!layer.activation) lines.push(`out[to + ${j}u] = z${i}_${j};`);
-    }
-    if (layer.activation && phase.end === columns[i]) {
-      lines.push(...norm(i, layer, epsilon, (j) => `stage[${normAt[i] + j - at}]`));
-    }
-  });
-  return `${bindings(plan)}  ${lines.join("\n  ")}\n}\n`;
+  return `straight_line ${job} ${start}${shape.slots} ${layers.join(" ")} @${workgroup}/${stage}`;
 }

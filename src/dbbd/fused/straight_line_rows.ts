@@ -1,28 +1,23 @@
-/** Runs the generated kernel of a row program: its weights packed into one sheet a step, its rows a chunk at a time. */
+/** Runs the generated kernels of a row program, a chunk of rows at a time. */
 
-import packWgsl from "../../../shaders/fused/pack_weights.wgsl" with { type: "text" };
+import count from "../../../shaders/fused/count.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
-import { concat, empty, noGrad, reshape, type Tensor } from "../../tensor/mod.ts";
+import { empty, type Tensor } from "../../tensor/mod.ts";
+import type { ProgramRun } from "./program_weights.ts";
 import {
-  fusedKernel,
-  GROUP,
+  addNormGradients,
+  addWeightGradient,
   NORM_EPS,
   type RegionStart,
   type RowChunk,
   type Scatter,
 } from "./row_kernels.ts";
-import { blocks, type RowProgram } from "./row_program.ts";
-import { straightLineName, type StraightLinePlan, straightLineWgsl } from "./straight_line.ts";
-
-/** A program's kernel and the weights it reads. */
-export interface StraightLine {
-  readonly plan: StraightLinePlan;
-  readonly kernel: Kernel;
-  /** All weights, γ and β in the order of the plan, in 4 × 4 blocks. */
-  readonly sheet: Tensor;
-}
+import { layerInput } from "./row_layers.ts";
+import { blocks } from "./row_program.ts";
+import { straightLineName, type StraightLinePlan } from "./straight_line.ts";
+import { straightLineWgsl } from "./straight_line_source.ts";
 
 /** Kernels by plan, for a name costs less to make than the source. */
 const kernels = new WeakMap<Device, Map<string, Kernel>>();
@@ -33,58 +28,91 @@ function kernelOf(device: Device, plan: StraightLinePlan): Kernel {
   if (!known) kernels.set(device, known = new Map());
   let kernel = known.get(name);
   if (!kernel) {
-    kernel = device.kernel(name, math + straightLineWgsl(plan, NORM_EPS));
+    kernel = device.kernel(name, () => math + count + straightLineWgsl(plan, NORM_EPS));
     known.set(name, kernel);
   }
   return kernel;
 }
 
-/** Pack (outs, ins) into 4 × 4 blocks from a block of the sheet on. */
-function packInto(sheet: Tensor, at: number, weight: Tensor, outs: number, ins: number): void {
-  const { device } = sheet;
-  const [outBlocks, inBlocks] = [blocks(outs), blocks(ins)];
-  const { buffer, offset } = sheet.slice;
-  const packed: BufferSlice = { buffer, offset: offset + at * 64, size: outBlocks * inBlocks * 64 };
-  device.run(
-    fusedKernel(device, "pack_weights", packWgsl, { TRANSPOSED: false }),
-    { weight: weight.slice, packed },
-    { outs, ins, out_blocks: outBlocks, in_blocks: inBlocks },
-    Math.ceil(outBlocks * inBlocks / GROUP),
-  );
-}
-
-/** Pack a program's weights for its kernel, once a step. */
-export function packStraightLine(program: RowProgram, plan: StraightLinePlan): StraightLine {
-  const { device } = program.layers[0].weight;
-  using _ = noGrad(device);
-  const sheet = empty(device, [plan.sheet, 16]);
-  program.layers.forEach(({ weight, outs, inBlocks, norm }, i) => {
-    packInto(sheet, plan.weightsAt[i], weight, outs, 4 * inBlocks);
-    if (!norm) return;
-    const affine = concat([reshape(norm.gamma, [outs, 1]), reshape(norm.beta, [outs, 1])]);
-    packInto(sheet, plan.normAt[i], affine, outs, 2);
-  });
-  return { plan, kernel: kernelOf(device, plan), sheet };
+function startBindings(start: RegionStart | null): Record<string, BufferSlice> {
+  if (!start) return {};
+  const { values, regionOfPoint, list } = start;
+  return { start: values.slice, region_of_point: regionOfPoint.slice, list: list.slice };
 }
 
 /** The features of a chunk's rows, from their input slots to their points' places. */
 export function runStraightLine(
-  { plan, kernel, sheet }: StraightLine,
+  plan: StraightLinePlan,
+  run: ProgramRun,
   chunk: RowChunk,
   inputs: Tensor,
   start: RegionStart | null,
   { out, first, list }: Scatter,
 ): void {
   chunk.device.run(
-    kernel,
+    kernelOf(chunk.device, plan),
     {
-      list: list.slice,
+      total: chunk.total,
+      sheet: run.sheet,
       inputs: inputs.slice,
-      sheet: sheet.slice,
       out,
-      ...(start ? { start: start.values.slice, region_of_point: start.regionOfPoint.slice } : {}),
+      ...startBindings(start),
+      list: list.slice,
     },
     { ...chunk.params, out_first: first },
-    [Math.ceil(chunk.rows / plan.workgroup), 1, 1],
+    chunk.groups(plan.workgroup),
   );
+}
+
+/** The two kernels of a backward pass. */
+export interface StraightLineBackward {
+  readonly keep: StraightLinePlan;
+  readonly backward: StraightLinePlan;
+}
+
+/**
+ * The forward pass again, then the backward pass; adds to the program's sums.
+ * @param gradient of the last layer's output
+ * @returns the gradient of the first layer's output, before LayerNorm
+ */
+export function runStraightLineBackward(
+  { keep, backward }: StraightLineBackward,
+  run: ProgramRun,
+  chunk: RowChunk,
+  inputs: Tensor,
+  start: RegionStart | null,
+  gradient: Tensor,
+): Tensor {
+  const { device, room } = chunk;
+  const { layers } = run.program;
+  const hidden = layers.slice(0, -1).map(({ outs }, i) => {
+    const rows = () => empty(device, [room, 4 * blocks(outs)]);
+    const activation = empty(device, [room, 4 * layers[i + 1].inBlocks]);
+    return { normal: rows(), activation, dy: rows(), dz: rows() };
+  });
+  const rstd = empty(device, [room, hidden.length]);
+  const named = (what: "normal" | "activation" | "dy" | "dz") =>
+    Object.fromEntries(hidden.map((layer, i) => [`${what}_${i}`, layer[what].slice]));
+  const shared = { total: chunk.total, sheet: run.sheet, rstd: rstd.slice, ...named("normal") };
+  const params = { ...chunk.params, out_first: 0 };
+  device.run(
+    kernelOf(device, keep),
+    { ...shared, inputs: inputs.slice, ...named("activation"), ...startBindings(start) },
+    params,
+    chunk.groups(keep.workgroup),
+  );
+  device.run(
+    kernelOf(device, backward),
+    { ...shared, gradient: gradient.slice, ...named("dy"), ...named("dz") },
+    params,
+    chunk.groups(backward.workgroup),
+  );
+  const activations = hidden.map(({ activation }) => activation);
+  layers.forEach((_, i) => {
+    const dz = i < hidden.length ? hidden[i].dz : gradient;
+    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz);
+    if (i < hidden.length) addNormGradients(chunk, run, i, hidden[i].normal, null, hidden[i].dy);
+  });
+  run.sums().filled = true;
+  return hidden[0]?.dz ?? gradient;
 }

@@ -5,6 +5,7 @@ import maxWgsl from "../../../shaders/run_max.wgsl" with { type: "text" };
 import softmaxWgsl from "../../../shaders/run_softmax.wgsl" with { type: "text" };
 import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
 import { type BufferSlice, type Device, rowsOf } from "../../gpu/device.ts";
+import { expandTemplate } from "../../gpu/template.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { Runs, RunStage } from "../runs.ts";
 import { empty, formatShape, record, type Tensor, tensor, zeros } from "../tensor.ts";
@@ -22,6 +23,8 @@ export interface StageBindings {
   readonly byRow?: Readonly<Record<string, BufferSlice>>;
   /** A list of x's rows, for kernels that read x through it: then x is bound whole. */
   readonly list?: BufferSlice;
+  /** Columns that one invocation handles: 1, or 4 in a kernel on vec4. */
+  readonly columnsAtOnce?: 1 | 4;
 }
 
 /** Record one stage of a reduction over runs of `x`'s rows, in windows of runs and rows where a binding is too small. */
@@ -29,10 +32,11 @@ export function reduceStage(
   kernel: Kernel,
   x: Tensor,
   stage: RunStage,
-  { byRun, byRow = {}, list }: StageBindings,
+  { byRun, byRow = {}, list, columnsAtOnce = 1 }: StageBindings,
 ): void {
-  const { device, cols } = x;
-  const rowBytes = cols * 4;
+  const { device } = x;
+  const cols = x.cols / columnsAtOnce;
+  const rowBytes = x.cols * 4;
   const windowRows = Math.floor(device.maxBindingBytes / rowBytes);
   const windowRuns = Math.max(64, Math.floor(windowRows / 64) * 64);
   const cutRows = !list && x.slice.size > device.maxBindingBytes;
@@ -132,7 +136,10 @@ export function largestOfRuns(x: Tensor, runs: Runs): { value: Tensor; arg: Tens
   for (const stage of runs.stages) {
     const nextValue = empty(device, [stage.count, cols]);
     const nextArg: Tensor = empty(device, [stage.count, cols], "u32");
-    reduceStage(device.kernel("run_max", maxWgsl, { LATER: arg !== null }), value, stage, {
+    const constants = { LATER: arg !== null, VEC4: cols % 4 === 0 };
+    const kernel = device.kernel("run_max", () => expandTemplate(maxWgsl, constants), constants);
+    reduceStage(kernel, value, stage, {
+      columnsAtOnce: constants.VEC4 ? 4 : 1,
       // The first stage has no rows to pass on and does not read them.
       byRow: { piece_arg: (arg ?? value).slice },
       byRun: { value: nextValue.slice, arg: nextArg.slice },

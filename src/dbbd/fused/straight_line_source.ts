@@ -1,0 +1,239 @@
+/** Writes the WGSL of straight-line kernels; see `straight_line.ts`. It needs shaders/math.wgsl and count.wgsl before it. */
+
+import { blocks } from "./row_program.ts";
+import {
+  inBlocks,
+  type Phase,
+  type RowLayerShape,
+  type StraightLinePlan,
+} from "./straight_line.ts";
+
+/** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
+function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean {
+  return extraCount > 0 && extraFirst + extraCount === slots;
+}
+
+/** The bindings of a plan's kernel besides `total`, `sheet` and `params`, by name. */
+function bindings(
+  { job, shape }: StraightLinePlan,
+): [name: string, access: string, type: string][] {
+  const hidden = shape.layers.slice(0, -1).map((_, i) => i);
+  if (job === "backward") {
+    return [
+      ["gradient", "read", "vec4f"],
+      ["rstd", "read", "f32"],
+      ...hidden.flatMap((i): [string, string, string][] => [
+        [`normal_${i}`, "read", "vec4f"],
+        [`dy_${i}`, "read_write", "vec4f"],
+        [`dz_${i}`, "read_write", "vec4f"],
+      ]),
+    ];
+  }
+  const listed: [string, string, string][] = job === "forward" || shape.fromRegion
+    ? [["list", "read", "u32"]]
+    : [];
+  return [
+    ...listed,
+    ["inputs", "read", "vec4f"],
+    ...(shape.fromRegion
+      ? [["start", "read", "vec4f"], ["region_of_point", "read", "u32"]] as [
+        string,
+        string,
+        string,
+      ][]
+      : []),
+    ...(job === "forward" ? [["out", "read_write", "vec4f"]] as [string, string, string][] : [
+      ["rstd", "read_write", "f32"],
+      ...hidden.flatMap((i): [string, string, string][] => [
+        [`normal_${i}`, "read_write", "vec4f"],
+        [`activation_${i}`, "read_write", "vec4f"],
+      ]),
+    ] as [string, string, string][]),
+  ];
+}
+
+function header(plan: StraightLinePlan): string {
+  const { workgroup, stage, job } = plan;
+  const declared = bindings(plan).map(([name, access, type], i) =>
+    `@group(0) @binding(${i + 3}) var<storage, ${access}> ${name}: array<${type}>;\n`
+  );
+  return `struct Params { chunk_first: u32, chunk_rows: u32, out_first: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> total: array<u32>;
+@group(0) @binding(2) var<storage, read> sheet: array<mat4x4f>;
+${declared.join("")}var<workgroup> stage: array<mat4x4f, ${stage}>;
+
+@compute @workgroup_size(${workgroup})
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  // Past the end the last row is computed again: no control flow may be open around the loads below.
+  let rows = max(rows_here(total[0], params.chunk_first, params.chunk_rows), 1u);
+  let row = min(linear_group(group, groups) * ${workgroup}u + lane, rows - 1u);
+${
+    job === "forward" || plan.shape.fromRegion && job === "keep"
+      ? "  let point = list[params.chunk_first + row];\n"
+      : ""
+  }`;
+}
+
+/** Loads of a phase's weights into the stage. */
+function staging({ workgroup }: StraightLinePlan, { at, count }: Phase, first: boolean): string[] {
+  const lines = first ? [] : ["workgroupBarrier();"];
+  for (let block = 0; block < count; block += workgroup) {
+    lines.push(`stage[lane + ${block}u] = sheet[lane + ${at + block}u];`);
+  }
+  return [...lines, "workgroupBarrier();"];
+}
+
+const sum = (name: string, width: number) =>
+  `(${name}.x + ${name}.y + ${name}.z + ${name}.w) / ${width}.0`;
+
+function columnsOf(width: number): number[] {
+  return Array.from({ length: blocks(width) }, (_, j) => j);
+}
+
+/** A factor that is 0 for the channels of block j past `width`; nothing where there are none. */
+function mask(width: number, j: number): string {
+  const past = 4 * blocks(width) - width;
+  if (past === 0 || j < blocks(width) - 1) return "";
+  return ` * vec4f(${[0, 1, 2, 3].map((c) => c < 4 - past ? "1.0" : "0.0").join()})`;
+}
+
+/** LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ and β of a column block. */
+function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: number) => string) {
+  const { shape: { layers }, job } = plan;
+  const { outs, activation } = layers[i];
+  const columns = columnsOf(outs);
+  const lines = [
+    `let s${i} = ${columns.map((j) => `z${i}_${j}`).join(" + ")};`,
+    `let m${i} = ${sum(`s${i}`, outs)};`,
+    `var v${i} = vec4f();`,
+  ];
+  for (const j of columns) {
+    lines.push(
+      `z${i}_${j} = (z${i}_${j} - m${i})${mask(outs, j)};`,
+      `v${i} += z${i}_${j} * z${i}_${j};`,
+    );
+  }
+  lines.push(`let r${i} = inverseSqrt(${sum(`v${i}`, outs)} + ${epsilon});`);
+  const keep = job === "keep";
+  const next = layers[i + 1];
+  const [own, after] = [columns.length, inBlocks(next)];
+  if (keep) lines.push(`rstd[row * ${layers.length - 1}u + ${i}u] = r${i};`);
+  for (const j of columns) {
+    if (keep) lines.push(`normal_${i}[row * ${own}u + ${j}u] = z${i}_${j} * r${i};`);
+    const y = `z${i}_${j} * r${i} * ${block(j)}[0] + ${block(j)}[1]`;
+    const activated = activation === "gelu" ? `gelu4(${y})` : `max(${y}, vec4f())`;
+    lines.push(`let h${i + 1}_${j} = ${activated};`);
+    if (keep) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
+  }
+  for (let e = 0; keep && e < next.extraCount; e++) {
+    const slot = next.extraFirst + e;
+    const value = slot === plan.shape.slots - 1 ? "vec4f(1.0, 0.0, 0.0, 0.0)" : `x${slot}`;
+    lines.push(`activation_${i}[row * ${after}u + ${own + e}u] = ${value};`);
+  }
+  return lines;
+}
+
+function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
+  const { shape: { layers, slots, fromRegion }, layout, job } = plan;
+  const lines: string[] = [];
+  for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
+  const columns = layers.map((layer) => blocks(layer.outs));
+  if (fromRegion) lines.push(`let origin = region_of_point[point] * ${columns[0]}u;`);
+  if (job === "forward") lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
+  plan.phases.forEach((phase, p) => {
+    const { layer: i, at } = phase;
+    const layer = layers[i];
+    const ins = inBlocks(layer);
+    lines.push(...staging(plan, phase, p === 0));
+    const biased = bias(layer, slots);
+    // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
+    // in memory for every row of the workgroup. Two blocks at a time cost a tenth, more barriers a quarter.
+    for (let j = phase.first; j < phase.end; j++) {
+      const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
+      const start = i === 0 && fromRegion ? `start[origin + ${j}u]` : "vec4f()";
+      lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
+      for (let k = 0; k < ins - (biased ? 1 : 0); k++) {
+        const x = k < layer.mainBlocks
+          ? `h${i}_${k}`
+          : `x${layer.extraFirst + k - layer.mainBlocks}`;
+        lines.push(`z${i}_${j} += ${block(k)} * ${x};`);
+      }
+      if (!layer.activation) lines.push(`out[to + ${j}u] = z${i}_${j};`);
+    }
+    if (layer.activation && phase.end === columns[i]) {
+      lines.push(...norm(plan, i, epsilon, (j) => `stage[${layout.normAt[i] + j - at}]`));
+    }
+  });
+  return lines;
+}
+
+/** From d_0 … of layer i's activations to dz{i}_0 …, of its output before LayerNorm. */
+function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => string): string[] {
+  const { layers } = plan.shape;
+  const { outs, activation } = layers[i];
+  const columns = columnsOf(outs);
+  const own = columns.length;
+  const lines = [`var hs${i} = vec4f();`, `var hx${i} = vec4f();`];
+  for (const j of columns) {
+    lines.push(
+      `let n${i}_${j} = normal_${i}[row * ${own}u + ${j}u];`,
+      `let y${i}_${j} = n${i}_${j} * ${block(j)}[0] + ${block(j)}[1];`,
+      activation === "gelu"
+        ? `d${i}_${j} *= gelu_slope4(y${i}_${j});`
+        : `d${i}_${j} = select(vec4f(), d${i}_${j}, y${i}_${j} > vec4f());`,
+      `dy_${i}[row * ${own}u + ${j}u] = d${i}_${j};`,
+      `d${i}_${j} *= ${block(j)}[0];`,
+      `hs${i} += d${i}_${j};`,
+      `hx${i} += d${i}_${j} * n${i}_${j};`,
+    );
+  }
+  lines.push(
+    `let a${i} = ${sum(`hs${i}`, outs)};`,
+    `let b${i} = ${sum(`hx${i}`, outs)};`,
+    `let r${i} = rstd[row * ${layers.length - 1}u + ${i}u];`,
+  );
+  for (const j of columns) {
+    lines.push(
+      `let g${i}_${j} = r${i} * (d${i}_${j} - a${i} - n${i}_${j} * b${i})${mask(outs, j)};`,
+      `dz_${i}[row * ${own}u + ${j}u] = g${i}_${j};`,
+    );
+  }
+  return lines;
+}
+
+function backwardLines(plan: StraightLinePlan): string[] {
+  const { shape: { layers }, layout } = plan;
+  const last = layers.length - 1;
+  const lines = columnsOf(layers[last].outs).map((j) =>
+    `let g${last}_${j} = gradient[row * ${blocks(layers[last].outs)}u + ${j}u];`
+  );
+  plan.phases.forEach((phase, p) => {
+    const { layer: i, at } = phase;
+    const ins = blocks(layers[i].outs);
+    lines.push(...staging(plan, phase, p === 0));
+    for (let k = phase.first; k < phase.end; k++) {
+      lines.push(`var d${i - 1}_${k} = vec4f();`);
+      for (let j = 0; j < ins; j++) {
+        const block = `stage[${layout.transposedAt[i] + k * ins + j - at}]`;
+        lines.push(`d${i - 1}_${k} += ${block} * g${i}_${j};`);
+      }
+    }
+    if (phase.end === layers[i].gradientBlocks) {
+      lines.push(
+        ...normBackward(plan, i - 1, (j) => `stage[${layout.normBeforeAt[i] + j - at}]`),
+      );
+    }
+  });
+  return lines;
+}
+
+/** The kernel's WGSL. */
+export function straightLineWgsl(plan: StraightLinePlan, epsilon: number): string {
+  const lines = plan.job === "backward" ? backwardLines(plan) : forwardLines(plan, epsilon);
+  return `${header(plan)}  ${lines.join("\n  ")}\n}\n`;
+}
