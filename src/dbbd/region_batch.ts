@@ -135,57 +135,130 @@ function regionsOf(level: BatchLevel): Region[] {
   }));
 }
 
-/** Put a batch on the device. */
+/**
+ * `make` when it is first asked for: each path needs but a part of what a batch can be asked for. What was made in a scope
+ * that has ended is made again.
+ * @param memory one of the tensors that the value holds
+ */
+function lazy<T>(make: () => T, memory: (value: T) => Tensor | undefined): () => T {
+  let made: { value: T } | null = null;
+  return () => {
+    if (!made || memory(made.value)?.slice.buffer.released) made = { value: make() };
+    return made.value;
+  };
+}
+
+const ofIndex = (index: RowIndex | null) => index?.index;
+const ofRows = ({ regionOfRow }: EncodedRows) => regionOfRow.index;
+
+/** A level on the CPU, with the leaves of the levels above counted. */
+interface LevelRegions {
+  readonly level: BatchLevel;
+  readonly regions: readonly Region[];
+  readonly isLeaf: (region: number) => boolean;
+  readonly leafOfRegion: Uint32Array;
+  readonly innerOfRegion: Uint32Array;
+  readonly childCounts: readonly number[];
+}
+
+function levelRegions(level: BatchLevel, leaves: Region[]): LevelRegions {
+  const regions = regionsOf(level);
+  const isLeaf = (r: number) => level.childStart[r] === level.childEnd[r];
+  const leafOfRegion = new Uint32Array(regions.length).fill(NO_ROW);
+  const innerOfRegion = new Uint32Array(regions.length).fill(NO_ROW);
+  const childCounts: number[] = [];
+  regions.forEach((region, r) => {
+    if (isLeaf(r)) {
+      leafOfRegion[r] = leaves.length;
+      leaves.push(region);
+    } else {
+      innerOfRegion[r] = childCounts.length;
+      childCounts.push(level.childEnd[r] - level.childStart[r]);
+    }
+  });
+  return { level, regions, isLeaf, leafOfRegion, innerOfRegion, childCounts };
+}
+
+function deviceLevel(
+  device: Device,
+  points: number,
+  leaves: number,
+  { level, regions, isLeaf, leafOfRegion, innerOfRegion, childCounts }: LevelRegions,
+  above: BatchLevel | null,
+  below: BatchLevel | undefined,
+): DeviceLevel {
+  const encoded = lazy(() => encodedRows(device, regions, points), ofRows);
+  const parentOfRow = lazy(() => {
+    if (!above) return null;
+    const { runs } = encoded();
+    const rows = new Uint32Array(runs.rows);
+    regions.forEach((_, r) => rows.fill(level.parent[r], runs.start[r], runs.end[r]));
+    return rowIndex(device, rows, above.start.length);
+  }, ofIndex);
+  const leafRowOfPoint = lazy(() => rowOfPoint(device, regions, isLeaf, points), ofIndex);
+  const leafOf = lazy(() => rowIndex(device, leafOfRegion, leaves), ofIndex);
+  const inner = childCounts.length > 0;
+  const parentOfChild = lazy(
+    () => inner ? rowIndex(device, below!.parent, regions.length) : null,
+    ofIndex,
+  );
+  const centers = lazy(
+    () => rowIndex(device, Uint32Array.from(regions, ({ center }) => center), points),
+    ofIndex,
+  );
+  return {
+    regions: regions.length,
+    innerRegions: childCounts.length,
+    innerOfRegion: rowIndex(device, innerOfRegion, childCounts.length),
+    children: inner ? runsOfLengths(device, childCounts) : null,
+    get encoded() {
+      return encoded();
+    },
+    get parentOfRow() {
+      return parentOfRow();
+    },
+    get leafRowOfPoint() {
+      return leafRowOfPoint();
+    },
+    get leafOfRegion() {
+      return leafOf();
+    },
+    get parentOfChild() {
+      return parentOfChild();
+    },
+    get centers() {
+      return centers();
+    },
+  };
+}
+
+/** Put a batch on the device: what only the plain path asks for, when it does. */
 export function uploadBatch(device: Device, batch: Batch): RegionBatch {
   const points = batch.pointCount;
   const leafRegions: Region[] = [];
-  const perLevel = batch.levels.map((level, l) => {
-    const regions = regionsOf(level);
-    const isLeaf = (r: number) => level.childStart[r] === level.childEnd[r];
-    const leafOfRegion = new Uint32Array(regions.length).fill(NO_ROW);
-    const innerOfRegion = new Uint32Array(regions.length).fill(NO_ROW);
-    const childCounts: number[] = [];
-    regions.forEach((region, r) => {
-      if (isLeaf(r)) {
-        leafOfRegion[r] = leafRegions.length;
-        leafRegions.push(region);
-      } else {
-        innerOfRegion[r] = childCounts.length;
-        childCounts.push(level.childEnd[r] - level.childStart[r]);
-      }
-    });
-    return { level, regions, isLeaf, leafOfRegion, innerOfRegion, childCounts, l };
-  });
-  const levels = perLevel.map(
-    ({ level, regions, isLeaf, leafOfRegion, innerOfRegion, childCounts, l }): DeviceLevel => {
-      const encoded = encodedRows(device, regions, points);
-      const parentRows = new Uint32Array(encoded.runs.rows);
-      regions.forEach((_, r) => {
-        parentRows.fill(level.parent[r], encoded.runs.start[r], encoded.runs.end[r]);
-      });
-      const below = batch.levels[l + 1];
-      const inner = childCounts.length > 0;
-      return {
-        regions: regions.length,
-        encoded,
-        parentOfRow: l === 0 ? null : rowIndex(device, parentRows, perLevel[l - 1].regions.length),
-        leafRowOfPoint: rowOfPoint(device, regions, isLeaf, points),
-        leafOfRegion: rowIndex(device, leafOfRegion, leafRegions.length),
-        innerOfRegion: rowIndex(device, innerOfRegion, childCounts.length),
-        innerRegions: childCounts.length,
-        children: inner ? runsOfLengths(device, childCounts) : null,
-        parentOfChild: inner ? rowIndex(device, below.parent, regions.length) : null,
-        centers: encoded.centers,
-      };
-    },
-  );
+  const perLevel = batch.levels.map((level) => levelRegions(level, leafRegions));
+  const leaves = lazy(() => encodedRows(device, leafRegions, points), ofRows);
+  const leafRowOfPoint = lazy(() => rowOfPoint(device, leafRegions, () => true, points), ofIndex);
   return {
     source: batch,
     points,
     view1: uploadView(device, batch.view1, points, batch.featureWidth),
     view2: uploadView(device, batch.view2, points, batch.featureWidth),
-    levels,
-    leaves: encodedRows(device, leafRegions, points),
-    leafRowOfPoint: rowOfPoint(device, leafRegions, () => true, points),
+    levels: perLevel.map((own, l) =>
+      deviceLevel(
+        device,
+        points,
+        leafRegions.length,
+        own,
+        batch.levels[l - 1] ?? null,
+        batch.levels[l + 1],
+      )
+    ),
+    get leaves() {
+      return leaves();
+    },
+    get leafRowOfPoint() {
+      return leafRowOfPoint();
+    },
   };
 }

@@ -81,6 +81,10 @@ export function denseRows(
       device.copy(view(gradient, first, rows).slice, own.slice);
       const toFirst = backwardRows(run, chunk, inputs, kept, own);
       inputGradient(run, chunk, 0, toFirst, view(toInputs, first, rows).slice);
+      // What was kept for this is not needed again; the encodings' backward passes, yet to come, can have the memory.
+      for (const x of [toFirst, inputs, ...kept.zs, ...kept.stats, ...kept.activations]) {
+        x.dispose();
+      }
     }
     return [VISIT, ...places.map(({ first, rows }) => view(toInputs, first, rows))];
   });

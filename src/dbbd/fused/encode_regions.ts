@@ -65,7 +65,8 @@ function chunkRows(
 ): number {
   const widest = Math.max(slots, ...layers.flatMap((l) => [l.inBlocks, blocks(l.outs)]));
   const most = Math.max(64, Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64);
-  return Math.min(most, Math.max(least, Math.ceil(count / chunks / 64) * 64));
+  const whole = Math.ceil(count / 64) * 64;
+  return Math.min(most, whole, Math.max(least, Math.ceil(count / chunks / 64) * 64));
 }
 
 /** Bytes that a row needs in a backward pass: its activations, twice, and their gradients. */
@@ -193,7 +194,7 @@ function outputGradient(
 ): Tensor {
   const { regions, state } = encoding;
   const { device, cols } = pooled;
-  const out = empty(device, [chunk.rows, cols]);
+  const out = empty(device, [chunk.room, cols]);
   const sampled = state.sampled?.gradient ? state.sampled : null;
   device.run(
     fusedKernel(device, "row_gradient", gradientWgsl, { BLOCKS: cols / 4, MAX: arg !== null }),
@@ -250,10 +251,15 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tenso
   );
   const chunks = backwardBytes(run.program) > WIDE.bytes ? WIDE.chunks : CHUNKS;
   const step = chunkRows(device, run.program, bound, chunks, FEW.backward);
+  // As many as the largest level's chunks need.
+  const room = Math.max(
+    step,
+    chunkRows(device, run.program, encoding.state.points.rows, chunks, FEW.backward),
+  );
   for (let first = 0; first < bound; first += step) {
     using _ = device.scope();
     const rows = Math.min(step, bound - first);
-    const chunk = new RowChunk(device, points.total, first, rows, most);
+    const chunk = new RowChunk(device, points.total, first, rows, most, room);
     const gradient = outputGradient(encoding, chunk, points, pooled, arg);
     backwardChunk(encoding, chunk, points, gradient, startSums);
   }

@@ -2,7 +2,15 @@
 
 import type { Batch, BatchLevel } from "../../data/batch.ts";
 import type { Device } from "../../gpu/device.ts";
-import { makeRuns, NO_ROW, type Runs, type Tensor, tensor } from "../../tensor/mod.ts";
+import {
+  makeRuns,
+  NO_ROW,
+  type RowIndex,
+  rowIndex,
+  type Runs,
+  type Tensor,
+  tensor,
+} from "../../tensor/mod.ts";
 
 /** Regions that are encoded together, over the points of a batch. */
 export interface FusedRegions {
@@ -37,6 +45,8 @@ export interface FusedBatch {
   readonly levels: readonly FusedRegions[];
   /** All leaves, in the order of their points (L2G). */
   readonly leaves: FusedRegions;
+  /** For each level, which leaf (in their order) each region is, none for the others; null: the level has no leaf. */
+  readonly leafOfRegion: readonly (RowIndex | null)[];
   /** Points in no leaf, on the device. */
   readonly strays: Tensor | null;
 }
@@ -84,7 +94,7 @@ function fusedRegions(
 }
 
 /** Leaves of all levels in the order of their points, and where each comes from. */
-export function leavesInOrder(levels: readonly BatchLevel[]): { level: number; region: number }[] {
+function leavesInOrder(levels: readonly BatchLevel[]): { level: number; region: number }[] {
   return levels
     .flatMap((level, l) =>
       Array.from(level.start, (_, region) => ({ level: l, region }))
@@ -114,7 +124,12 @@ export function uploadFusedBatch(
   for (const point of leafRegions.points) inLeaf[point] = 1;
   const strays = new Uint32Array(count - leafRegions.points.length);
   for (let p = 0, row = 0; p < count; p++) if (!inLeaf[p]) strays[row++] = p;
+  const leafOfRegion = batch.levels.map(({ start }) => new Uint32Array(start.length).fill(NO_ROW));
+  leaves.forEach(({ level, region }, leaf) => leafOfRegion[level][region] = leaf);
   return {
+    leafOfRegion: leafOfRegion.map((rows) =>
+      rows.some((leaf) => leaf !== NO_ROW) ? rowIndex(device, rows, leaves.length) : null
+    ),
     levels: batch.levels.map((level) =>
       fusedRegions(device, level, (r) => level.childStart[r] === level.childEnd[r], count, pooling)
     ),

@@ -13,7 +13,6 @@ import {
   normalize,
   record,
   type RowIndex,
-  rowIndex,
   scale,
   type Tensor,
   tensor,
@@ -28,12 +27,7 @@ import type { DeviceView, RegionBatch } from "../region_batch.ts";
 import { denseRows } from "./dense_rows.ts";
 import { type BranchState, encodeRegions } from "./encode_regions.ts";
 import { type FamilyOptions, type FamilyPolicy, familyPolicy } from "./families.ts";
-import {
-  type FusedBatch,
-  type FusedRegions,
-  leavesInOrder,
-  uploadFusedBatch,
-} from "./fused_batch.ts";
+import { type FusedBatch, type FusedRegions, uploadFusedBatch } from "./fused_batch.ts";
 import { fusedInfoNCE } from "./info_nce.ts";
 import { type ProgramName, ProgramWeights, type StepPrograms } from "./program_weights.ts";
 import { fusedKernel, GROUP } from "./row_kernels.ts";
@@ -137,28 +131,26 @@ export class FusedEncoder implements Encoder {
 
     const local = this.#state(batch.view2);
     const leaves = encodeRegions(programs.raw, raw, fused.leaves, local, null, pooling);
-    const l2g = this.#finish(local, fused, this.#upwards(batch, leaves, programs), [leaves]);
+    const l2g = this.#finish(local, fused, this.#upwards(batch, fused, leaves, programs), [leaves]);
     return { g2l, l2g, programs };
   }
 
   /** L2G's regions of every level from the leaves', (regions, 4 · blocks). */
-  #upwards(batch: RegionBatch, leaves: Tensor, programs: StepPrograms): Tensor[] {
-    const { device } = leaves;
-    const placed = batch.levels.map(({ regions }) => new Uint32Array(regions).fill(NO_ROW));
-    leavesInOrder(batch.source.levels).forEach(({ level, region }, leaf) => {
-      placed[level][region] = leaf;
-    });
-    const indexes = placed.map((rows) =>
-      rows.some((row) => row !== NO_ROW) ? rowIndex(device, rows, leaves.rows) : null
-    );
+  #upwards(
+    batch: RegionBatch,
+    fused: FusedBatch,
+    leaves: Tensor,
+    programs: StepPrograms,
+  ): Tensor[] {
+    const indexes = fused.leafOfRegion;
     if (this.#config.aggregator_mode === "attention") {
       const trimmed = this.#trim(leaves);
-      return this.#aggregator.upwards(batch, (l) => indexes[l] && gatherRows(trimmed, indexes[l]))
+      return this.#aggregator.upwards(batch, (l) => indexes[l] && gatherRows(trimmed, indexes[l]!))
         .map((x) => this.#fill(x));
     }
     return this.#aggregator.upwards(
       batch,
-      (l) => indexes[l] && gatherRows(leaves, indexes[l]),
+      (l) => indexes[l] && gatherRows(leaves, indexes[l]!),
       (children) => denseRows(programs.children, [children])[0],
     );
   }

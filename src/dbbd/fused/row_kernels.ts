@@ -67,13 +67,21 @@ export class RowChunk {
   /**
    * @param total length of the list, which may be less than `first + rows`; null: it is not
    * @param most with `total`, the largest second dimension of a dispatch
+   * @param room rows that buffers get; chunks of many sizes one after the other then share them
    */
-  constructor(device: Device, total: Tensor | null, first: number, rows: number, most = 0) {
+  constructor(
+    device: Device,
+    total: Tensor | null,
+    first: number,
+    rows: number,
+    most = 0,
+    room = rows,
+  ) {
     this.device = device;
     this.total = total?.slice ?? everyRow(device);
     this.first = first;
     this.rows = rows;
-    this.room = Math.ceil(rows / GROUP) * GROUP;
+    this.room = Math.ceil(room / GROUP) * GROUP;
     this.#most = most;
     this.#arguments = total && empty(device, [ROWS_PER_GROUP.length * most, 3], "u32");
     if (!this.#arguments) return;
