@@ -145,7 +145,11 @@ export class ProgramRun {
       const { device } = this.token;
       const slices = Math.max(
         1,
-        Math.min(SLICES[device.kind], Math.ceil(this.#rows / ROWS_PER_SLICE)),
+        Math.min(
+          SLICES[device.kind],
+          Math.ceil(this.#rows / ROWS_PER_SLICE),
+          Math.floor(device.maxBindingBytes / 4 / this.layout.sums),
+        ),
       );
       this.#sums = { values: empty(device, [slices, this.layout.sums]), slices, filled: false };
     }
