@@ -2,7 +2,7 @@
 // IN_BLOCKS) vec4 from sum_first on in each slice of out, added to what is there when `add`. An invocation computes a tile of 4 · TILE_N outputs by
 // TILE_K vec4 of inputs over its slice. The slices follow from the number of rows, so the order of summation repeats.
 struct Params {
-  chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, slices: u32, slice_stride: u32, sum_first: u32, add: u32,
+  chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, slices: u32, slice_rows: u32, slice_stride: u32, sum_first: u32, add: u32,
 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -34,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //! end
 //! end
   let rows = rows_here(total[0], params.chunk_first, params.chunk_rows);
-  let length = rows_of_slice(rows, params.slices);
+  let length = rows_of_slice(rows, params.slices, params.slice_rows);
   for (var row = slice * length; row < min(rows, (slice + 1u) * length); row++) {
 //! for k in TILE_K
     let x_$k = x[params.x_first + row * params.x_stride + k_$k];

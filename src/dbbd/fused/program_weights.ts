@@ -43,7 +43,8 @@ const NAMES: readonly ProgramName[] = [
 export const SHEET_MARGIN = 512;
 /** Pieces that sums over rows are cut into at most, and rows that a piece should have. */
 const SLICES = { gpu: 256, software: 64 } as const;
-const ROWS_PER_SLICE = 128;
+/** Few rows are cut finer, see row_kernels.ts. */
+export const ROWS_PER_SLICE = 128;
 
 /** Weights in blocks, ready for `rowLinear`. */
 export interface PackedWeights {
@@ -147,7 +148,7 @@ export class ProgramRun {
         1,
         Math.min(
           SLICES[device.kind],
-          Math.ceil(this.#rows / ROWS_PER_SLICE),
+          Math.ceil(4 * this.#rows / ROWS_PER_SLICE),
           Math.floor(device.maxBindingBytes / 4 / this.layout.sums),
         ),
       );

@@ -16,7 +16,7 @@ import type { BufferSlice, Device, DispatchGroups } from "../../gpu/device.ts";
 import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
-import type { PackedWeights, ProgramRun } from "./program_weights.ts";
+import { type PackedWeights, type ProgramRun, ROWS_PER_SLICE } from "./program_weights.ts";
 import { blocks } from "./row_program.ts";
 
 /** Invocations of a workgroup in the row kernels. */
@@ -336,19 +336,29 @@ export function addNormGradients(
       dy: gradient.slice,
       out: into.values.slice,
     },
-    { ...chunk.params, ...sumParams(run, run.layout.normSums[layer]) },
+    { ...chunk.params, ...sumParams(run, run.layout.normSums[layer], chunk.rows) },
     Math.ceil(into.slices * z.cols / 4 / GROUP),
   );
 }
 
-/** Where a layer's sums lie in each slice, in vec4. */
-function sumParams(run: ProgramRun, at: number) {
+/** Where a layer's sums lie in each slice, in vec4, and how many rows a slice takes at least. */
+function sumParams(run: ProgramRun, at: number, rows: number) {
   const { slices, filled } = run.sums();
-  return { slices, slice_stride: run.layout.sums / 4, sum_first: at / 4, add: filled ? 1 : 0 };
+  return {
+    slices,
+    slice_rows: rows < FEW_ROWS.rows ? ROWS_PER_SLICE / 4 : ROWS_PER_SLICE,
+    slice_stride: run.layout.sums / 4,
+    sum_first: at / 4,
+    add: filled ? 1 : 0,
+  };
 }
 
-/** Blocks that one invocation of row_weight_gradient computes: registers allow more on the software device. */
-const GRADIENT_TILE = { gpu: { n: 2, k: 2 }, software: { n: 6, k: 6 } } as const;
+/**
+ * Blocks that one invocation of row_weight_gradient computes: registers allow more on the software device (6 × 6 at 33 to 36
+ * GFLOP/s, 4 × 4 at 26 to 30, 2 × 2 at 20). Few rows are few invocations: smaller tiles make more of them.
+ */
+const GRADIENT_TILE = { gpu: 2, software: 6 } as const;
+const FEW_ROWS = { rows: 2048, tile: 2 } as const;
 
 /** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
 export function addWeightGradient(
@@ -362,9 +372,9 @@ export function addWeightGradient(
   const { inBlocks } = run.program.layers[layer];
   const into = run.sums();
   const outBlocks = dz.cols / 4;
-  const tile = GRADIENT_TILE[device.kind];
-  const n = Math.min(tile.n, outBlocks);
-  const k = Math.min(tile.k, inBlocks);
+  const tile = chunk.rows < FEW_ROWS.rows ? FEW_ROWS.tile : GRADIENT_TILE[device.kind];
+  const n = Math.min(tile, outBlocks);
+  const k = Math.min(tile, inBlocks);
   const tiles = Math.ceil(outBlocks / n) * Math.ceil(inBlocks / k);
   device.run(
     fusedKernel(device, "row_weight_gradient", weightGradientWgsl, {
@@ -383,7 +393,7 @@ export function addWeightGradient(
       ...chunk.params,
       x_first: x.first,
       x_stride: x.stride,
-      ...sumParams(run, run.layout.weightSums[layer]),
+      ...sumParams(run, run.layout.weightSums[layer], chunk.rows),
     },
     Math.ceil(into.slices * tiles / GROUP),
   );
