@@ -214,3 +214,24 @@ deviceTest("300 training steps leave no bytes behind and stop asking for new one
   assertEquals([live, buffers], [first.live, first.buffers]);
   assertEquals(peak, first.live + first.free);
 });
+
+deviceTest(
+  "a free buffer serves smaller requests, the smallest that will do, down to a third",
+  () => {
+    const { pool, made } = fakePool();
+    const [large, small] = [pool.acquire(8192, "large"), pool.acquire(2048, "small")];
+    pool.release(large);
+    pool.release(small);
+    const first = pool.acquire(1500, "first");
+    assertEquals(first.gpu.size, 2048);
+    const second = pool.acquire(3000, "second");
+    assertEquals([second.gpu.size, second.size], [8192, 3000]);
+    assertEquals([made.created, pool.usage.live, pool.usage.free], [2, 10240, 0]);
+    pool.release(second);
+    // 8192 is more than three times what is asked for.
+    assertEquals(pool.acquire(2048, "third").gpu.size, 2048);
+    assertEquals([made.created, pool.usage.free], [3, 8192]);
+    pool.trim();
+    assertEquals([made.destroyed, pool.usage.free], [1, 0]);
+  },
+);

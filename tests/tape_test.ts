@@ -1,6 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
+  ADDED,
   diagonal,
   exp,
   logSumExp,
@@ -9,6 +10,7 @@ import {
   mul,
   noGrad,
   normalize,
+  record,
   reshape,
   scale,
   sub,
@@ -16,8 +18,10 @@ import {
   type Tensor,
   tensor,
   transpose,
+  VISIT,
 } from "../src/tensor/mod.ts";
 import type { Device } from "../src/gpu/device.ts";
+import { ParameterSet } from "../src/nn/parameters.ts";
 import { deviceTest, testDevice } from "./support/device.ts";
 import { testOp } from "./support/gradient_check.ts";
 import { at, build, byRow, flip, map, times, total, zip } from "./support/matrix.ts";
@@ -220,4 +224,57 @@ deviceTest("item and data refuse what they cannot give", async () => {
   );
   assertThrows(() => tensor(device, [1, 2], [3]), TypeError, "shape [3] from 2 values");
   assertThrows(() => reshape(whole, [3]), TypeError, "Cannot reshape [2] to [3]");
+});
+
+deviceTest(
+  "an operation may add to a leaf itself, and send for inputs without a gradient",
+  async () => {
+    const device = await testDevice();
+    using _ = device.scope();
+    const w = leaf(device, [1, 2]);
+    w.grad = tensor(device, [10, 20]);
+    const order: string[] = [];
+    // `shared` is used twice; each use leaves its gradient in `sums`, and `shared` adds them to the leaf at the end.
+    const sums: Tensor[] = [];
+    const shared = record("shared", w.detach(), [w], (own) => {
+      order.push("shared");
+      assertEquals(own.size, 2);
+      w.grad = sums.reduce((a, b) => add(a, b), w.grad!);
+      return [ADDED];
+    });
+    const use = (name: string, factor: number) =>
+      record(name, scale(shared.detach(), factor), [shared], (gradient) => {
+        order.push(name);
+        sums.push(scale(gradient, factor));
+        return [VISIT];
+      });
+    const touched = sum(add(use("three", 3), use("four", 4))).backward();
+    assertEquals(order.at(-1), "shared");
+    assertEquals(order.length, 3);
+    assertEquals([...touched], [w]);
+    assertEquals(await gradient(w), [17, 27]);
+  },
+);
+
+deviceTest("gradients of many parameters of a set are each added in their place", async () => {
+  const device = await testDevice();
+  // More than go into one dispatch, of sizes that fill no workgroup and more than one.
+  const sizes = [1, 3, 300, 64, 65, 2, 513, 7, 9, 1000, 5, 4, 3, 2, 1, 6];
+  using set = new ParameterSet(
+    device,
+    sizes.map((size, i) => ({ name: `p${i}`, shape: [size], initial: () => new Float32Array() })),
+  );
+  using _ = device.scope();
+  for (const round of [1, 2]) {
+    const terms = sizes.map((_, i) => sum(scale(set.get(`p${i}`), i + 1)));
+    const touched = terms.reduce((a, b) => add(a, b)).backward();
+    assertEquals(touched.size, sizes.length);
+    const gradients = await set.read(set.gradients);
+    sizes.forEach((size, i) => {
+      assertEquals(gradients.get(`p${i}`), new Float32Array(size).fill(round * (i + 1)));
+    });
+  }
+  // Padding between them stays zero.
+  const total = (await set.gradients.data()).reduce((a, b) => a + b);
+  assertEquals(total, 2 * sizes.reduce((a, size, i) => a + size * (i + 1), 0));
 });
