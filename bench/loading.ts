@@ -1,14 +1,9 @@
 /**
- * What share of a training step is spent waiting for data, on prepared scenes of 100,000 points:
- *
- *     deno run -A bench/loading.ts [--points N] [--scenes N] [--batch-size N] [--steps N] [--step-ms N]
- *
- * Trains the full-size model on the device there is. With --step-ms N the device's work is a pause of N milliseconds
- * instead, which shows what the loader alone can do. Files are read anew each time (cache_mb: 0), which is the
- * hardest case.
+ * What share of a training step is spent waiting for data, on prepared scenes: `deno run -A bench/loading.ts`. Trains on the
+ * device there is; with --step-ms the device's work is a pause, which shows what the loader alone can do. Files are read anew
+ * each time (cache_mb: 0), which is the hardest case.
  */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { join } from "@std/path";
 import type { Batch } from "../src/data/batch.ts";
 import { writeScene } from "../src/data/scene_file.ts";
@@ -17,11 +12,29 @@ import { SyntheticDataset } from "../src/data/synthetic.ts";
 import { BatchLoader } from "../src/data/worker_loader.ts";
 import { UsageError } from "../src/errors.ts";
 import { runMain } from "../src/exit.ts";
+import { flagsHelp, type FlagTable, readFlags } from "../src/flags.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
 import { TrainingConfig } from "../src/training/config.ts";
 import { Trainer } from "../src/training/trainer.ts";
 
 const WORKERS = [0, 1, 2, 4];
+
+const FLAGS: FlagTable = {
+  points: { value: "N", help: "points a scene (100000)" },
+  scenes: { value: "N", help: "scenes to read (8)" },
+  "batch-size": { value: "N", help: "scenes a step (2)" },
+  steps: { value: "N", help: "steps measured after 3 for warming up (20)" },
+  "step-ms": { value: "N", help: "pause so many milliseconds instead of training" },
+  help: { help: "show this help (also -h)" },
+};
+
+const HELP = `Say what share of a training step is spent waiting for data, with 0 to 4 workers.
+
+  deno run -A bench/loading.ts [flags]
+
+Flags (defaults in brackets):
+${flagsHelp(FLAGS)}
+`;
 
 async function writeScenes(folder: string, scenes: number, points: number): Promise<string[]> {
   const rooms = new SyntheticDataset({ scenes, points, maxDepth: 4 });
@@ -64,21 +77,19 @@ async function measure(
 
 if (import.meta.main) {
   await runMain(async () => {
-    const args = parseArgs(Deno.args, {
-      string: ["points", "scenes", "batch-size", "steps", "step-ms"],
-      default: { points: "100000", scenes: "8", "batch-size": "2", steps: "20", "step-ms": "" },
-      unknown: (text: string) => {
-        throw new UsageError(`Unknown argument ${text}`);
-      },
-    });
-    const pause = args["step-ms"] === "" ? null : Number(args["step-ms"]);
-    const [points, scenes, batchSize, steps] = [
-      args.points,
-      args.scenes,
-      args["batch-size"],
-      args.steps,
-    ]
-      .map(Number);
+    const given = readFlags(Deno.args, FLAGS);
+    if (given.has("help")) {
+      console.log(HELP);
+      return 0;
+    }
+    if (given.rest.length > 0) {
+      throw new UsageError(`Unexpected argument ${given.rest[0]}; --help lists all flags`);
+    }
+    const pause = given.text("step-ms") === undefined ? null : given.whole("step-ms", 0, 0);
+    const points = given.whole("points", 100_000, 1);
+    const scenes = given.whole("scenes", 8, 1);
+    const batchSize = given.whole("batch-size", 2, 1);
+    const steps = given.whole("steps", 20, 1);
     const folder = await Deno.makeTempDir();
     try {
       const dataset = new ScenesDataset(await writeScenes(folder, scenes, points), {

@@ -1,85 +1,65 @@
-/** `deno task bench`: training steps on this device, against its own multiply-add peak. */
+/** Training steps on synthetic rooms: how long they take as a run of them, and what of it goes where. */
 
-import { parseArgs } from "@std/cli/parse-args";
+import type { Batch } from "../src/data/batch.ts";
 import { makeTrainingBatch } from "../src/data/loader.ts";
 import { Random } from "../src/data/random.ts";
 import { SyntheticDataset } from "../src/data/synthetic.ts";
 import { featureMetrics } from "../src/dbbd/metrics.ts";
-import { Model } from "../src/dbbd/model.ts";
+import { Model, type ModelOptions } from "../src/dbbd/model.ts";
 import { uploadBatch } from "../src/dbbd/region_batch.ts";
-import { UsageError } from "../src/errors.ts";
-import { runMain } from "../src/exit.ts";
-import { parseDeviceRequest } from "../src/gpu/adapter.ts";
-import { Device } from "../src/gpu/device.ts";
-import { ensureDriver } from "../src/gpu/driver.ts";
+import type { Device } from "../src/gpu/device.ts";
 import { AdamW } from "../src/nn/adamw.ts";
 import { rowIndex } from "../src/tensor/mod.ts";
 import { TrainingConfig } from "../src/training/config.ts";
-import { fmaPeak, type Spread, spread, timed } from "./support.ts";
+import { type TimedDispatch, timedDispatches, watchGradientRows } from "./profile.ts";
+import { type Spread, spread } from "./support.ts";
+import { executedWork, stepRows, type StepWork, usefulWork } from "./work.ts";
 
-const HELP = `Time training steps on synthetic rooms.
+/** What a step is made of, in order. */
+export const PHASES = [
+  "upload",
+  "encoder forward",
+  "losses",
+  "backward",
+  "optimiser, metrics",
+] as const;
 
-Usage: deno task bench [--points N] [--scenes N] [--depth N] [--config small|full] [--fused on|off]
-                       [--steps N] [--device auto|gpu|software] [--json]
+/** A part of a step. */
+export type Phase = typeof PHASES[number];
 
-  --points   points a scene; default 100000 (full), 20000 (small)
-  --scenes   scenes a step; default 1 (full), 2 (small)
-  --depth    depth of the region trees; default 4 (full), 2 (small)
-  --config   the full encoder, or small_mode's; default full
-  --fused    the fused kernels, or the plain operations; default on
-  --steps    steps measured after 2 for warming up; default 10
-  --json     one JSON object`;
-
-interface BenchOptions {
+/** What is trained on. */
+export interface Problem {
+  /** Points a scene. */
   readonly points: number;
+  /** Scenes a step. */
   readonly scenes: number;
+  /** Depth of the region trees. */
   readonly depth: number;
-  readonly small: boolean;
+  /** Most children of a region; default 8. */
+  readonly branching?: number;
+  /** Points that a region is cut from on, halved; default 32. */
+  readonly minPoints?: number;
+  readonly config: "small" | "full";
   readonly fused: boolean;
+  /** Samples taken of everything that is timed. */
   readonly steps: number;
 }
 
-/** What `--json` prints. */
-interface BenchResult {
-  readonly device: string;
-  readonly points: number;
-  readonly regions: number;
-  readonly step_ms: Spread;
-  readonly upload_ms: Spread;
-  readonly encoder_forward_ms: Spread;
-  readonly points_per_second: number;
-  readonly fma_peak_gflops: number;
-  readonly encoder_forward_gflops: number;
-  readonly encoder_forward_share_of_peak: number;
-  readonly peak_device_bytes: number;
-  readonly dispatches: number;
-  readonly submissions: number;
+/** A problem set up on a device. */
+export interface Workload extends Disposable {
+  readonly problem: Problem;
+  readonly config: TrainingConfig;
+  readonly batch: Batch;
+  readonly model: Model;
+  /** Record and submit a step; each phase is yielded as it begins. */
+  step(): Generator<Phase, void, void>;
 }
 
-/** Multiply-adds a point costs in the merged encoder: from raw features, and below a parent. */
-function multiplyAdds(config: TrainingConfig): { raw: number; propagated: number } {
-  const {
-    input_feat_dim: C,
-    hidden_dim: H,
-    output_dim: D,
-    encoder_hidden_dims,
-    propagator_hidden_dim: P,
-    propagator_num_layers,
-  } = config;
-  const widths = [H, ...encoder_hidden_dims, D];
-  let backbone = 3 * widths[1];
-  for (let i = 1; i < widths.length; i++) backbone += widths[i - 1] * widths[i];
-  return {
-    raw: C * H + backbone,
-    propagated: 3 * P + (propagator_num_layers - 2) * P * P + (P + C) * H + backbone,
-  };
-}
-
-async function bench(device: Device, options: BenchOptions): Promise<BenchResult> {
-  const { points, scenes, depth, small, fused, steps } = options;
-  const config = TrainingConfig.fromObject({ small_mode: small, dataset: "synthetic" });
-  const train = new SyntheticDataset({ scenes, seed: 1, points, maxDepth: depth });
-  const batch = await makeTrainingBatch(train, Array.from({ length: scenes }, (_, i) => i), {
+async function makeBatch(config: TrainingConfig, problem: Problem): Promise<Batch> {
+  const { points, scenes, depth, branching, minPoints } = problem;
+  const tree = { branching, minPoints, maxDepth: depth };
+  const rooms = new SyntheticDataset({ scenes, seed: 1, points, ...tree });
+  return await makeTrainingBatch(rooms, Array.from({ length: scenes }, (_, i) => i), {
     seed: 1,
     epoch: 0,
     step: 0,
@@ -87,133 +67,276 @@ async function bench(device: Device, options: BenchOptions): Promise<BenchResult
     maxHierarchyDepth: depth,
     featureWidth: config.input_feat_dim,
   });
-  const peak = await fmaPeak(device);
-  device.pool.trim();
-  device.pool.resetPeak();
-  using model = new Model(device, config, { fused, steps: Infinity });
+}
+
+function workload(
+  device: Device,
+  problem: Problem,
+  config: TrainingConfig,
+  batch: Batch,
+  options: ModelOptions,
+): Workload {
+  const model = new Model(device, config, options);
   model.parameters.initialise(1);
-  using optimiser = new AdamW(model.parameters);
-  const upload: number[] = [];
-  const forward: number[] = [];
-  const whole: number[] = [];
-  let counters = { ...device.counters };
-  const total = batch.pointCount;
-  for (let i = -2; i < steps; i++) {
-    {
-      // Forward alone, for its share of the peak.
-      using _ = device.scope();
-      const deviceBatch = uploadBatch(device, batch);
-      const ms = await timed(device, () => void model.encode(deviceBatch));
-      if (i >= 0) forward.push(ms);
-    }
-    counters = { ...device.counters };
-    const start = performance.now();
-    using _ = device.scope();
-    const deviceBatch = uploadBatch(device, batch);
-    if (i >= 0) upload.push(performance.now() - start);
-    const count = config.point_num_samples;
-    const rows = total > count
-      ? rowIndex(device, new Random(1, "sample", i).sampleWithoutReplacement(total, count), total)
-      : null;
-    model.parameters.zeroGradients();
-    const output = model.encode(deviceBatch);
-    const losses = model.losses(output, rows);
-    optimiser.step(config.learning_rate, losses.total.backward());
-    featureMetrics(output.g2l.points, output.l2g.points);
-    await losses.total.item();
-    if (i >= 0) whole.push(performance.now() - start);
-    device.pool.tick();
-  }
-  const { raw, propagated } = multiplyAdds(config);
-  const rowsOf = (level: (typeof batch.levels)[number]) =>
-    level.end.reduce((sum, end, r) => sum + end - level.start[r], 0);
-  const below = batch.levels.slice(1).reduce((sum, level) => sum + rowsOf(level), 0);
-  const operations = 2 * (raw * 2 * total + propagated * below);
-  const step = spread(whole);
-  const gflops = operations / spread(forward).median / 1e6;
+  const optimiser = new AdamW(model.parameters);
+  const { point_num_samples: samples } = config;
+  const { pointCount } = batch;
+  let steps = 0;
   return {
-    device: device.description,
-    points: total,
-    regions: batch.levels.reduce((sum, level) => sum + level.start.length, 0),
-    step_ms: step,
-    upload_ms: spread(upload),
-    encoder_forward_ms: spread(forward),
-    points_per_second: total / step.median * 1000,
-    fma_peak_gflops: peak,
-    encoder_forward_gflops: gflops,
-    encoder_forward_share_of_peak: gflops / peak,
-    peak_device_bytes: device.pool.usage.peak,
-    dispatches: device.counters.dispatches - counters.dispatches,
-    submissions: device.counters.submissions - counters.submissions,
+    problem,
+    config,
+    batch,
+    model,
+    // The same commands as the Trainer's.
+    *step() {
+      using _ = device.scope();
+      yield "upload";
+      const uploaded = uploadBatch(device, batch);
+      const drawn = new Random(1, "sample", steps++);
+      const rows = pointCount > samples
+        ? rowIndex(device, drawn.sampleWithoutReplacement(pointCount, samples), pointCount)
+        : null;
+      yield "encoder forward";
+      model.parameters.zeroGradients();
+      const output = model.encode(uploaded);
+      yield "losses";
+      const losses = model.losses(output, rows);
+      yield "backward";
+      const touched = losses.total.backward();
+      yield "optimiser, metrics";
+      optimiser.step(config.learning_rate, touched);
+      featureMetrics(output.g2l.points, output.l2g.points);
+      device.flush();
+      device.pool.tick();
+    },
+    [Symbol.dispose]() {
+      optimiser[Symbol.dispose]();
+      model[Symbol.dispose]();
+    },
   };
 }
 
-function positive(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) {
-    throw new UsageError(`--${name}: expected a whole number of at least 1, got ${text}`);
+/** Record and submit a whole step. */
+function submit(work: Workload, at: (phase: Phase) => void = () => {}): void {
+  for (const phase of work.step()) at(phase);
+}
+
+/** What the shape of a problem says of its steps. */
+export interface StepShape {
+  readonly points: number;
+  readonly regions: number;
+  /** Rows that each encoding went over backward: G2L's levels, then L2G's leaves. */
+  readonly gradientRows: readonly number[];
+  readonly useful: StepWork;
+  readonly executed: StepWork;
+}
+
+async function shapeOf(device: Device, work: Workload): Promise<StepShape> {
+  const { config, batch, problem } = work;
+  const rows = stepRows(batch, config);
+  const watch = watchGradientRows(device);
+  submit(work);
+  const gradientRows = (await watch.stop()).map((count, e) => count ?? rows.encodings[e].rows);
+  return {
+    points: batch.pointCount,
+    regions: rows.regions.reduce((sum, count) => sum + count, 0),
+    gradientRows,
+    useful: usefulWork(config, rows, gradientRows),
+    executed: executedWork(config, rows, gradientRows, problem.fused),
+  };
+}
+
+/** A problem that is set up, compiled and warm. */
+export interface WarmWorkload extends Workload {
+  readonly shape: StepShape;
+}
+
+/** The configuration that is called full or small. */
+export function configuration(name: Problem["config"]): TrainingConfig {
+  return TrainingConfig.fromObject({ small_mode: name === "small", dataset: "synthetic" });
+}
+
+/** Set a problem up and run it twice. */
+export async function warmWorkload(device: Device, problem: Problem): Promise<WarmWorkload> {
+  const config = configuration(problem.config);
+  const batch = await makeBatch(config, problem);
+  const make = (options: ModelOptions) => workload(device, problem, config, batch, options);
+  let shape: StepShape | null = null;
+  if (!problem.fused) {
+    // The plain path goes over all rows; which of them have gradient the fused path knows.
+    using counting = make({ rowFamily: "loops" });
+    shape = await shapeOf(device, counting);
   }
-  return value;
+  device.pool.trim();
+  device.pool.resetPeak();
+  const work = make({ fused: problem.fused, steps: Infinity });
+  submit(work);
+  await device.sync();
+  if (shape) submit(work);
+  shape ??= await shapeOf(device, work);
+  await device.sync();
+  return { ...work, shape };
 }
 
-function choice(name: string, text: string, values: readonly string[]): string {
-  if (!values.includes(text)) {
-    throw new UsageError(`--${name}: expected ${values.join(" or ")}, got ${text}`);
-  }
-  return text;
+/** How long steps take. */
+export interface StepTimes {
+  /** A step of a run: several are submitted one after the other and waited for together, as training does it. */
+  readonly step: Spread;
+  /** Steps submitted together. */
+  readonly together: number;
+  /** A step that is waited for by itself, as `Trainer.trainStep` does it. */
+  readonly waited: Spread;
+  /** Processor time of recording each phase of a step. */
+  readonly recording: Readonly<Record<Phase, number>>;
+  readonly dispatches: number;
+  readonly submissions: number;
+  readonly peakBytes: number;
 }
 
-function print(result: BenchResult): void {
-  const ms = ({ median, min, max }: Spread) =>
-    `${median.toFixed(1)} ms (${min.toFixed(1)} to ${max.toFixed(1)})`;
-  const lines: [string, string][] = [
-    ["device", result.device],
-    ["points, regions", `${result.points}, ${result.regions}`],
-    ["step", ms(result.step_ms)],
-    ["  of it building and uploading indices", ms(result.upload_ms)],
-    ["encoder, both branches forward", ms(result.encoder_forward_ms)],
-    ["points per second", result.points_per_second.toFixed(0)],
-    ["multiply-add peak", `${result.fma_peak_gflops.toFixed(1)} GFLOP/s`],
-    [
-      "encoder forward",
-      `${result.encoder_forward_gflops.toFixed(1)} GFLOP/s, ` +
-      `${(100 * result.encoder_forward_share_of_peak).toFixed(1)} % of the peak`,
-    ],
-    ["device memory, most", `${(result.peak_device_bytes / 1e6).toFixed(0)} MB`],
-    ["dispatches, submissions", `${result.dispatches}, ${result.submissions}`],
-  ];
-  for (const [name, value] of lines) console.log(`${name.padEnd(42)}${value}`);
+/** Milliseconds between two waits for the device in training; see `Pace`. */
+const WAIT_EVERY = 500;
+/** Most steps between two waits. */
+const MOST_TOGETHER = 64;
+
+/** Time steps of a warm workload. Nothing else is measured meanwhile. */
+export async function timeSteps(device: Device, work: WarmWorkload): Promise<StepTimes> {
+  const { steps } = work.problem;
+  const recorded = new Map<Phase, number[]>(PHASES.map((phase) => [phase, []]));
+  const once = () => {
+    let since = performance.now();
+    let phase: Phase | null = null;
+    const end = (next: Phase | null) => {
+      const now = performance.now();
+      if (phase) recorded.get(phase)!.push(now - since);
+      [phase, since] = [next, now];
+    };
+    submit(work, end);
+    end(null);
+  };
+  const several = async (count: number) => {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) once();
+    await device.sync();
+    return (performance.now() - start) / count;
+  };
+  const first = await several(1);
+  const together = Math.min(MOST_TOGETHER, Math.max(1, Math.floor(WAIT_EVERY / first)));
+  for (const times of recorded.values()) times.length = 0;
+  const before = { ...device.counters };
+  const times: number[] = [];
+  for (let i = 0; i < steps; i++) times.push(await several(together));
+  const { dispatches, submissions } = device.counters;
+  const waited: number[] = [];
+  for (let i = 0; together > 1 && i < steps; i++) waited.push(await several(1));
+  const medians = [...recorded].map(([phase, values]) => [phase, spread(values).median]);
+  return {
+    step: spread(times),
+    together,
+    waited: spread(together > 1 ? waited : times),
+    recording: Object.fromEntries(medians) as Record<Phase, number>,
+    dispatches: (dispatches - before.dispatches) / (steps * together),
+    submissions: (submissions - before.submissions) / (steps * together),
+    peakBytes: device.pool.usage.peak,
+  };
 }
 
-if (import.meta.main) {
-  await runMain(async () => {
-    const args = parseArgs(Deno.args, {
-      boolean: ["json", "help"],
-      string: ["points", "scenes", "depth", "config", "fused", "steps", "device"],
-      default: { config: "full", fused: "on", device: "auto" },
-      alias: { h: "help" },
-      unknown: (arg: string) => {
-        throw new UsageError(`Unknown argument ${arg}.\n\n${HELP}`);
-      },
-    });
-    if (args.help) {
-      console.log(HELP);
-      return 0;
+/** What the device did in a phase of a step. */
+export interface PhaseTime {
+  readonly ms: Spread;
+  readonly dispatches: number;
+}
+
+/** What the device did in a kernel, of all phases of a step. */
+export interface KernelTime {
+  readonly name: string;
+  readonly ms: number;
+  readonly dispatches: number;
+}
+
+/** Where the device's time goes in a step. */
+export interface StepProfile {
+  /** Whether it is the device's own account: kernels alone. Else the clock's, with a wait for the device in each phase. */
+  readonly timestamps: boolean;
+  readonly phases: Readonly<Record<Phase, PhaseTime>>;
+  /** The longest first; none without timestamps. */
+  readonly kernels: readonly KernelTime[];
+}
+
+/** A kernel's name without the numbers of its shape. */
+export function kernelTitle(name: string): string {
+  return name.replace(/ \d.*$/, "");
+}
+
+/**
+ * Profile steps of a warm workload.
+ * @param tickMs null: the device has no timestamps
+ */
+export async function profileSteps(
+  device: Device,
+  work: WarmWorkload,
+  tickMs: number | null,
+): Promise<StepProfile> {
+  const { steps } = work.problem;
+  const times = new Map<Phase, number[]>(PHASES.map((phase) => [phase, []]));
+  const dispatches = new Map<Phase, number>();
+  const kernels = new Map<string, { ms: number; dispatches: number }>();
+  for (let i = 0; i < steps; i++) {
+    if (tickMs === null) {
+      await waitedPhases(device, work, (phase, ms, count) => {
+        times.get(phase)!.push(ms);
+        dispatches.set(phase, count);
+      });
+      continue;
     }
-    const small = choice("config", args.config, ["small", "full"]) === "small";
-    await ensureDriver((line) => console.error(line));
-    using device = await Device.create({ request: parseDeviceRequest(args.device) });
-    const result = await bench(device, {
-      small,
-      fused: choice("fused", args.fused, ["on", "off"]) === "on",
-      points: positive("points", args.points, small ? 20000 : 100000),
-      scenes: positive("scenes", args.scenes, small ? 2 : 1),
-      depth: positive("depth", args.depth, small ? 2 : 4),
-      steps: positive("steps", args.steps, 10),
-    });
-    if (args.json) console.log(JSON.stringify(result));
-    else print(result);
-    return 0;
-  });
+    const all = await timedDispatches(device, tickMs, (at) => submit(work, at));
+    for (const phase of PHASES) {
+      const own = all.filter((dispatch) => dispatch.phase === phase);
+      times.get(phase)!.push(own.reduce((sum, { ms }) => sum + ms, 0));
+      dispatches.set(phase, own.length);
+    }
+    addKernels(kernels, all, steps);
+  }
+  const phases = PHASES.map((phase): [Phase, PhaseTime] => [phase, {
+    ms: spread(times.get(phase)!),
+    dispatches: dispatches.get(phase)!,
+  }]);
+  return {
+    timestamps: tickMs !== null,
+    phases: Object.fromEntries(phases) as Record<Phase, PhaseTime>,
+    kernels: [...kernels].map(([name, sums]) => ({ name, ...sums })).sort((a, b) => b.ms - a.ms),
+  };
+}
+
+async function waitedPhases(
+  device: Device,
+  work: Workload,
+  done: (phase: Phase, ms: number, dispatches: number) => void,
+): Promise<void> {
+  let phase: Phase | null = null;
+  let since = 0;
+  let dispatches = 0;
+  const end = async (next: Phase | null) => {
+    await device.sync();
+    if (phase) done(phase, performance.now() - since, device.counters.dispatches - dispatches);
+    phase = next;
+    dispatches = device.counters.dispatches;
+    since = performance.now();
+  };
+  for (const next of work.step()) await end(next);
+  await end(null);
+}
+
+/** Add the dispatches of one of `steps` steps to the means of the kernels. */
+function addKernels(
+  kernels: Map<string, { ms: number; dispatches: number }>,
+  dispatches: readonly TimedDispatch[],
+  steps: number,
+): void {
+  for (const { kernel, ms } of dispatches) {
+    const name = kernelTitle(kernel);
+    const sums = kernels.get(name) ?? { ms: 0, dispatches: 0 };
+    sums.ms += ms / steps;
+    sums.dispatches += 1 / steps;
+    kernels.set(name, sums);
+  }
 }

@@ -48,6 +48,16 @@ export interface DeviceOptions {
   readonly maxBindingBytes?: number;
 }
 
+/**
+ * Sees each dispatch before it is recorded; timestamps that it returns are written around it, in a pass of its own. For
+ * benchmarks: passes cost time.
+ */
+export type DispatchWatcher = (
+  kernel: Kernel,
+  bind: Readonly<Record<string, BufferSlice>>,
+  params: KernelParams,
+) => GPUComputePassTimestampWrites | undefined;
+
 /** How many workgroups: along one axis, along three, or as the device itself has written. */
 export type DispatchGroups = number | readonly [number, number, number] | BufferSlice;
 
@@ -106,6 +116,8 @@ export class Device implements Disposable {
   readonly counters = { dispatches: 0, submissions: 0 };
   /** Called by `read` and `sync` when what was recorded is done; they throw what it throws. For checks of results. */
   afterWait: (() => Promise<void>) | null = null;
+  /** Sees each dispatch; null, as it is but in benchmarks: none does. */
+  onDispatch: DispatchWatcher | null = null;
 
   #failure: Error | null = null;
   /** The kernels dispatched last, latest at the end: the device's messages seldom name one. */
@@ -280,6 +292,7 @@ export class Device implements Disposable {
       ? [...grid(groups, this.limits.maxComputeWorkgroupsPerDimension), 1] as const
       : groups;
     if ("length" in size && size.includes(0)) return;
+    const timestampWrites = this.onDispatch?.(kernel, bind, params);
     if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
     this.#recent.delete(kernel.name);
     this.#recent.add(kernel.name);
@@ -314,7 +327,8 @@ export class Device implements Disposable {
       });
       offsets.push(this.#uniform(kernel, params));
     }
-    this.#pass ??= this.#commands().beginComputePass();
+    if (timestampWrites) this.#endPass();
+    this.#pass ??= this.#commands().beginComputePass({ timestampWrites });
     this.#pass.setPipeline(kernel.pipeline);
     this.#pass.setBindGroup(
       0,
@@ -323,6 +337,7 @@ export class Device implements Disposable {
     );
     if ("buffer" in size) this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);
     else this.#pass.dispatchWorkgroups(...size);
+    if (timestampWrites) this.#endPass();
     this.counters.dispatches++;
     if (this.debug >= 2) {
       const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);

@@ -1,0 +1,167 @@
+/** `deno task bench`: training steps on this device, against its own multiply-add peak. */
+
+import { runMain } from "../src/exit.ts";
+import { Device } from "../src/gpu/device.ts";
+import { ensureDriver } from "../src/gpu/driver.ts";
+import { type BenchArguments, benchHelp, parseBenchArguments } from "./arguments.ts";
+import { kernelsAlone, speedTable } from "./kernels.ts";
+import { hasTimestamps, measureTick } from "./profile.ts";
+import {
+  type BenchResult,
+  benchResult,
+  kernelTable,
+  phaseTable,
+  PROBLEM_HEAD,
+  problemRow,
+  resultLines,
+} from "./report.ts";
+import {
+  configuration,
+  type Problem,
+  profileSteps,
+  type StepProfile,
+  timeSteps,
+  warmWorkload,
+} from "./step.ts";
+import { fmaPeak, markdownTable, textTable } from "./support.ts";
+import { sweep, sweepLine, sweepTable } from "./sweep.ts";
+
+type Asked = Extract<BenchArguments, { help: false }>;
+
+interface Measured {
+  readonly result: BenchResult;
+  readonly profile: StepProfile;
+}
+
+const say = (line: string) => console.error(line);
+const print = (...blocks: string[]) => console.log(blocks.join("\n\n"));
+const SWEEPS = ["points", "regions", "depth"] as const;
+
+async function measure(
+  device: Device,
+  problem: Problem,
+  tickMs: number | null,
+): Promise<Measured> {
+  const before = await fmaPeak(device);
+  using work = await warmWorkload(device, problem);
+  const times = await timeSteps(device, work);
+  const profile = await profileSteps(device, work, tickMs);
+  const peak = Math.max(before, await fmaPeak(device));
+  return { result: benchResult(device, work, times, profile, peak), profile };
+}
+
+async function printSteps(device: Device, { problem, json }: Asked, tickMs: number | null) {
+  const { result } = await measure(device, problem, tickMs);
+  if (json) console.log(JSON.stringify(result));
+  else print(resultLines(result), textTable(phaseTable(result)));
+}
+
+async function printKernels(device: Device, { problem, json }: Asked, tickMs: number | null) {
+  const { result, profile } = await measure(device, problem, tickMs);
+  const alone = await kernelsAlone(device, configuration(problem.config), tickMs);
+  if (json) {
+    const { kernels } = profile;
+    console.log(JSON.stringify({ ...result, kernels, kernels_alone: alone }));
+    return;
+  }
+  if (!profile.timestamps) {
+    say("The device has no timestamps: kernels of a step cannot be told apart.");
+  }
+  print(
+    result.device,
+    ...(profile.timestamps ? [textTable(kernelTable(profile))] : []),
+    textTable(speedTable(alone, result.fma_peak_gflops)),
+  );
+}
+
+async function printSweep(device: Device, { problem, maxPoints, json }: Asked) {
+  const sweeps = [];
+  for (const over of SWEEPS) sweeps.push(await sweep(device, over, problem, maxPoints, say));
+  if (json) {
+    console.log(JSON.stringify({ device: device.description, sweeps }));
+    return;
+  }
+  print(
+    device.description,
+    ...sweeps.flatMap((one) => [textTable(sweepTable(one)), sweepLine(one)]),
+  );
+}
+
+const FULL = { config: "full", scenes: 1, depth: 4, fused: true, points: 100_000 } as const;
+const SMALL = { config: "small", scenes: 2, depth: 2, fused: true, points: 20_000 } as const;
+/** The problems of docs/performance.md. */
+const PROBLEMS = [
+  { title: "full sizes, 1 scene of 100,000 points, depth 4", flags: "", ...FULL },
+  { title: "small mode, 2 scenes of 20,000 points, depth 2", flags: " --config small", ...SMALL },
+  {
+    title: "small mode, 2 scenes of 64 points",
+    flags: " --config small --points 64",
+    ...SMALL,
+    points: 64,
+  },
+  {
+    title: "full sizes, 1 scene of 20,000 points",
+    flags: " --points 20000",
+    ...FULL,
+    points: 20_000,
+  },
+  {
+    title: "the same with plain operations",
+    flags: " --points 20000 --fused off",
+    ...FULL,
+    points: 20_000,
+    fused: false,
+  },
+] as const;
+
+async function printTables(device: Device, asked: Asked, tickMs: number | null) {
+  const { steps } = asked.problem;
+  const rows: string[][] = [[...PROBLEM_HEAD]];
+  let first: Measured | null = null;
+  for (const { title, flags, ...problem } of PROBLEMS) {
+    say(title);
+    const measured = await measure(device, { ...problem, steps }, tickMs);
+    rows.push(problemRow(title, `deno task bench${flags}`, measured.result));
+    first ??= measured;
+  }
+  say("kernels alone");
+  const alone = await kernelsAlone(device, configuration("full"), tickMs);
+  const sweeps = [];
+  for (const over of SWEEPS) {
+    sweeps.push(await sweep(device, over, { ...FULL, steps }, asked.maxPoints, say));
+  }
+  const { result, profile } = first!;
+  print(
+    `Device: \`${result.device}\`. ${steps} samples of each.`,
+    markdownTable(rows),
+    `Of the first row, by phase (a step waited for by itself: ${
+      result.waited_step_ms.median.toFixed(0)
+    } ms):`,
+    markdownTable(phaseTable(result)),
+    ...(profile.timestamps ? ["By kernel:", markdownTable(kernelTable(profile))] : []),
+    "Kernels alone:",
+    markdownTable(speedTable(alone, result.fma_peak_gflops)),
+    ...sweeps.flatMap((one) => [sweepLine(one), markdownTable(sweepTable(one))]),
+  );
+}
+
+if (import.meta.main) {
+  await runMain(async () => {
+    const asked = parseBenchArguments(Deno.args);
+    if (asked.help) {
+      console.log(benchHelp());
+      return 0;
+    }
+    await ensureDriver(say);
+    using device = await Device.create({ request: asked.device });
+    const tickMs = hasTimestamps(device) ? await measureTick(device) : null;
+    const modes = {
+      steps: printSteps,
+      kernels: printKernels,
+      sweep: printSweep,
+      tables: printTables,
+    };
+    await modes[asked.mode](device, asked, tickMs);
+    return 0;
+  });
+}

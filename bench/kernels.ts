@@ -1,0 +1,262 @@
+/** Kernels alone, at a size where their own speed is what is seen. */
+
+import { Random } from "../src/data/random.ts";
+import { ProgramWeights, type StepPrograms } from "../src/dbbd/fused/program_weights.ts";
+import { fusedInfoNCE } from "../src/dbbd/fused/info_nce.ts";
+import { RowChunk, rowLinear } from "../src/dbbd/fused/row_kernels.ts";
+import { backwardRows, hiddenRows } from "../src/dbbd/fused/row_layers.ts";
+import { blocks } from "../src/dbbd/fused/row_program.ts";
+import {
+  planStraightLine,
+  rowShape,
+  type StraightLineJob,
+  type StraightLinePlan,
+} from "../src/dbbd/fused/straight_line.ts";
+import { runStraightLine, runStraightLineBackward } from "../src/dbbd/fused/straight_line_rows.ts";
+import { modelParameters } from "../src/dbbd/layers.ts";
+import type { Device } from "../src/gpu/device.ts";
+import { ParameterSet } from "../src/nn/parameters.ts";
+import { empty, runsOfLengths, type Tensor, tensor } from "../src/tensor/mod.ts";
+import { largestOfRuns } from "../src/tensor/ops/runs.ts";
+import type { TrainingConfig } from "../src/training/config.ts";
+import { timedDispatches } from "./profile.ts";
+import { duration, figures, percent, spread, type Table, timed } from "./support.ts";
+
+/** A kernel's speed. */
+export interface KernelSpeed {
+  readonly name: string;
+  readonly size: string;
+  readonly ms: number;
+  /** Operations or bytes in a second, in 10⁹. */
+  readonly rate: number;
+  readonly unit: "GFLOP/s" | "GB/s";
+}
+
+/** Dispatches of a piece of work that are told apart, by the beginning of their kernels' names. */
+interface Part {
+  readonly kernel: string;
+  readonly title: string;
+  /** Multiply-adds, or bytes that have to be read or written. */
+  readonly amount: number;
+  readonly unit: KernelSpeed["unit"];
+}
+
+interface Piece {
+  readonly size: string;
+  readonly parts: readonly Part[];
+  run(): void;
+}
+
+/** Rows of the row kernels: a chunk of a batch of 100,000 points. */
+const ROWS = 25_600;
+const RUN_ROWS = 25;
+const CONTRASTED = [512, 4096];
+
+function random(device: Device, rows: number, cols: number, requiresGrad = false): Tensor {
+  const draw = new Random(1, "kernel", rows, cols);
+  const values = Float32Array.from({ length: rows * cols }, () => draw.uniform() - 0.5);
+  return tensor(device, values, [rows, cols], { requiresGrad });
+}
+
+/** Linear layers of one program on rows: in loops, and as straight-line code where that is offered. */
+function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
+  const size = `${ROWS.toLocaleString("en")} rows`;
+  const pieces: Piece[] = [];
+  const { program } = raw;
+  const { layers, slots } = program;
+  const flops = (amount: number): Pick<Part, "amount" | "unit"> => ({ amount, unit: "GFLOP/s" });
+  const padded = layers.map(({ outs, inBlocks }) => 16 * blocks(outs) * inBlocks);
+  const all = padded.reduce((sum, own) => sum + own, 0);
+  const hidden = all - padded.at(-1)!;
+  const toInputs = layers.reduce((sum, l) => sum + 16 * blocks(l.outs) * l.gradientBlocks, 0);
+  const inputs = random(device, ROWS, 4 * slots);
+  const gradient = random(device, ROWS, 4 * blocks(layers.at(-1)!.outs));
+  const chunk = () => new RowChunk(device, null, 0, ROWS);
+  const weightGradient = {
+    kernel: "row_weight_gradient",
+    title: "weight gradients",
+    ...flops(all * ROWS),
+  };
+
+  const last = layers.length - 1;
+  const { inBlocks, outs } = layers[last];
+  const wide = random(device, ROWS, 4 * inBlocks);
+  pieces.push({
+    size: `${size}, ${4 * inBlocks} → ${outs}`,
+    parts: [{
+      kernel: "row_linear",
+      title: "linear layer in loops",
+      ...flops(padded[last] * ROWS),
+    }],
+    run: () =>
+      void rowLinear(chunk(), { values: wide, first: 0, stride: inBlocks }, raw.weights(last)),
+  });
+  pieces.push({
+    size,
+    parts: [{
+      kernel: "row_linear",
+      title: "layers again and input gradients, in loops",
+      ...flops((hidden + toInputs) * ROWS),
+    }, weightGradient],
+    run: () => {
+      raw.expect(ROWS);
+      const rows = chunk();
+      const kept = hiddenRows(raw, rows, inputs, null);
+      const own = empty(device, gradient.shape);
+      device.copy(gradient.slice, own.slice);
+      backwardRows(raw, rows, inputs, kept, own);
+    },
+  });
+  if (device.kind !== "software") return pieces;
+
+  const { limits } = device;
+  const plan = (job: StraightLineJob): StraightLinePlan | string =>
+    planStraightLine(rowShape(program), {
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      invocations: limits.maxComputeInvocationsPerWorkgroup,
+      storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    }, job);
+  const [forward, keep, backward] = [plan("forward"), plan("keep"), plan("backward")];
+  if (typeof forward !== "string") {
+    const list = tensor(device, Uint32Array.from({ length: ROWS }, (_, row) => row));
+    const out = random(device, ROWS, gradient.cols);
+    pieces.push({
+      size,
+      parts: [{
+        kernel: "straight_line forward",
+        title: "straight-line forward",
+        ...flops(forward.multiplyAdds * ROWS),
+      }],
+      run: () =>
+        runStraightLine(forward, raw, chunk(), inputs, null, { out: out.slice, first: 0, list }),
+    });
+  }
+  if (typeof keep !== "string" && typeof backward !== "string") {
+    pieces.push({
+      size,
+      parts: [
+        {
+          kernel: "straight_line keep",
+          title: "straight-line, layers again",
+          ...flops(keep.multiplyAdds * ROWS),
+        },
+        {
+          kernel: "straight_line backward",
+          title: "straight-line, input gradients",
+          ...flops(backward.multiplyAdds * ROWS),
+        },
+        weightGradient,
+      ],
+      run: () => {
+        raw.expect(ROWS);
+        runStraightLineBackward({ keep, backward }, raw, chunk(), inputs, null, gradient);
+      },
+    });
+  }
+  return pieces;
+}
+
+function contrastPiece(device: Device, config: TrainingConfig, n: number): Piece {
+  const cols = config.projection_dim;
+  const rows = random(device, n, cols, true);
+  const product = { amount: n * n * cols, unit: "GFLOP/s" as const };
+  return {
+    size: `${n.toLocaleString("en")} × ${n.toLocaleString("en")}, ${cols} wide`,
+    parts: [
+      { kernel: "nce_similarity", title: "InfoNCE, similarities", ...product },
+      { kernel: "nce_query_gradient", title: "InfoNCE, query gradient", ...product },
+      { kernel: "nce_key_gradient", title: "InfoNCE, key gradient", ...product },
+    ],
+    run: () => void fusedInfoNCE(rows, rows, config.temperature),
+  };
+}
+
+function poolPiece(device: Device, config: TrainingConfig): Piece {
+  const cols = config.output_dim;
+  const rows = 4 * ROWS;
+  const x = random(device, rows, cols);
+  const runs = runsOfLengths(device, Array(rows / RUN_ROWS).fill(RUN_ROWS));
+  return {
+    size: `${rows.toLocaleString("en")} rows, ${cols} wide, ${RUN_ROWS} a region`,
+    // All rows are read; a value and its place are written for each region and channel.
+    parts: [{
+      kernel: "run_max",
+      title: "max pooling",
+      amount: 4 * cols * (rows + 2 * runs.count),
+      unit: "GB/s",
+    }],
+    run: () => void largestOfRuns(x, runs),
+  };
+}
+
+/** Runs that a time is the median of, after two to warm up. */
+const RUNS = 7;
+
+async function speeds(
+  device: Device,
+  { size, parts, run }: Piece,
+  tickMs: number | null,
+): Promise<KernelSpeed[]> {
+  const times: number[][] = [];
+  for (let i = -2; i < RUNS; i++) {
+    using _ = device.scope();
+    let own: number[];
+    if (tickMs === null) {
+      own = [await timed(device, run)];
+    } else {
+      const dispatches = await timedDispatches(device, tickMs, run);
+      own = parts.map((part) =>
+        dispatches.reduce(
+          (sum, { kernel, ms }) => kernel.startsWith(part.kernel) ? sum + ms : sum,
+          0,
+        )
+      );
+    }
+    if (i >= 0) times.push(own);
+  }
+  const whole = {
+    title: parts.map(({ title }) => title).join("; "),
+    amount: parts.reduce((sum, { amount }) => sum + amount, 0),
+    unit: parts[0].unit,
+  };
+  // Without timestamps the parts are known together alone.
+  return (tickMs === null ? [whole] : parts).map(({ title, amount, unit }, p) => {
+    const ms = spread(times.map((own) => own[p])).median;
+    const operations = unit === "GFLOP/s" ? 2 * amount : amount;
+    return { name: title, size, ms, rate: operations / ms / 1e6, unit };
+  });
+}
+
+/** Measure the kernels of a configuration alone. On the software device, straight-line code is compiled first. */
+export async function kernelsAlone(
+  device: Device,
+  config: TrainingConfig,
+  tickMs: number | null,
+): Promise<KernelSpeed[]> {
+  using _ = device.scope();
+  using parameters = new ParameterSet(device, modelParameters(config));
+  parameters.initialise(1);
+  using weights = new ProgramWeights(config, parameters);
+  const pieces = [
+    ...rowPieces(device, weights.fetch()),
+    ...CONTRASTED.map((n) => contrastPiece(device, config, n)),
+    poolPiece(device, config),
+  ];
+  const all: KernelSpeed[] = [];
+  for (const piece of pieces) all.push(...await speeds(device, piece, tickMs));
+  return all;
+}
+
+/** The table of kernels alone. */
+export function speedTable(kernels: readonly KernelSpeed[], peakGflops: number): Table {
+  return [
+    ["kernel alone", "size", "time", "rate", "share of the peak"],
+    ...kernels.map(({ name, size, ms, rate, unit }) => [
+      name,
+      size,
+      duration(ms),
+      `${figures(rate)} ${unit}`,
+      unit === "GFLOP/s" ? percent(rate / peakGflops) : "–",
+    ]),
+  ];
+}
