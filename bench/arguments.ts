@@ -26,7 +26,7 @@ const FLAGS: FlagTable = {
   config: { value: "full|small", help: "the full encoder, or small_mode's (full)" },
   fused: { value: "on|off", help: "the fused kernels, or the plain operations (on)" },
   steps: { value: "N", help: "samples of everything, after warming up (10)" },
-  device: { value: "auto|gpu|software", help: "what to run on (auto)" },
+  device: { value: "NAME", help: "what to run on: auto, gpu or software (auto)" },
   kernels: { help: "time in each kernel of a step, and kernels alone" },
   sweep: { help: "how cost grows with points, regions and depth" },
   "max-points": { value: "N", help: "most points a scene in a sweep (1000000)" },

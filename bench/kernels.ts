@@ -78,6 +78,10 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
     ...flops(all * ROWS),
   };
 
+  // Made here, outside the runs' scopes, for all of them.
+  raw.expect(ROWS);
+  raw.sums();
+
   const last = layers.length - 1;
   const { inBlocks, outs } = layers[last];
   const wide = random(device, ROWS, 4 * inBlocks);
@@ -99,7 +103,6 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
       ...flops((hidden + toInputs) * ROWS),
     }, weightGradient],
     run: () => {
-      raw.expect(ROWS);
       const rows = chunk();
       const kept = hiddenRows(raw, rows, inputs, null);
       const own = empty(device, gradient.shape);
@@ -147,10 +150,8 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
         },
         weightGradient,
       ],
-      run: () => {
-        raw.expect(ROWS);
-        runStraightLineBackward({ keep, backward }, raw, chunk(), inputs, null, gradient);
-      },
+      run: () =>
+        void runStraightLineBackward({ keep, backward }, raw, chunk(), inputs, null, gradient),
     });
   }
   return pieces;
