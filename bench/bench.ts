@@ -114,35 +114,29 @@ const PROBLEMS = [
   },
 ] as const;
 
+/** Each table as soon as it is measured: all of them take a quarter of an hour and more. */
 async function printTables(device: Device, asked: Asked, tickMs: number | null) {
   const { steps } = asked.problem;
   const rows: string[][] = [[...PROBLEM_HEAD]];
   let first: Measured | null = null;
+  print(`Device: \`${device.description}\`. ${steps} samples of each.\n`);
   for (const { title, flags, ...problem } of PROBLEMS) {
     say(title);
     const measured = await measure(device, { ...problem, steps }, tickMs);
     rows.push(problemRow(title, `deno task bench${flags}`, measured.result));
     first ??= measured;
   }
+  const { result, profile } = first!;
+  print(markdownTable(rows), "Phases of the first row:", `${markdownTable(phaseTable(result))}\n`);
+  if (profile.timestamps) print("Its kernels:", `${markdownTable(kernelTable(profile))}\n`);
   say("kernels alone");
   const alone = await kernelsAlone(device, configuration("full"), tickMs);
-  const sweeps = [];
+  const peak = Math.max(result.fma_peak_gflops, await fmaPeak(device));
+  print("Kernels alone:", `${markdownTable(speedTable(alone, peak))}\n`);
   for (const over of SWEEPS) {
-    sweeps.push(await sweep(device, over, { ...FULL, steps }, asked.maxPoints, say));
+    const one = await sweep(device, over, { ...FULL, steps }, asked.maxPoints, say);
+    print(sweepLine(one), `${markdownTable(sweepTable(one))}\n`);
   }
-  const { result, profile } = first!;
-  print(
-    `Device: \`${result.device}\`. ${steps} samples of each.`,
-    markdownTable(rows),
-    `Of the first row, by phase (a step waited for by itself: ${
-      result.waited_step_ms.median.toFixed(0)
-    } ms):`,
-    markdownTable(phaseTable(result)),
-    ...(profile.timestamps ? ["By kernel:", markdownTable(kernelTable(profile))] : []),
-    "Kernels alone:",
-    markdownTable(speedTable(alone, result.fma_peak_gflops)),
-    ...sweeps.flatMap((one) => [sweepLine(one), markdownTable(sweepTable(one))]),
-  );
 }
 
 if (import.meta.main) {

@@ -49,8 +49,8 @@ export interface BenchResult {
   readonly timestamps: boolean;
   readonly phases: readonly {
     readonly phase: Phase;
-    /** Processor time of recording it. */
-    readonly recording_ms: number;
+    /** Until its calls returned: recording, submitting, and waiting where a submission has to. */
+    readonly processor_ms: number;
     readonly device_ms: number;
     readonly dispatches: number;
   }[];
@@ -98,7 +98,7 @@ export function benchResult(
     timestamps: profile.timestamps,
     phases: PHASES.map((phase) => ({
       phase,
-      recording_ms: times.recording[phase],
+      processor_ms: times.processor[phase],
       device_ms: profile.phases[phase].ms.median,
       dispatches: profile.phases[phase].dispatches,
     })),
@@ -148,19 +148,19 @@ export function resultLines(result: BenchResult): string {
 export function phaseTable(result: BenchResult): Table {
   const whole = result.step_ms.median;
   const device = result.phases.reduce((sum, { device_ms }) => sum + device_ms, 0);
-  const recording = result.phases.reduce((sum, { recording_ms }) => sum + recording_ms, 0);
+  const processor = result.phases.reduce((sum, { processor_ms }) => sum + processor_ms, 0);
   const dispatches = result.phases.reduce((sum, own) => sum + own.dispatches, 0);
   const kind = result.timestamps ? "in kernels" : "waited for";
   return [
-    ["phase", "recording", kind, "of the step", "dispatches"],
-    ...result.phases.map(({ phase, recording_ms, device_ms, dispatches }) => [
+    ["phase", "processor", kind, "of the step", "dispatches"],
+    ...result.phases.map(({ phase, processor_ms, device_ms, dispatches }) => [
       phase,
-      duration(recording_ms),
+      duration(processor_ms),
       duration(device_ms),
       percent(device_ms / whole),
       String(dispatches),
     ]),
-    ["all", duration(recording), duration(device), percent(device / whole), String(dispatches)],
+    ["all", duration(processor), duration(device), percent(device / whole), String(dispatches)],
   ];
 }
 

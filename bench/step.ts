@@ -186,8 +186,8 @@ export interface StepTimes {
   readonly together: number;
   /** A step that is waited for by itself, as `Trainer.trainStep` does it. */
   readonly waited: Spread;
-  /** Processor time of recording each phase of a step. */
-  readonly recording: Readonly<Record<Phase, number>>;
+  /** Until the calls of each phase of a step returned: recording, submitting, waiting where a submission has to. */
+  readonly processor: Readonly<Record<Phase, number>>;
   readonly dispatches: number;
   readonly submissions: number;
   readonly peakBytes: number;
@@ -233,7 +233,7 @@ export async function timeSteps(device: Device, work: WarmWorkload): Promise<Ste
     step: spread(times),
     together,
     waited: spread(together > 1 ? waited : times),
-    recording: Object.fromEntries(medians) as Record<Phase, number>,
+    processor: Object.fromEntries(medians) as Record<Phase, number>,
     dispatches: (dispatches - before.dispatches) / (steps * together),
     submissions: (submissions - before.submissions) / (steps * together),
     peakBytes: device.pool.usage.peak,
