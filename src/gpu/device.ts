@@ -48,16 +48,6 @@ export interface DeviceOptions {
   readonly maxBindingBytes?: number;
 }
 
-/**
- * Sees each dispatch before it is recorded; timestamps that it returns are written around it, in a pass of its own. For
- * benchmarks: passes cost time.
- */
-export type DispatchWatcher = (
-  kernel: Kernel,
-  bind: Readonly<Record<string, BufferSlice>>,
-  params: KernelParams,
-) => GPUComputePassTimestampWrites | undefined;
-
 /** How many workgroups: along one axis, along three, or as the device itself has written. */
 export type DispatchGroups = number | readonly [number, number, number] | BufferSlice;
 
@@ -116,8 +106,17 @@ export class Device implements Disposable {
   readonly counters = { dispatches: 0, submissions: 0 };
   /** Called by `read` and `sync` when what was recorded is done; they throw what it throws. For checks of results. */
   afterWait: (() => Promise<void>) | null = null;
-  /** Sees each dispatch; null, as it is but in benchmarks: none does. */
-  onDispatch: DispatchWatcher | null = null;
+  /**
+   * Sees each dispatch before it is recorded; timestamps that it returns are written around it, in a pass of its own. For
+   * benchmarks: passes cost time.
+   */
+  onDispatch:
+    | ((
+      kernel: Kernel,
+      bind: Readonly<Record<string, BufferSlice>>,
+      params: KernelParams,
+    ) => GPUComputePassTimestampWrites | undefined)
+    | null = null;
 
   #failure: Error | null = null;
   /** The kernels dispatched last, latest at the end: the device's messages seldom name one. */
