@@ -146,6 +146,7 @@ export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
 // Tensors with gradients
 export {
   add,
+  ADDED,
   columns,
   concat,
   diagonal,
@@ -157,6 +158,7 @@ export {
   full,
   gatherRows,
   gelu,
+  type InputGradient,
   layerNorm,
   linear,
   log,
@@ -192,6 +194,7 @@ export {
   tensor,
   type TensorData,
   transpose,
+  VISIT,
   zeros,
 } from "./src/tensor/mod.ts";
 

@@ -34,8 +34,13 @@ import { runStraightLine, runStraightLineBackward } from "./straight_line_rows.t
 const CHUNKS = 4;
 /** Chunks of a backward pass whose rows need more than so many bytes. */
 const WIDE = { bytes: 4096, chunks: 8 } as const;
-/** Fewest rows of a chunk, and fewest of a chunk of a backward pass: below, what its sums cost outweighs its rows. */
-const FEW = { forward: 1024, backward: 4096 } as const;
+/** Up to so many rows are one chunk. */
+const FEW = 1024;
+/**
+ * With max pooling few rows of the first levels have gradient (a row a region and channel, and the points drawn): one chunk,
+ * two at level 2. Trees may be wide, so these have at most so many rows, or a quarter of all points.
+ */
+const UPPER = { chunks: [1, 1, 2], rows: 16384 } as const;
 
 /** Points drawn for the point loss, and the gradient their features receive. */
 export interface SampledPoints {
@@ -61,12 +66,10 @@ function chunkRows(
   { layers, slots }: RowProgram,
   count: number,
   chunks: number,
-  least: number,
 ): number {
   const widest = Math.max(slots, ...layers.flatMap((l) => [l.inBlocks, blocks(l.outs)]));
   const most = Math.max(64, Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64);
-  const whole = Math.ceil(count / 64) * 64;
-  return Math.min(most, whole, Math.max(least, Math.ceil(count / chunks / 64) * 64));
+  return Math.min(most, Math.ceil(count / (count <= FEW ? 1 : chunks) / 64) * 64);
 }
 
 /** Bytes that a row needs in a backward pass: its activations, twice, and their gradients. */
@@ -115,7 +118,7 @@ function forward(encoding: Encoding): void {
   const { run, plans, regions, state, parent } = encoding;
   const { program } = run;
   const { device, cols, rows: count } = state.points;
-  const step = chunkRows(device, program, count, CHUNKS, FEW.forward);
+  const step = chunkRows(device, program, count, CHUNKS);
   for (let firstPoint = 0; firstPoint < count; firstPoint += step) {
     const first = lowerBound(regions.points, firstPoint);
     const last = lowerBound(regions.points, firstPoint + step);
@@ -249,13 +252,15 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tenso
     slots,
     ...layers.map(({ outs, inBlocks }) => Math.max(blocks(outs), inBlocks)),
   );
+  const total = encoding.state.points.rows;
   const chunks = backwardBytes(run.program) > WIDE.bytes ? WIDE.chunks : CHUNKS;
-  const step = chunkRows(device, run.program, bound, chunks, FEW.backward);
-  // As many as the largest level's chunks need.
-  const room = Math.max(
-    step,
-    chunkRows(device, run.program, encoding.state.points.rows, chunks, FEW.backward),
+  const upper = arg ? UPPER.chunks[encoding.regions.level] : undefined;
+  const step = Math.min(
+    chunkRows(device, run.program, bound, upper ?? chunks),
+    upper ? Math.max(UPPER.rows, Math.ceil(total / 256) * 64) : Infinity,
   );
+  // As many as the largest level's chunks need.
+  const room = Math.max(step, chunkRows(device, run.program, total, chunks));
   for (let first = 0; first < bound; first += step) {
     using _ = device.scope();
     const rows = Math.min(step, bound - first);

@@ -14,6 +14,8 @@ import {
 
 /** Regions that are encoded together, over the points of a batch. */
 export interface FusedRegions {
+  /** Their level, the root's 0; infinite for the leaves of all levels. */
+  readonly level: number;
   readonly regions: number;
   /** Points that are encoded, ascending. */
   readonly points: Uint32Array;
@@ -60,6 +62,7 @@ interface RegionList {
 /** Put regions on the device. `leaf` marks those that are leaves. */
 function fusedRegions(
   device: Device,
+  depth: number,
   { start, end, center }: RegionList,
   leaf: (region: number) => boolean,
   count: number,
@@ -82,6 +85,7 @@ function fusedRegions(
   }
   position[count] = row;
   return {
+    level: depth,
     regions: start.length,
     points,
     list: tensor(device, points),
@@ -115,6 +119,7 @@ export function uploadFusedBatch(
     Uint32Array.from(leaves, ({ level, region }) => batch.levels[level][key][region]);
   const leafRegions = fusedRegions(
     device,
+    Infinity,
     { start: pick("start"), end: pick("end"), center: pick("center") },
     () => true,
     count,
@@ -130,8 +135,15 @@ export function uploadFusedBatch(
     leafOfRegion: leafOfRegion.map((rows) =>
       rows.some((leaf) => leaf !== NO_ROW) ? rowIndex(device, rows, leaves.length) : null
     ),
-    levels: batch.levels.map((level) =>
-      fusedRegions(device, level, (r) => level.childStart[r] === level.childEnd[r], count, pooling)
+    levels: batch.levels.map((level, l) =>
+      fusedRegions(
+        device,
+        l,
+        level,
+        (r) => level.childStart[r] === level.childEnd[r],
+        count,
+        pooling,
+      )
     ),
     leaves: leafRegions,
     strays: strays.length > 0 ? tensor(device, strays) : null,
