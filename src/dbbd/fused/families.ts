@@ -1,10 +1,11 @@
 /**
- * Which kernels compute rows: loops, which compile at once and run well on any device, or generated straight-line
- * code, which is faster on the software device but compiles for seconds. Chosen by the work ahead. The choice
- * depends on the configuration and the batch alone, so that a resumed run computes what the unbroken one did.
+ * Which kernels compute rows: loops, which compile at once and run well on any device (in tiles that `tuner.ts` measures), or
+ * generated straight-line code, which is faster on the software device but compiles for seconds. Chosen by the work ahead.
+ * The choice depends on the configuration and the batch alone, so that a resumed run computes what the unbroken one did.
  */
 
 import type { Device } from "../../gpu/device.ts";
+import type { LinearTiles } from "./linear_tiles.ts";
 import type { RowProgram } from "./row_program.ts";
 import {
   planStraightLine,
@@ -23,19 +24,21 @@ export interface FamilyOptions {
   readonly steps?: number;
   /** The family wherever it can be had, whatever the work ahead. Default: chosen. */
   readonly rowFamily?: RowFamily;
+  /** Tile sizes of the linear layers that run in loops, as `tuneRows` measured them. Default: the device's fixed ones. */
+  readonly tiles?: LinearTiles;
 }
 
 /**
  * Measured on lavapipe (Mesa 22.3, two Zen 5 cores, full sizes): seconds to compile one multiply-add of the source, and
  * seconds of one multiply-add at run time (loops with the LayerNorm kernels between them). The first is paid once a machine, for Mesa keeps what it compiled on disk.
  */
-const COST = { compile: 2.5e-4, loops: 2 / 15e9, straightLine: 2 / 65e9 } as const;
+export const COST = { compile: 2.5e-4, loops: 2 / 15e9, straightLine: 2 / 65e9 } as const;
 
 /** Rows from which compiling pays, whatever the size of the program. */
 export const ROWS_TO_COMPILE = COST.compile / (COST.loops - COST.straightLine);
 
 /** Share of the rows that have gradient, roughly: with max pooling 13 % (G2L) and 47 % (L2G) were measured. */
-const ROWS_WITH_GRADIENT = 0.25;
+export const ROWS_WITH_GRADIENT = 0.25;
 
 /** How a program's rows are computed; null: by loops. */
 export interface RowPlans {
@@ -49,13 +52,20 @@ export interface FamilyPolicy {
   plans(program: RowProgram, rows: number): RowPlans;
 }
 
-/** The policy of a model on a device. */
-export function familyPolicy(device: Device, options: FamilyOptions): FamilyPolicy {
+/**
+ * The policy of a model on a device.
+ * @param debug from 1 on choices are told, each once
+ */
+export function familyPolicy(
+  device: Device,
+  options: FamilyOptions,
+  debug: number = device.debug,
+): FamilyPolicy {
   const { steps = 0, rowFamily } = options;
   const { limits } = device;
   const said = new Set<string>();
   const say = (line: string) => {
-    if (device.debug < 1 || said.has(line)) return;
+    if (debug < 1 || said.has(line)) return;
     said.add(line);
     console.error(`[dbbd] ${line}`);
   };

@@ -12,6 +12,7 @@ import type { BufferSlice, Device } from "../../gpu/device.ts";
 import type { ParameterSet } from "../../nn/parameters.ts";
 import { ADDED, empty, record, Tensor } from "../../tensor/mod.ts";
 import type { ModelConfig } from "../model_config.ts";
+import { type LinearTile, type LinearTiles, shapeKey } from "./linear_tiles.ts";
 import {
   BLOCK,
   gradientPairs,
@@ -51,6 +52,8 @@ export interface PackedWeights {
   readonly values: BufferSlice;
   readonly outBlocks: number;
   readonly inBlocks: number;
+  /** How the layer is computed; default the device's. */
+  readonly tile?: LinearTile;
 }
 
 /** Partial sums of a program's gradients, (slices, layout.sums). */
@@ -84,6 +87,7 @@ export class ProgramRun {
   readonly sheet: BufferSlice;
   readonly #parameters: ParameterSet;
   readonly #stored: StoredProgram;
+  readonly #tiles: LinearTiles;
   #rows = 0;
   #sums: ProgramSums | null = null;
 
@@ -92,11 +96,13 @@ export class ProgramRun {
     parameters: ParameterSet,
     sheet: Tensor,
     mergedGradient: () => Tensor,
+    tiles: LinearTiles,
   ) {
     this.program = stored.program;
     this.layout = stored.layout;
     this.#stored = stored;
     this.#parameters = parameters;
+    this.#tiles = tiles;
     const { buffer, offset } = sheet.slice;
     this.sheet = {
       buffer,
@@ -113,7 +119,12 @@ export class ProgramRun {
   #blocks(at: number, outBlocks: number, inBlocks: number): PackedWeights {
     const { buffer, offset } = this.sheet;
     const size = outBlocks * inBlocks * BLOCK * 4;
-    return { values: { buffer, offset: offset + at * BLOCK * 4, size }, outBlocks, inBlocks };
+    return {
+      values: { buffer, offset: offset + at * BLOCK * 4, size },
+      outBlocks,
+      inBlocks,
+      tile: this.#tiles.get(shapeKey(inBlocks, outBlocks)),
+    };
   }
 
   /** A layer's weights. */
@@ -243,11 +254,13 @@ export class ProgramWeights {
   readonly #mergedSize: number;
   /** For each value of the sheet, which value it is. */
   readonly #sources: Tensor;
+  readonly #tiles: LinearTiles;
 
-  constructor(config: ModelConfig, parameters: ParameterSet) {
+  constructor(config: ModelConfig, parameters: ParameterSet, tiles: LinearTiles = new Map()) {
     const { device, specs } = parameters;
     const made = rowPrograms(config, parameters);
     this.#parameters = parameters;
+    this.#tiles = tiles;
     this.#mergedSize = made.mergedSize;
     this.#merged = NAMES.flatMap((name) => made[name].merged);
     const words = (layers: readonly MergedLayer[]) => {
@@ -327,7 +340,7 @@ export class ProgramWeights {
     return Object.fromEntries(
       NAMES.map((name) => [
         name,
-        new ProgramRun(this.#programs[name], this.#parameters, sheet, mergedGradient),
+        new ProgramRun(this.#programs[name], this.#parameters, sheet, mergedGradient, this.#tiles),
       ]),
     ) as StepPrograms;
   }

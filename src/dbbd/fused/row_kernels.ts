@@ -5,6 +5,7 @@ import argumentsWgsl from "../../../shaders/fused/dispatch_arguments.wgsl" with 
 import appendWgsl from "../../../shaders/fused/row_append.wgsl" with { type: "text" };
 import inputsWgsl from "../../../shaders/fused/row_inputs.wgsl" with { type: "text" };
 import linearWgsl from "../../../shaders/fused/row_linear.wgsl" with { type: "text" };
+import linearTilesWgsl from "../../../shaders/fused/row_linear_tiles.wgsl" with { type: "text" };
 import normWgsl from "../../../shaders/fused/row_norm.wgsl" with { type: "text" };
 import normBackwardWgsl from "../../../shaders/fused/row_norm_backward.wgsl" with { type: "text" };
 import normWeightsWgsl from "../../../shaders/fused/row_norm_weights.wgsl" with { type: "text" };
@@ -17,6 +18,8 @@ import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import { type PackedWeights, type ProgramRun, ROWS_PER_SLICE } from "./program_weights.ts";
+import { DEFAULT_TILE, sharedRows, SLAB } from "./linear_tiles.ts";
+import type { PackedWeights, ProgramRun } from "./program_weights.ts";
 import { blocks } from "./row_program.ts";
 
 /** Invocations of a workgroup in the row kernels. */
@@ -48,7 +51,7 @@ function everyRow(device: Device): BufferSlice {
 }
 
 /** Rows a workgroup can have in an indirect dispatch. */
-const ROWS_PER_GROUP = [GROUP, 4 * GROUP, 8 * GROUP] as const;
+const ROWS_PER_GROUP = [GROUP, 2 * GROUP, 4 * GROUP, 8 * GROUP] as const;
 
 /** A chunk of a list of rows whose length may be known to the device alone. */
 export class RowChunk {
@@ -85,11 +88,11 @@ export class RowChunk {
     this.#most = most;
     this.#arguments = total && empty(device, [ROWS_PER_GROUP.length * most, 3], "u32");
     if (!this.#arguments) return;
-    const [a, b, c] = ROWS_PER_GROUP;
+    const [a, b, c, d] = ROWS_PER_GROUP;
     device.run(
       fusedKernel(device, "dispatch_arguments", argumentsWgsl),
       { total: this.total, arguments: this.#arguments.slice },
-      { first, rows, most, per_group_0: a, per_group_1: b, per_group_2: c },
+      { first, rows, most, per_group_0: a, per_group_1: b, per_group_2: c, per_group_3: d },
       Math.ceil(ROWS_PER_GROUP.length * most / GROUP),
     );
   }
@@ -192,12 +195,6 @@ export interface Scatter {
   readonly list: Tensor;
 }
 
-/** Rows × blocks of columns that one invocation of row_linear computes. */
-const LINEAR_TILE = {
-  gpu: { rows: 4, columns: 4 },
-  software: { rows: 8, columns: 4 },
-} as const;
-
 /** x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places, or goes into `into`. */
 export function rowLinear(
   chunk: RowChunk,
@@ -208,24 +205,16 @@ export function rowLinear(
   into: BufferSlice | null = null,
 ): Tensor | null {
   const { device } = chunk;
-  const { outBlocks, inBlocks } = weights;
-  const tile = LINEAR_TILE[device.kind];
-  const rows = chunk.rowsPerLane(tile.rows);
-  const columns = Math.min(tile.columns, outBlocks);
-  const uniform = weights.values.size <= device.limits.maxUniformBufferBindingSize;
+  const { outBlocks } = weights;
   const out = scatter || into ? null : empty(device, [chunk.room, 4 * outBlocks]);
   const list = start?.list ?? scatter?.list;
+  const { kernel, perGroup, columns } = linearKernel(chunk, weights, {
+    LISTED: list !== undefined,
+    GATHER: start !== null,
+    SCATTER: scatter !== null,
+  });
   device.run(
-    fusedKernel(device, "row_linear", linearWgsl, {
-      ROWS: rows,
-      COLS: columns,
-      IN_BLOCKS: inBlocks,
-      WEIGHT_BLOCKS: outBlocks * inBlocks,
-      UNIFORM: uniform,
-      LISTED: list !== undefined,
-      GATHER: start !== null,
-      SCATTER: scatter !== null,
-    }),
+    kernel,
     {
       total: chunk.total,
       x: x.values.slice,
@@ -241,9 +230,43 @@ export function rowLinear(
       out_blocks: outBlocks,
       out_first: scatter?.first ?? 0,
     },
-    chunk.groups(GROUP * rows, Math.ceil(outBlocks / columns)),
+    chunk.groups(perGroup, Math.ceil(outBlocks / columns)),
   );
   return out;
+}
+
+/** The kernel of a linear layer, and the rows and blocks of columns of one of its workgroups. */
+function linearKernel(
+  chunk: RowChunk,
+  { outBlocks, inBlocks, values, tile: chosen }: PackedWeights,
+  flags: KernelConstants,
+): { kernel: Kernel; perGroup: number; columns: number } {
+  const { device } = chunk;
+  const tile = chosen ?? DEFAULT_TILE[device.kind];
+  if (tile.family === "tiles") {
+    const { rows, lanes, columnLanes } = tile;
+    const kernel = fusedKernel(device, "row_linear_tiles", linearTilesWgsl, {
+      ROWS: rows,
+      COLS: tile.columns,
+      LANES: lanes,
+      COL_LANES: columnLanes,
+      SLAB,
+      IN_BLOCKS: inBlocks,
+      ...flags,
+    });
+    return { kernel, perGroup: sharedRows(tile), columns: tile.columns * columnLanes };
+  }
+  const rows = chunk.rowsPerLane(tile.rows);
+  const columns = Math.min(tile.columns, outBlocks);
+  const kernel = fusedKernel(device, "row_linear", linearWgsl, {
+    ROWS: rows,
+    COLS: columns,
+    IN_BLOCKS: inBlocks,
+    WEIGHT_BLOCKS: outBlocks * inBlocks,
+    UNIFORM: values.size <= device.limits.maxUniformBufferBindingSize,
+    ...flags,
+  });
+  return { kernel, perGroup: GROUP * rows, columns };
 }
 
 /** Activations with the extra inputs of the next layer behind them, and each row's (mean, rstd). */
