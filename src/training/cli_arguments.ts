@@ -33,6 +33,8 @@ interface Flag {
   readonly help: string;
   /** The key that it sets. */
   readonly key?: ConfigKeyName;
+  /** To what, where it takes no value. */
+  readonly sets?: string;
   /** What it means without a value, where it may stand without one. */
   readonly alone?: "true" | "newest";
   readonly repeatable?: true;
@@ -50,6 +52,11 @@ const FLAGS: Readonly<Record<string, Flag>> = {
   epochs: { value: "N", key: "num_epochs", help: CONFIG_KEYS.num_epochs.help },
   device: { value: "DEVICE", key: "device", help: "auto, gpu (or cuda), software (or cpu)" },
   seed: { value: "N", key: "seed", help: "the number that all randomness follows from" },
+  "no-tune": {
+    key: "tune",
+    sets: "false",
+    help: "do not measure which kernels are fastest here; take the fixed choice",
+  },
   resume: {
     value: "[PATH]",
     alone: "newest",
@@ -130,8 +137,8 @@ function listOverrides(
 ): ConfigOverride[] {
   const overrides: ConfigOverride[] = [];
   for (const [name, values] of given) {
-    const { key } = FLAGS[name];
-    if (key !== undefined) overrides.push({ key, text: values[0], where: `--${name}` });
+    const { key, sets } = FLAGS[name];
+    if (key !== undefined) overrides.push({ key, text: sets ?? values[0], where: `--${name}` });
   }
   for (const setting of given.get("set") ?? []) {
     const at = setting.indexOf("=");

@@ -99,6 +99,12 @@ export const CONFIG_KEYS = {
     aliases: { true: "on", false: "off" },
     help: "the fast fused kernels, or the plain operations they are tested against",
   },
+  tune: {
+    group: "run",
+    type: "boolean",
+    default: true,
+    help: "measure which kernels are fastest here where it pays, and keep that in the user's cache",
+  },
   checkpoint_dir: {
     group: "run",
     type: "text",

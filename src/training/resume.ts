@@ -29,6 +29,7 @@ const FREE_KEYS: ReadonlySet<string> = new Set(
     "small_mode",
     "num_epochs",
     "device",
+    "tune",
     "checkpoint_dir",
     "log_dir",
     "run_name",

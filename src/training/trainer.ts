@@ -5,7 +5,7 @@ import type { SceneSettings } from "../data/preprocess/settings.ts";
 import { Random } from "../data/random.ts";
 import type { Dataset } from "../data/scene.ts";
 import { featureMetrics } from "../dbbd/metrics.ts";
-import { Model } from "../dbbd/model.ts";
+import { Model, type ModelOptions } from "../dbbd/model.ts";
 import { uploadBatch } from "../dbbd/region_batch.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { openProbe, type Probe } from "../evaluation/probe.ts";
@@ -22,6 +22,7 @@ import {
   readWeights,
   writeCheckpoint,
 } from "./checkpoint.ts";
+import { chooseKernels } from "./choose_kernels.ts";
 import type { ConfigValues, TrainingConfig } from "./config.ts";
 import {
   type Datasets,
@@ -98,6 +99,7 @@ export class Trainer implements Disposable {
     preparation: SceneSettings | null,
     probe: Probe | null,
     loaders: Loaders,
+    modelOptions: ModelOptions,
     owned: Disposable,
   ) {
     this.config = config;
@@ -108,13 +110,7 @@ export class Trainer implements Disposable {
     this.probe = probe;
     this.#loaders = loaders;
     this.#owned = owned;
-    const fused = config.fused === "auto" ? undefined : config.fused === "on";
-    this.model = new Model(device, config, {
-      fused,
-      // By the schedule's length, not num_epochs: a run that is resumed for more epochs makes the same choice as one
-      // that was begun with them.
-      steps: config.T_max * loaders.train.steps(0),
-    });
+    this.model = new Model(device, config, modelOptions);
     this.model.parameters.initialise(config.seed);
     this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
     this.#ring = new MetricsRing(device);
@@ -137,7 +133,22 @@ export class Trainer implements Disposable {
     const loaders = owned.use(await openLoaders(config, datasets));
     const preparation = await preparationOf(datasets.train);
     const probe = config.probe === null ? null : await openProbe(config, config.probe);
-    return new Trainer(config, device, datasets, preparation, probe, loaders, owned.move());
+    const modelOptions = await chooseKernels(
+      device,
+      config,
+      datasets.train,
+      loaders.train.steps(0),
+    );
+    return new Trainer(
+      config,
+      device,
+      datasets,
+      preparation,
+      probe,
+      loaders,
+      modelOptions,
+      owned.move(),
+    );
   }
 
   /** Epochs completed. */
