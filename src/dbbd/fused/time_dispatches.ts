@@ -2,8 +2,8 @@
 
 import type { Device } from "../../gpu/device.ts";
 
-/** Each is timed so often, in turn; the least counts. */
-const ROUNDS = 5;
+/** How often each is timed, in turn. */
+const ROUNDS = 7;
 /** Repetitions of a piece of work between two timestamps, and between two waits, which each add 10 ms. */
 const REPEATS = {
   timestamps: { software: 1, gpu: 4 },
@@ -11,19 +11,36 @@ const REPEATS = {
 } as const;
 
 /**
- * The least time of each of `works`, which record dispatches whose kernels have run before. In ticks of the device or in
- * milliseconds with what a wait adds: good for comparison alone.
+ * The time of each of `works`, as a share of the first's. They record dispatches whose kernels have run before.
+ *
+ * The first has its turn before and after each of the others, and the quicker of the two counts; of several rounds the
+ * median. A machine that others use too may be twice as fast for some hundredths of a second (measured), so that the least
+ * time says who was lucky, and the first is not to be left without need.
  */
-export async function timeEach(device: Device, works: readonly (() => void)[]): Promise<number[]> {
-  return (device.features.has("timestamp-query") ? await byTimestamps(device, works) : null) ??
-    await byWaiting(device, works);
+export async function relativeTimes(
+  device: Device,
+  works: readonly (() => void)[],
+): Promise<number[]> {
+  const round = [works[0], ...works.slice(1).flatMap((work) => [work, works[0]])];
+  const stamped = device.features.has("timestamp-query") ? await byTimestamps(device, round) : null;
+  return medianShares(stamped ?? await byWaiting(device, round));
+}
+
+/** Of rounds first, second, first, third, first, …: the median of each one's share of the first's beside it. */
+export function medianShares(rounds: readonly (readonly number[])[]): number[] {
+  const others = Array.from({ length: rounds[0].length >> 1 }, (_, i) => {
+    const at = 2 * i + 1;
+    const shares = rounds.map((times) => times[at] / Math.min(times[at - 1], times[at + 1]));
+    return shares.sort((a, b) => a - b)[shares.length >> 1];
+  });
+  return [1, ...others];
 }
 
 /** Null: the device's timestamps do not advance. */
 async function byTimestamps(
   device: Device,
   works: readonly (() => void)[],
-): Promise<number[] | null> {
+): Promise<number[][] | null> {
   const { gpu } = device;
   const count = 2 * ROUNDS * works.length;
   const querySet = gpu.createQuerySet({ type: "timestamp", count });
@@ -58,13 +75,15 @@ async function byTimestamps(
     await read.mapAsync(GPUMapMode.READ);
     await device.sync(); // throws what went wrong
     const ticks = new BigUint64Array(read.getMappedRange());
-    const times = works.map((_, w) =>
-      Math.min(...Array.from({ length: ROUNDS }, (_, round) => {
-        const at = 2 * (round * works.length + w);
-        return Number(ticks[at + 1] - ticks[at]);
-      }))
+    const rounds = Array.from(
+      { length: ROUNDS },
+      (_, round) =>
+        works.map((_, w) => {
+          const at = 2 * (round * works.length + w);
+          return Number(ticks[at + 1] - ticks[at]);
+        }),
     );
-    return times.every((time) => time > 0) ? times : null;
+    return rounds.flat().every((time) => time > 0) ? rounds : null;
   } finally {
     querySet.destroy();
     resolved.destroy();
@@ -72,16 +91,19 @@ async function byTimestamps(
   }
 }
 
-async function byWaiting(device: Device, works: readonly (() => void)[]): Promise<number[]> {
-  const times = works.map(() => Infinity);
+/** In milliseconds, with what a wait adds. */
+async function byWaiting(device: Device, works: readonly (() => void)[]): Promise<number[][]> {
   await device.sync();
+  const rounds: number[][] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [w, work] of works.entries()) {
+    const times: number[] = [];
+    for (const work of works) {
       const started = performance.now();
       for (let i = 0; i < REPEATS.waits[device.kind]; i++) work();
       await device.sync();
-      times[w] = Math.min(times[w], performance.now() - started);
+      times.push(performance.now() - started);
     }
+    rounds.push(times);
   }
-  return times;
+  return rounds;
 }
