@@ -139,6 +139,7 @@ Deno.test("the help names every flag and every key", () => {
       "--data_root DIR",
       "--epochs N",
       "--device DEVICE",
+      "--no-tune",
       "--resume [PATH]",
       "--init-from PATH",
       "--seed N",
@@ -150,4 +151,15 @@ Deno.test("the help names every flag and every key", () => {
   for (const key of CONFIG_KEY_NAMES) assertStringIncludes(help, `    ${key}: `);
   assertStringIncludes(help, "hidden_dim: 96; small_mode: 64");
   for (const line of help.split("\n")) assertEquals(line.length <= 120, true, line);
+});
+
+Deno.test("--no-tune turns measuring off, and says so where it is set twice", () => {
+  assertEquals(parse("--no-tune").overrides, [{ key: "tune", text: "false", where: "--no-tune" }]);
+  assertEquals(parse("--no_tune").overrides, parse("--no-tune").overrides);
+  const config = (line: string) =>
+    TrainingConfig.fromObject({}, { overrides: parse(line).overrides });
+  assertEquals([config("").tune, config("--no-tune").tune], [true, false]);
+  assertEquals(problems("--no-tune=yes"), ['--no-tune takes no value, got "yes"']);
+  const twice = assertThrows(() => config("--no-tune --set tune=true"), UsageError);
+  assertStringIncludes(twice.message, "tune is set by --no-tune already");
 });

@@ -1,7 +1,7 @@
 /** What a training's model is told about its kernels. */
 
 import type { Dataset } from "../data/scene.ts";
-import { stepRows, tuneRows } from "../dbbd/fused/tuner.ts";
+import { linearWork, manyRows, stepRows, tuneRows, worthTuning } from "../dbbd/fused/tuner.ts";
 import type { ModelOptions } from "../dbbd/model.ts";
 import { DataError, UsageError } from "../errors.ts";
 import type { Device } from "../gpu/device.ts";
@@ -25,12 +25,18 @@ export async function chooseKernels(
     steps: config.T_max * stepsPerEpoch,
   };
   if (!config.tune || options.fused === false) return options;
+  const scenes = train.length / stepsPerEpoch;
+  const many = manyRows(scenes, config);
+  // A short run does not read a scene for this.
+  if (worthTuning(linearWork(device, config, many, options), device.kind).length === 0) {
+    return { ...options, tiles: await tuneRows(device, config, many, options) };
+  }
   const scene = await train.get(0).catch((error) => {
     // The step that needs the scene tells what is wrong with it.
     if (error instanceof DataError || error instanceof UsageError) return null;
     throw error;
   });
   if (scene === null) return options;
-  const rows = stepRows(scene, train.length / stepsPerEpoch, config);
+  const rows = stepRows(scene, scenes, config);
   return { ...options, tiles: await tuneRows(device, config, rows, options) };
 }

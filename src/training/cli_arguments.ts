@@ -228,7 +228,9 @@ function configHelp(): string {
     }
     const small = "small" in key ? `; small_mode: ${brief(key.small)}` : "";
     lines.push(`    ${name}: ${brief(key.default)}${small}`);
-    lines.push(`        ${key.help} (${describeAllowed(key)})`);
+    const allowed = `(${describeAllowed(key)})`;
+    const wide = 9 + key.help.length + allowed.length > 120;
+    lines.push(`        ${key.help}${wide ? "\n        " : " "}${allowed}`);
   }
   return lines.join("\n");
 }

@@ -19,7 +19,6 @@ import { expandTemplate } from "../../gpu/template.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import { type PackedWeights, type ProgramRun, ROWS_PER_SLICE } from "./program_weights.ts";
 import { DEFAULT_TILE, sharedRows, SLAB } from "./linear_tiles.ts";
-import type { PackedWeights, ProgramRun } from "./program_weights.ts";
 import { blocks } from "./row_program.ts";
 
 /** Invocations of a workgroup in the row kernels. */

@@ -54,23 +54,21 @@ const ROWS = { software: 4096, gpu: 65536 } as const;
 /** A tile is taken instead of the default if it takes less than this share of its time. */
 const BETTER = 0.95;
 
-/** Rows a mean step has, judged by one scene of the training set. */
-export function stepRows(
-  { tree, coords }: Pick<Scene, "tree" | "coords">,
-  scenes: number,
-  { max_hierarchy_depth: deepest, point_num_samples: samples }: {
-    readonly max_hierarchy_depth: number | null;
-    readonly point_num_samples: number;
-  },
-): StepRows {
-  const points = coords.length / 3;
-  let below = 0;
-  let regions = 0;
-  tree.level.forEach((level, r) => {
-    if (level > (deepest ?? Infinity)) return;
-    regions++;
-    if (level > 0) below += tree.end[r] - tree.start[r];
-  });
+/** What of a configuration decides the rows of a step. */
+interface RowSettings {
+  readonly max_hierarchy_depth: number | null;
+  readonly point_num_samples: number;
+}
+
+/** A scene as it matters here. */
+interface SceneSize {
+  readonly points: number;
+  readonly regions: number;
+  /** Points of all regions but the root. */
+  readonly below: number;
+}
+
+function rowsOf({ points, regions, below }: SceneSize, scenes: number, samples: number): StepRows {
   return {
     // The root's points in one view and the leaves' in the other.
     raw: 2 * points * scenes,
@@ -80,6 +78,32 @@ export function stepRows(
     regionHead: 2 * regions * scenes,
     pointHead: 2 * Math.min(points * scenes, samples),
   };
+}
+
+/** Rows a mean step has, judged by one scene of the training set. */
+export function stepRows(
+  { tree, coords }: Pick<Scene, "tree" | "coords">,
+  scenes: number,
+  { max_hierarchy_depth: deepest, point_num_samples }: RowSettings,
+): StepRows {
+  let below = 0;
+  let regions = 0;
+  tree.level.forEach((level, r) => {
+    if (level > (deepest ?? Infinity)) return;
+    regions++;
+    if (level > 0) below += tree.end[r] - tree.start[r];
+  });
+  return rowsOf({ points: coords.length / 3, regions, below }, scenes, point_num_samples);
+}
+
+/** Rows of a step that hardly any training exceeds: scenes of a million points in regions of 8. */
+export function manyRows(
+  scenes: number,
+  { max_hierarchy_depth: deepest, point_num_samples }: RowSettings,
+): StepRows {
+  const points = 1e6;
+  const large = { points, regions: points / 8, below: points * Math.min(deepest ?? 8, 8) };
+  return rowsOf(large, scenes, point_num_samples);
 }
 
 /** The shapes of the linear layers that a training runs in loops, those with most work first. */
