@@ -222,6 +222,12 @@ export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
 // The model
 export { Model, type ModelOptions } from "./src/dbbd/model.ts";
 export type { FamilyOptions, RowFamily } from "./src/dbbd/fused/families.ts";
+export type {
+  LinearTile,
+  LinearTiles,
+  LoopTile,
+  SharedTile,
+} from "./src/dbbd/fused/linear_tiles.ts";
 export type { ModelConfig } from "./src/dbbd/model_config.ts";
 export { modelParameters } from "./src/dbbd/layers.ts";
 export type { BranchOutput, EncoderOutput } from "./src/dbbd/encoder.ts";

@@ -1,6 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { CANDIDATES, DEFAULT_TILE, sharedRows, SLAB } from "../src/dbbd/fused/linear_tiles.ts";
+import { makeTrainingBatch } from "../src/data/loader.ts";
+import {
+  CANDIDATES,
+  DEFAULT_TILE,
+  type LinearTiles,
+  shapeKey,
+  sharedRows,
+  SLAB,
+} from "../src/dbbd/fused/linear_tiles.ts";
 import {
   cacheAt,
   cachePath,
@@ -23,7 +31,9 @@ import { medianShares, relativeTimes } from "../src/dbbd/fused/time_dispatches.t
 import { deviceTest, testDevice } from "./support/device.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
-import { tinyConfig, tinyTrainer, weights } from "./support/training.ts";
+import { Model } from "../src/dbbd/model.ts";
+import { uploadBatch } from "../src/dbbd/region_batch.ts";
+import { tinyConfig, tinyRooms, tinyTrainer, weights } from "./support/training.ts";
 
 const noFiles = missingPermissions("read", "write", "env");
 const [first, second] = CANDIDATES.software;
@@ -257,4 +267,38 @@ deviceTest("a device without timestamps is timed by waiting", async () => {
   const times = await relativeTimes(without, works);
   assertEquals([times.length, times[0]], [2, 1]);
   assert(runs >= 4);
+});
+
+deviceTest("a training step gives the same bits whatever tile each layer has", async () => {
+  const device = await testDevice();
+  const config = tinyConfig();
+  const batch = await makeTrainingBatch(tinyRooms(2), [0, 1], {
+    seed: 3,
+    epoch: 0,
+    step: 0,
+    augmentation: config.augmentation,
+    maxHierarchyDepth: null,
+    featureWidth: config.input_feat_dim,
+  });
+  const step = async (tiles: LinearTiles) => {
+    using _ = device.scope();
+    using model = new Model(device, config, { rowFamily: "loops", tiles });
+    model.parameters.initialise(2);
+    model.parameters.zeroGradients();
+    const losses = model.losses(model.encode(uploadBatch(device, batch)), null);
+    losses.total.backward();
+    const loss = await losses.total.item();
+    const { slice } = model.parameters.gradients;
+    return { loss, gradients: new Uint32Array(await device.read(slice)) };
+  };
+  const expected = await step(new Map());
+  const shapes = linearWork(device, config, ROWS, { steps: 1, rowFamily: "loops" });
+  for (const from of [0, 5]) {
+    // A different tile for each shape in turn, also those of other devices.
+    const tiles = new Map(shapes.map(({ inBlocks, outBlocks }, i) => [
+      shapeKey(inBlocks, outBlocks),
+      CANDIDATES.gpu[(i + from) % CANDIDATES.gpu.length],
+    ]));
+    assertEquals(await step(tiles), expected);
+  }
 });

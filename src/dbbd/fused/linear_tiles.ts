@@ -10,6 +10,7 @@ export type LinearTile = LoopTile | SharedTile;
 
 /** What one invocation of row_linear computes. */
 export interface LoopTile {
+  /** Which kernel. */
   readonly family: "loops";
   /** Neighbouring rows. */
   readonly rows: 1 | 2 | 4 | 8;
@@ -19,8 +20,11 @@ export interface LoopTile {
 
 /** What one invocation of row_linear_tiles computes, and how many share a tile. */
 export interface SharedTile {
+  /** Which kernel. */
   readonly family: "tiles";
+  /** Rows, as far apart as there are lanes along the rows. */
   readonly rows: number;
+  /** Blocks of columns, `columnLanes` apart. */
   readonly columns: number;
   /** Invocations of a workgroup. */
   readonly lanes: number;

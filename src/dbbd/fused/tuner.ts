@@ -204,8 +204,10 @@ export async function tuneRows(
     const most = (work[0]?.multiplyAdds ?? 0) * SECONDS[device.kind];
     const from = SECONDS_TO_TUNE[device.kind] / GAIN[device.kind];
     say(
-      `Tiles are the default's: at most ${most.toPrecision(2)} s ahead of a linear layer in ` +
-        `loops, measuring pays from about ${from} s on`,
+      `Tiles are the default's: a linear layer has ${
+        most.toPrecision(2)
+      } s in loops ahead at most, ` +
+        `measuring pays from about ${from} s on`,
     );
     return new Map();
   }
