@@ -23,6 +23,11 @@ alias Flags = bool;
 @group(0) @binding(5) var<storage, read_write> arg: array<Rows>;
 @group(0) @binding(6) var<uniform> params: Params;
 
+// NaN loses every comparison: it has to win, so that it is seen.
+fn is_nan(v: Value) -> Flags {
+  return (bitcast<Rows>(v) & Rows(0x7fffffffu)) > Rows(0x7f800000u);
+}
+
 @compute @workgroup_size(256)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -37,18 +42,22 @@ fn main(
   let last = run_end[s];
   var best = Value();
   var row = Rows(0xffffffffu);
-  for (var p = first; p < last; p++) {
+  // Two rows a turn: an odd run's last turn takes its last row twice.
+  for (var p = first; p < last; p += 2u) {
+    let q = min(p + 1u, last - 1u);
     let at = (p - params.first_row) * params.cols + c;
-    let v = x[at];
-    // NaN loses every comparison: let it win, so that it is seen.
-    let take = (v > best) | (row == Rows(0xffffffffu)) |
-      ((bitcast<Rows>(v) & Rows(0x7fffffffu)) > Rows(0x7f800000u));
-    best = select(best, v, take);
+    let next = (q - params.first_row) * params.cols + c;
+    let u = x[at];
+    let v = x[next];
+    let later = (v > u) | is_nan(v);
+    let w = select(u, v, later);
+    let take = (w > best) | is_nan(w) | Flags(p == first);
+    best = select(best, w, take);
 //! if LATER
-    row = select(row, piece_arg[at], take);
+    row = select(row, select(piece_arg[at], piece_arg[next], later), take);
 //! end
 //! if !LATER
-    row = select(row, Rows(p), take);
+    row = select(row, select(Rows(p), Rows(q), later), take);
 //! end
   }
   if (inside) {

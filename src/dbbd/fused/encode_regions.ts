@@ -118,7 +118,8 @@ function forward(encoding: Encoding): void {
   const { run, plans, regions, state, parent } = encoding;
   const { program } = run;
   const { device, cols, rows: count } = state.points;
-  const step = chunkRows(device, program, count, CHUNKS);
+  // The straight-line kernel needs no memory but its inputs'.
+  const step = chunkRows(device, program, count, plans.forward ? 1 : CHUNKS);
   for (let firstPoint = 0; firstPoint < count; firstPoint += step) {
     const first = lowerBound(regions.points, firstPoint);
     const last = lowerBound(regions.points, firstPoint + step);
