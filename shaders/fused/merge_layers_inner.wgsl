@@ -1,9 +1,6 @@
 // Gradients of merge_layers.wgsl to the inner layer, added to the parameters': from that of the product, g (outs, ins + 1)
 // from `at` on, [inner, inner_bias] += outerᵀ · g. The layer along z; an invocation makes a tile of 4 × 4 values. Past the
 // edges the last row or column is computed again: no branch before the loop.
-struct Merged {
-  outs: u32, middle: u32, ins: u32, outer: u32, outer_stride: u32, inner: u32, inner_bias: u32, outer_bias: u32, at: u32,
-}
 @group(0) @binding(0) var<storage, read> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> layers: array<Merged>;
 @group(0) @binding(2) var<storage, read> merged_gradient: array<f32>;

@@ -1,6 +1,7 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
+import { handsRound, openDevice } from "./open_device.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
@@ -136,9 +137,7 @@ export class Device implements Disposable {
     this.name = name;
     this.limits = gpu.limits;
     this.features = gpu.features;
-    const info = gpu.adapterInfo as GPUAdapterInfo & { subgroupMinSize?: number };
-    this.handsRound = kind === "software" && gpu.features.has("subgroups" as GPUFeatureName) &&
-      (info?.subgroupMinSize ?? 0) >= 8;
+    this.handsRound = handsRound(gpu, kind);
     this.debug = options.debug ?? debugLevel();
     this.maxBindingBytes = Math.min(
       options.maxBindingBytes ?? Infinity,
@@ -168,29 +167,7 @@ export class Device implements Disposable {
   /** Take a device. Throws `NoDeviceError` when there is none of the kind asked for. */
   static async create(options: DeviceOptions = {}): Promise<Device> {
     const { adapter, kind } = await findAdapter(options.request ?? "auto");
-    const limits = adapter.limits;
-    const optional = (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
-      adapter.features.has(feature)
-    );
-    const request = (requiredFeatures: GPUFeatureName[]) =>
-      adapter.requestDevice({
-        requiredFeatures,
-        requiredLimits: {
-          maxBufferSize: limits.maxBufferSize,
-          maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-          maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
-          maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-          maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-          maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-          maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
-          maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-          maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-        },
-      });
-    // Deno grants subgroups without listing them. Only kernels for the software device use them.
-    const gpu = kind === "software"
-      ? await request([...optional, "subgroups" as GPUFeatureName]).catch(() => request(optional))
-      : await request(optional);
+    const gpu = await openDevice(adapter, kind);
     const { description, device, architecture, vendor } = adapter.info;
     const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";

@@ -4,7 +4,7 @@ import { empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
 import type { ProgramRun } from "./program_weights.ts";
 import { appendOnes, roomOf, RowChunk } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, inputGradient, lastRows } from "./row_layers.ts";
-import { blocks } from "./row_program.ts";
+import { blocks, rowsOfBinding } from "./row_program.ts";
 
 /** Rows of a tensor, as a view: nothing is recorded. `first` is a multiple of 64. */
 function view(x: Tensor, first: number, rows: number): Tensor {
@@ -51,7 +51,7 @@ export function denseRows(
   after: (x: Tensor) => Tensor = (x) => x,
 ): Tensor[] {
   const { device } = run.token;
-  const { layers, slots } = run.program;
+  const { layers } = run.program;
   let total = 0;
   // Each part begins at a multiple of 64 rows, so that it can be bound by itself.
   const places = parts.map(({ rows }): Place => {
@@ -61,8 +61,7 @@ export function denseRows(
   });
   run.expect(total);
   // One chunk, unless a binding is too small for it.
-  const widest = Math.max(slots, ...layers.flatMap((l) => [l.inBlocks, blocks(l.outs)]));
-  const step = Math.max(64, Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64);
+  const step = rowsOfBinding(run.program, device.maxBindingBytes);
   const values = empty(device, [total, 4 * blocks(layers.at(-1)!.outs)]);
   const chunks = Array.from({ length: Math.ceil(total / step) }, (_, c) => {
     const first = c * step;

@@ -24,7 +24,7 @@ import {
 } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, lastRows } from "./row_layers.ts";
 import { listMarked, makeMarks, markLeafPoints, markPoints, type PointList } from "./row_list.ts";
-import { blocks, type RowProgram } from "./row_program.ts";
+import { blocks, type RowProgram, rowsOfBinding, widestBlocks } from "./row_program.ts";
 import { runStraightLine, runStraightLineBackward } from "./straight_line_rows.ts";
 
 /**
@@ -63,12 +63,11 @@ export interface BranchState {
 /** Rows of each of `chunks` chunks of `count`; no more than a binding holds of the program's widest rows. */
 function chunkRows(
   device: Device,
-  { layers, slots }: RowProgram,
+  program: RowProgram,
   count: number,
   chunks: number,
 ): number {
-  const widest = Math.max(slots, ...layers.flatMap((l) => [l.inBlocks, blocks(l.outs)]));
-  const most = Math.max(64, Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64);
+  const most = rowsOfBinding(program, device.maxBindingBytes);
   return Math.min(most, Math.ceil(count / (count <= FEW ? 1 : chunks) / 64) * 64);
 }
 
@@ -248,11 +247,7 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tenso
   };
   // Made here, outside the chunks' scopes, for all of them.
   run.sums();
-  const { layers, slots } = run.program;
-  const most = Math.max(
-    slots,
-    ...layers.map(({ outs, inBlocks }) => Math.max(blocks(outs), inBlocks)),
-  );
+  const most = widestBlocks(run.program);
   const total = encoding.state.points.rows;
   const chunks = backwardBytes(run.program) > WIDE.bytes ? WIDE.chunks : CHUNKS;
   const upper = arg ? UPPER.chunks[encoding.regions.level] : undefined;

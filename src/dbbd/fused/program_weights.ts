@@ -5,6 +5,7 @@
 
 import mergeInnerWgsl from "../../../shaders/fused/merge_layers_inner.wgsl" with { type: "text" };
 import mergeOuterWgsl from "../../../shaders/fused/merge_layers_outer.wgsl" with { type: "text" };
+import mergedWgsl from "../../../shaders/fused/merged_layer.wgsl" with { type: "text" };
 import mergeWgsl from "../../../shaders/fused/merge_layers.wgsl" with { type: "text" };
 import placeWgsl from "../../../shaders/fused/place_gradients.wgsl" with { type: "text" };
 import sheetWgsl from "../../../shaders/fused/program_sheet.wgsl" with { type: "text" };
@@ -201,13 +202,13 @@ export class ProgramRun {
       const grid = (wide: (layer: MergedLayer) => number, high: (layer: MergedLayer) => number) =>
         tiles(merged, wide, high);
       device.run(
-        device.kernel("merge_layers_outer", mergeOuterWgsl),
+        device.kernel("merge_layers_outer", () => mergedWgsl + mergeOuterWgsl),
         bind,
         {},
         grid(({ middle }) => middle, ({ outs }) => outs),
       );
       device.run(
-        device.kernel("merge_layers_inner", mergeInnerWgsl),
+        device.kernel("merge_layers_inner", () => mergedWgsl + mergeInnerWgsl),
         bind,
         {},
         grid(({ ins }) => ins + 1, ({ middle }) => middle),
@@ -319,7 +320,7 @@ export class ProgramWeights {
     const sheet = empty(device, [this.#sources.size + SHEET_MARGIN * BLOCK]);
     const merged = empty(device, [this.#mergedSize]);
     device.run(
-      device.kernel("merge_layers", mergeWgsl),
+      device.kernel("merge_layers", () => mergedWgsl + mergeWgsl),
       { parameters: values.slice, layers: this.#mergedWords.slice, merged: merged.slice },
       {},
       tiles(this.#merged, ({ ins }) => ins + 1, ({ outs }) => outs),

@@ -82,6 +82,16 @@ export interface RowProgram {
   readonly merged: readonly MergedLayer[];
 }
 
+/** Blocks of a program's widest rows: its inputs', or a layer's input or output. */
+export function widestBlocks({ layers, slots }: RowProgram): number {
+  return Math.max(slots, ...layers.flatMap(({ inBlocks, outs }) => [inBlocks, blocks(outs)]));
+}
+
+/** Rows of a program, whole workgroups of 64, whose widest a binding of so many bytes holds. */
+export function rowsOfBinding(program: RowProgram, bytes: number): number {
+  return Math.max(64, Math.floor(bytes / 16 / widestBlocks(program) / 64) * 64);
+}
+
 /** outer (inner x + innerBias) + outerBias as one matrix (outs, ins + 1), the bias its last column. */
 export interface MergedLayer {
   readonly outs: number;

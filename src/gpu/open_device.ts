@@ -1,0 +1,37 @@
+/** What is asked of an adapter: its own limits, and the optional features that kernels use. */
+
+import type { DeviceKind } from "./adapter.ts";
+
+const SUBGROUPS = "subgroups" as GPUFeatureName;
+
+/** A device with all of the adapter's limits, and of timestamp-query, shader-f16 and (software) subgroups what it has. */
+export async function openDevice(adapter: GPUAdapter, kind: DeviceKind): Promise<GPUDevice> {
+  const { limits } = adapter;
+  const listed = (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
+    adapter.features.has(feature)
+  );
+  const request = (requiredFeatures: GPUFeatureName[]) =>
+    adapter.requestDevice({
+      requiredFeatures,
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxUniformBufferBindingSize: limits.maxUniformBufferBindingSize,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+        maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
+        maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      },
+    });
+  if (kind !== "software") return await request(listed);
+  // Deno grants subgroups without listing them: ask, and do without where that is refused.
+  return await request([...listed, SUBGROUPS]).catch(() => request(listed));
+}
+
+/** See `Device.handsRound`. */
+export function handsRound({ features, adapterInfo }: GPUDevice, kind: DeviceKind): boolean {
+  const info = adapterInfo as (GPUAdapterInfo & { subgroupMinSize?: number }) | undefined;
+  return kind === "software" && features.has(SUBGROUPS) && (info?.subgroupMinSize ?? 0) >= 8;
+}
