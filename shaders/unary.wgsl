@@ -16,7 +16,7 @@ fn main(
   }
   let v = x[i];
   switch OP {
-    case RELU: { out[i] = max(v, 0.0); }
+    case RELU: { out[i] = select(v, 0.0, v < 0.0); }
     case GELU: { out[i] = gelu(v); }
     case EXP: { out[i] = exp(v); }
     case LOG: { out[i] = log(v); }

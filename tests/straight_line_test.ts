@@ -167,7 +167,7 @@ Deno.test("no control flow, every load inside the stage and the sheet, each colu
     const made = plan(shape, "forward", limits);
     assert(made.workgroup <= limits.invocations && made.stage * 64 <= limits.workgroupBytes);
     const text = body(straightLineWgsl(made, 1e-5));
-    assertNotMatch(text, /\b(if|for|while|loop|switch|return|select)\b/);
+    assertNotMatch(text, /\b(if|for|while|loop|switch|return)\b/);
     for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
     for (const [, index] of text.matchAll(/sheet\[lane \+ (\d+)u\]/g)) {
       assert(Number(index) + made.workgroup <= made.layout.blocks + SHEET_MARGIN);

@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (GELU) {
       out[at + j] = gelu4(y);
     } else {
-      out[at + j] = max(y, vec4f());
+      out[at + j] = select(y, vec4f(), y < vec4f());
     }
   }
   for (var e = 0u; e < EXTRA; e++) {

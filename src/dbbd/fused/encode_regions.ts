@@ -12,7 +12,7 @@ import { addRuns, largestOfRuns, runMean } from "../../tensor/ops/runs.ts";
 import { empty, noGrad, record, type Runs, type Tensor, VISIT, zeros } from "../../tensor/mod.ts";
 import type { DeviceView } from "../region_batch.ts";
 import type { RowPlans } from "./families.ts";
-import type { FusedRegions } from "./fused_batch.ts";
+import type { FusedRegions, PooledRows } from "./fused_batch.ts";
 import type { ProgramRun } from "./program_weights.ts";
 import {
   fusedKernel,
@@ -25,7 +25,8 @@ import {
 import { backwardRows, hiddenRows, lastRows } from "./row_layers.ts";
 import { listMarked, makeMarks, markLeafPoints, markPoints, type PointList } from "./row_list.ts";
 import { blocks, type RowProgram, rowsOfBinding, widestBlocks } from "./row_program.ts";
-import { runStraightLine, runStraightLineBackward } from "./straight_line_rows.ts";
+import { POOLED_ROWS } from "./straight_line.ts";
+import { type RowPool, runStraightLine, runStraightLineBackward } from "./straight_line_rows.ts";
 
 /**
  * Chunks that an encoding's rows are cut into, however many there are: so dispatches depend on the depth alone, and what a
@@ -99,6 +100,7 @@ interface Encoding {
   readonly run: ProgramRun;
   readonly plans: RowPlans;
   readonly regions: FusedRegions;
+  readonly pooledRows: PooledRows | null;
   readonly state: BranchState;
   readonly parent: ParentStart | null;
   readonly pooling: "max" | "mean";
@@ -113,30 +115,74 @@ function source({ regions, state }: Encoding, list: Tensor) {
   return { list, coords: state.view.coords, feats: state.view.feats, regionOfPoint, centers };
 }
 
-function forward(encoding: Encoding): void {
-  const { run, plans, regions, state, parent } = encoding;
+/** Pooled values and, of maxima, the points they came from. */
+interface Pooled {
+  readonly value: Tensor;
+  readonly arg: Tensor | null;
+}
+
+function forward(encoding: Encoding): Pooled {
+  const { regions, pooledRows, state, pooling } = encoding;
+  const { device, cols } = state.points;
+  using _scope = device.scope();
+  using _ = noGrad(device);
+  const pieces = pooledRows && {
+    value: empty(device, [pooledRows.runs.rows, cols]),
+    arg: empty(device, [pooledRows.runs.rows, cols], "u32"),
+  };
+  forwardRows(encoding, pieces);
+  const pooled: Pooled = pieces
+    ? largestOfRuns(pieces.value, pooledRows!.runs, pieces.arg)
+    : pooling === "max"
+    ? largestOfRuns(state.points, regions.runs)
+    : { value: runMean(state.points, regions.runs), arg: null };
+  pooled.value.keep();
+  pooled.arg?.keep();
+  return pooled;
+}
+
+function forwardRows(encoding: Encoding, pieces: Pieces | null): void {
+  const { run, plans, regions, pooledRows, state, parent } = encoding;
   const { program } = run;
   const { device, cols, rows: count } = state.points;
+  const { points, list } = pooledRows ?? regions;
   // The straight-line kernel needs no memory but its inputs'.
   const step = chunkRows(device, program, count, plans.forward ? 1 : CHUNKS);
   for (let firstPoint = 0; firstPoint < count; firstPoint += step) {
-    const first = lowerBound(regions.points, firstPoint);
-    const last = lowerBound(regions.points, firstPoint + step);
+    let first = lowerBound(points, firstPoint);
+    const last = lowerBound(points, firstPoint + step);
     if (first === last) continue;
+    // Maxima are of whole eights: those that the chunk before has begun are made again.
+    if (pieces) first -= first % POOLED_ROWS;
     using _ = device.scope();
     const chunk = new RowChunk(device, null, first, last - first);
-    const out = rowsOf(
-      state.points.slice,
-      firstPoint,
-      Math.min(step, count - firstPoint),
-      cols * 4,
-    );
-    const scatter: Scatter = { out, first: firstPoint, list: regions.list };
-    const inputs = rowInputs(chunk, source(encoding, regions.list), program.slots);
-    const start = startOf(parent, regions.list);
-    if (plans.forward) runStraightLine(plans.forward, run, chunk, inputs, start, scatter);
-    else lastRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), scatter);
+    const window = Math.min(step, count - firstPoint);
+    const out = rowsOf(state.points.slice, firstPoint, window, cols * 4);
+    const scatter: Scatter = { out, first: firstPoint, list };
+    const inputs = rowInputs(chunk, source(encoding, list), program.slots);
+    const start = startOf(parent, list);
+    if (plans.forward) {
+      const pool = pieces && poolOf(pieces, regions.leafHere, first, last);
+      runStraightLine(plans.forward, run, chunk, inputs, start, scatter, pool);
+    } else {
+      lastRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), scatter);
+    }
   }
+}
+
+/** Maxima of each 8 rows of `PooledRows`. */
+interface Pieces {
+  readonly value: Tensor;
+  readonly arg: Tensor;
+}
+
+/** The window of the pieces that rows [first, last) write. */
+function poolOf({ value, arg }: Pieces, leafHere: Tensor, first: number, last: number): RowPool {
+  // Bindings begin at multiples of 256 bytes.
+  const from = Math.floor(first / POOLED_ROWS / 64) * 64;
+  const count = Math.ceil(last / POOLED_ROWS) - from;
+  const window = ({ slice, cols }: Tensor) => rowsOf(slice, from, count, cols * 4);
+  return { leafHere, value: window(value), arg: window(arg), first: from };
 }
 
 /** Where the gradient of the regions' start values is gathered: pieces of the parents' runs. */
@@ -272,35 +318,25 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tenso
 /**
  * Encode regions: their points' features go into `state.points`, their pooled features, (regions, 4 · blocks), are the
  * result.
+ * @param pooledRows of these regions, for plans that pool
  * @param parent start values from the level above, for a program that wants them
  */
 export function encodeRegions(
   run: ProgramRun,
   plans: RowPlans,
   regions: FusedRegions,
+  pooledRows: PooledRows | null,
   state: BranchState,
   parent: ParentStart | null,
   pooling: "max" | "mean",
 ): Tensor {
-  const encoding: Encoding = { run, plans, regions, state, parent, pooling };
-  const { device } = state.points;
+  const encoding: Encoding = { run, plans, regions, pooledRows, state, parent, pooling };
   run.expect(regions.points.length);
-  forward(encoding);
-  const { value, arg } = pool(device, encoding);
+  const { value, arg } = forward(encoding);
   return record(
     "encodeRegions",
     value,
     [run.token, ...(parent ? [parent.values] : [])],
     (gradient) => [VISIT, backward(encoding, gradient, arg)],
   );
-}
-
-function pool(
-  device: Device,
-  { state, regions, pooling }: Encoding,
-): { value: Tensor; arg: Tensor | null } {
-  using _ = noGrad(device);
-  return pooling === "max"
-    ? largestOfRuns(state.points, regions.runs)
-    : { value: runMean(state.points, regions.runs), arg: null };
 }

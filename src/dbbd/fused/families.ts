@@ -48,8 +48,12 @@ export interface RowPlans {
 
 /** Decides for each program of a step. */
 export interface FamilyPolicy {
-  /** The kernels of a program that is run on `rows` rows a step. */
-  plans(program: RowProgram, rows: number): RowPlans;
+  /**
+   * The kernels of a program that is run on `rows` rows a step.
+   * @param pooled whether the largest results of runs of rows are wanted: then `forward` is a plan that pools, where the
+   * device can
+   */
+  plans(program: RowProgram, rows: number, pooled?: boolean): RowPlans;
 }
 
 /**
@@ -99,8 +103,9 @@ export function familyPolicy(
     return straight ? plan : null;
   };
   return {
-    plans(program, rows) {
-      const forward = planOf(program, rows, "forward");
+    plans(program, rows, pooled = false) {
+      const pools = pooled && device.handsRound;
+      const forward = pools && planOf(program, rows, "pool") || planOf(program, rows, "forward");
       const some = rows * ROWS_WITH_GRADIENT;
       const keep = planOf(program, some, "keep");
       const backward = keep && planOf(program, some, "backward");

@@ -12,6 +12,8 @@ import {
   tensor,
 } from "../../tensor/mod.ts";
 
+import { POOLED_ROWS } from "./straight_line.ts";
+
 /** Regions that are encoded together, over the points of a batch. */
 export interface FusedRegions {
   /** Their level, the root's 0; infinite for the leaves of all levels. */
@@ -39,6 +41,33 @@ const FEW = 1024;
 /** Whether the backward pass goes over all of so many encoded points, or over those that it finds to have gradient. */
 export function listsAll(points: number, pooling: "max" | "mean"): boolean {
   return pooling === "mean" || points <= FEW;
+}
+
+/** Rows of regions for a kernel that takes the maxima of 8 rows: each region begins at a multiple of 8. */
+export interface PooledRows {
+  /** Points of the rows, ascending; a region's last point is repeated up to the next region's first row. */
+  readonly points: Uint32Array;
+  /** The same on the device. */
+  readonly list: Tensor;
+  /** Each region's run of eights. */
+  readonly runs: Runs;
+}
+
+/** Put the rows of regions on the device for a kernel that pools. */
+export function pooledRows(device: Device, { runs: { start, end } }: FusedRegions): PooledRows {
+  const first = new Uint32Array(start.length), last = new Uint32Array(start.length);
+  let eights = 0;
+  for (let region = 0; region < start.length; region++) {
+    first[region] = eights;
+    eights += Math.ceil((end[region] - start[region]) / POOLED_ROWS);
+    last[region] = eights;
+  }
+  const points = new Uint32Array(eights * POOLED_ROWS);
+  for (let region = 0, row = 0; region < start.length; region++) {
+    for (let point = start[region]; point < end[region]; point++) points[row++] = point;
+    for (const next = last[region] * POOLED_ROWS; row < next; row++) points[row] = end[region] - 1;
+  }
+  return { points, list: tensor(device, points), runs: makeRuns(device, first, last, eights) };
 }
 
 /** A batch for the fused path. It lives in the scope that was open when it was made. */

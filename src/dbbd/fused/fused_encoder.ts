@@ -26,8 +26,8 @@ import type { ModelConfig } from "../model_config.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
 import { denseRows } from "./dense_rows.ts";
 import { type BranchState, encodeRegions } from "./encode_regions.ts";
-import { type FamilyOptions, type FamilyPolicy, familyPolicy } from "./families.ts";
-import { type FusedBatch, type FusedRegions, uploadFusedBatch } from "./fused_batch.ts";
+import { type FamilyOptions, type FamilyPolicy, familyPolicy, type RowPlans } from "./families.ts";
+import { type FusedBatch, type FusedRegions, pooledRows, uploadFusedBatch } from "./fused_batch.ts";
 import { fusedInfoNCE } from "./info_nce.ts";
 import { type ProgramName, ProgramWeights, type StepPrograms } from "./program_weights.ts";
 import { fusedKernel, GROUP } from "./row_kernels.ts";
@@ -105,32 +105,46 @@ export class FusedEncoder implements Encoder {
     const { device } = batch.view1.coords;
     const { encoder_pooling: pooling } = this.#config;
     const fused = uploadFusedBatch(device, batch.source, pooling);
-    const programs = this.#weights.fetch();
     const plansOf = (name: ProgramName, ...regions: FusedRegions[]) => {
       const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
-      return this.#families.plans(programs[name].program, rows);
+      return this.#families.plans(this.#weights.program(name), rows, pooling === "max");
     };
     const [root, ...below] = fused.levels;
     const raw = plansOf("raw", root, fused.leaves);
     const propagated = plansOf("propagated", ...below);
+    // Uploads come before the first dispatch: each between dispatches would be a submission.
+    const pooled = (regions: FusedRegions, { forward }: RowPlans) =>
+      forward?.job === "pool" ? pooledRows(device, regions) : null;
+    const levelRows = fused.levels.map((level, l) => pooled(level, l === 0 ? raw : propagated));
+    const leafRows = pooled(fused.leaves, raw);
 
+    const programs = this.#weights.fetch();
     const global = this.#state(batch.view1);
     const regions: Tensor[] = [];
     fused.levels.forEach((level, l) => {
+      const rows = levelRows[l];
       if (l === 0) {
-        regions.push(encodeRegions(programs.raw, raw, level, global, null, pooling));
+        regions.push(encodeRegions(programs.raw, raw, level, rows, global, null, pooling));
         return;
       }
       const [values] = denseRows(programs.regionStart, [regions[l - 1]]);
       const parent = { values, parents: fused.levels[l - 1] };
       regions.push(
-        encodeRegions(programs.propagated, propagated, level, global, parent, pooling),
+        encodeRegions(programs.propagated, propagated, level, rows, global, parent, pooling),
       );
     });
     const g2l = this.#finish(global, fused, regions, regions);
 
     const local = this.#state(batch.view2);
-    const leaves = encodeRegions(programs.raw, raw, fused.leaves, local, null, pooling);
+    const leaves = encodeRegions(
+      programs.raw,
+      raw,
+      fused.leaves,
+      leafRows,
+      local,
+      null,
+      pooling,
+    );
     const l2g = this.#finish(local, fused, this.#upwards(batch, fused, leaves, programs), [leaves]);
     return { g2l, l2g, programs };
   }

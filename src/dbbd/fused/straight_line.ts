@@ -4,7 +4,8 @@
  *
  * Made for the software device (Mesa's lavapipe), where they are several times faster than loops: a load is one load and
  * a broadcast only where its address is a constant and no control flow is open. So there is no `if`, no loop and no
- * early return: lanes past the last row compute the last row again and store the same values to the same place.
+ * early return: lanes past the last row compute the last row again and store the same values to the same place. Only
+ * stores of a `pool` kernel are conditional, one statement each.
  * The price is compile time, about 0.2 ms a multiply-add in the source; `families.ts` weighs it.
  */
 
@@ -57,10 +58,14 @@ export interface StraightLineLimits {
 }
 
 /**
- * What a kernel does: `forward` makes a row's result; `keep` makes what the backward pass needs of every layer but the last;
+ * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points whose leaf is encoded alone,
+ * and beside it the maxima of each 8 rows; `keep` makes what the backward pass needs of every layer but the last;
  * `backward` takes the gradient of the result back to the first layer's.
  */
-export type StraightLineJob = "forward" | "keep" | "backward";
+export type StraightLineJob = "forward" | "pool" | "keep" | "backward";
+
+/** Neighbouring rows, of one region, whose maxima a `pool` kernel takes: lanes that hand their values round. */
+export const POOLED_ROWS = 8;
 
 /** Weights that lie in workgroup memory together: some columns of a layer, and with its last ones γ and β. */
 export interface Phase {
@@ -132,7 +137,7 @@ function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLay
 /** Storage buffers that a kernel binds. */
 function buffers(job: StraightLineJob, { layers }: RowShape): number {
   const hidden = layers.length - 1;
-  return job === "forward" ? 7 : job === "keep" ? 7 + 2 * hidden : 4 + 3 * hidden;
+  return { forward: 7, pool: 10, keep: 7 + 2 * hidden, backward: 4 + 3 * hidden }[job];
 }
 
 /** Plan a program's kernel, or say why there is none. */

@@ -40,7 +40,17 @@ function startBindings(start: RegionStart | null): Record<string, BufferSlice> {
   return { start: values.slice, region_of_point: regionOfPoint.slice, list: list.slice };
 }
 
-/** The features of a chunk's rows, from their input slots to their points' places. */
+/** Where the maxima of each 8 rows of a chunk go. */
+export interface RowPool {
+  /** (N) 1 for points whose results are stored besides. */
+  readonly leafHere: Tensor;
+  /** Values and the points they came from, from those of rows 8 · `first` on. */
+  readonly value: BufferSlice;
+  readonly arg: BufferSlice;
+  readonly first: number;
+}
+
+/** The features of a chunk's rows, from their input slots to their points' places, and with `pool` their maxima. */
 export function runStraightLine(
   plan: StraightLinePlan,
   run: ProgramRun,
@@ -48,6 +58,7 @@ export function runStraightLine(
   inputs: Tensor,
   start: RegionStart | null,
   { out, first, list }: Scatter,
+  pool: RowPool | null = null,
 ): void {
   chunk.device.run(
     kernelOf(chunk.device, plan),
@@ -58,8 +69,13 @@ export function runStraightLine(
       out,
       ...startBindings(start),
       list: list.slice,
+      ...(pool && {
+        leaf_here: pool.leafHere.slice,
+        pool_value: pool.value,
+        pool_arg: pool.arg,
+      }),
     },
-    { ...chunk.params, out_first: first },
+    { ...chunk.params, out_first: first, pool_first: pool?.first ?? 0 },
     chunk.groups(plan.workgroup),
   );
 }
@@ -94,7 +110,7 @@ export function runStraightLineBackward(
   const named = (what: "normal" | "activation" | "dy" | "dz") =>
     Object.fromEntries(hidden.map((layer, i) => [`${what}_${i}`, layer[what].slice]));
   const shared = { total: chunk.total, sheet: run.sheet, rstd: rstd.slice, ...named("normal") };
-  const params = { ...chunk.params, out_first: 0 };
+  const params = { ...chunk.params, out_first: 0, pool_first: 0 };
   device.run(
     kernelOf(device, keep),
     { ...shared, inputs: inputs.slice, ...named("activation"), ...startBindings(start) },

@@ -4,13 +4,20 @@ import { blocks } from "./row_program.ts";
 import {
   inBlocks,
   type Phase,
+  POOLED_ROWS,
   type RowLayerShape,
+  type StraightLineJob,
   type StraightLinePlan,
 } from "./straight_line.ts";
 
 /** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
 function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean {
   return extraCount > 0 && extraFirst + extraCount === slots;
+}
+
+/** Whether a kernel makes rows' results. */
+function makesResults(job: StraightLineJob): boolean {
+  return job === "forward" || job === "pool";
 }
 
 /** The bindings of a plan's kernel besides `total`, `sheet` and `params`, by name. */
@@ -29,7 +36,7 @@ function bindings(
       ]),
     ];
   }
-  const listed: [string, string, string][] = job === "forward" || shape.fromRegion
+  const listed: [string, string, string][] = makesResults(job) || shape.fromRegion
     ? [["list", "read", "u32"]]
     : [];
   return [
@@ -42,7 +49,14 @@ function bindings(
         string,
       ][]
       : []),
-    ...(job === "forward" ? [["out", "read_write", "vec4f"]] as [string, string, string][] : [
+    ...(job === "pool"
+      ? [
+        ["leaf_here", "read", "u32"],
+        ["pool_value", "read_write", "vec4f"],
+        ["pool_arg", "read_write", "vec4u"],
+      ] as [string, string, string][]
+      : []),
+    ...(makesResults(job) ? [["out", "read_write", "vec4f"]] as [string, string, string][] : [
       ["rstd", "read_write", "f32"],
       ...hidden.flatMap((i): [string, string, string][] => [
         [`normal_${i}`, "read_write", "vec4f"],
@@ -52,28 +66,47 @@ function bindings(
   ];
 }
 
+const IS_NAN = `
+fn is_nan(value: f32) -> bool {
+  return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
+}
+`;
+
+/**
+ * The larger of two lanes' values and where it comes from: of equal ones the lower lane's. NaN wins, so that it is seen.
+ * `above`: the value handed over is from a higher lane.
+ */
+const TAKES = `
+fn takes(value: vec4f, own: vec4f, above: vec4<bool>) -> vec4<bool> {
+  let larger = select(value >= own, value > own, above);
+  return larger | ((bitcast<vec4u>(value) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+`;
+
 function header(plan: StraightLinePlan): string {
   const { workgroup, stage, job } = plan;
   const declared = bindings(plan).map(([name, access, type], i) =>
     `@group(0) @binding(${i + 3}) var<storage, ${access}> ${name}: array<${type}>;\n`
   );
-  return `struct Params { chunk_first: u32, chunk_rows: u32, out_first: u32 }
+  const pools = job === "pool";
+  return `struct Params { chunk_first: u32, chunk_rows: u32, out_first: u32, pool_first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> total: array<u32>;
 @group(0) @binding(2) var<storage, read> sheet: array<mat4x4f>;
 ${declared.join("")}var<workgroup> stage: array<mat4x4f, ${stage}>;
-
+${IS_NAN}${pools ? TAKES : ""}
 @compute @workgroup_size(${workgroup})
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
-) {
+${pools ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
   // Past the end the last row is computed again: no control flow may be open around the loads below.
   let rows = max(rows_here(total[0], params.chunk_first, params.chunk_rows), 1u);
-  let row = min(linear_group(group, groups) * ${workgroup}u + lane, rows - 1u);
+  let own_row = linear_group(group, groups) * ${workgroup}u + lane;
+  let row = min(own_row, rows - 1u);
 ${
-    job === "forward" || plan.shape.fromRegion && job === "keep"
+    makesResults(job) || plan.shape.fromRegion && job === "keep"
       ? "  let point = list[params.chunk_first + row];\n"
       : ""
   }`;
@@ -126,8 +159,12 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
   for (const j of columns) {
     if (keep) lines.push(`normal_${i}[row * ${own}u + ${j}u] = z${i}_${j} * r${i};`);
     const y = `z${i}_${j} * r${i} * ${block(j)}[0] + ${block(j)}[1]`;
-    const activated = activation === "gelu" ? `gelu4(${y})` : `max(${y}, vec4f())`;
-    lines.push(`let h${i + 1}_${j} = ${activated};`);
+    // max turns NaN into 0. A NaN among a row's values is in r, and one select a row keeps it; one a value, instead of max,
+    // took the forward pass a quarter longer.
+    const relu = j > 0
+      ? `max(${y}, vec4f())`
+      : `select(max(${y}, vec4f()), vec4f(r${i}), is_nan(r${i}))`;
+    lines.push(`let h${i + 1}_${j} = ${activation === "gelu" ? `gelu4(${y})` : relu};`);
     if (keep) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
   }
   for (let e = 0; keep && e < next.extraCount; e++) {
@@ -138,13 +175,77 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
   return lines;
 }
 
+/** How far apart lanes are that hand values to each other, step by step. */
+const STEPS = Array.from({ length: Math.log2(POOLED_ROWS) }, (_, i) => 1 << i);
+
+/** What pooling needs of a row, once. */
+function poolLines(blocks: number): string[] {
+  return [
+    `let leaf = (leaf_here[point] != 0u) & (point >= params.out_first);`,
+    ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
+    `let point_1 = vec4u(subgroupShuffleXor(point, 1u));`,
+    `let eighth = own_row / ${POOLED_ROWS}u;`,
+    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
+    `let pooled = (params.chunk_first / ${POOLED_ROWS}u + eighth - params.pool_first) * ${blocks}u;`,
+  ];
+}
+
+/** The name of a block's maxima, and of where they came from. */
+interface Maxima {
+  readonly value: string;
+  readonly arg: string;
+}
+
+/**
+ * Two blocks of channels, each over lanes that are `step` apart: the lower lane goes on with the first block, the upper with
+ * the second. So 8 lanes end with an eighth of 8 blocks each, and half the comparisons that each block by itself would take.
+ */
+function halve(step: number, name: string, [a, b]: readonly Maxima[]): [Maxima, string[]] {
+  const [v, o] = [`v${name}`, `o${name}`];
+  const value = `w${name}`, arg = `q${name}`;
+  const first = step === 1;
+  return [{ value, arg }, [
+    `let ${v} = select(${b.value}, ${a.value}, above_${step});`,
+    `let ${o} = subgroupShuffleXor(select(${a.value}, ${b.value}, above_${step}), ${step}u);`,
+    `let t${name} = takes(${o}, ${v}, above_${step});`,
+    `let ${value} = select(${v}, ${o}, t${name});`,
+    ...(first ? [`let ${arg} = select(vec4u(point), point_1, t${name});`] : [
+      `let p${name} = select(${b.arg}, ${a.arg}, above_${step});`,
+      `let s${name} = subgroupShuffleXor(select(${a.arg}, ${b.arg}, above_${step}), ${step}u);`,
+      `let ${arg} = select(p${name}, s${name}, t${name});`,
+    ]),
+  ]];
+}
+
+/** Maxima of 8 blocks of channels, fewer at the end, over 8 neighbouring rows; they go to row `own_row / 8` of the pools. */
+function poolBlocks(first: number, values: readonly string[], blocks: number): string[] {
+  // Blocks that are missing at the end are the last one again: lanes store the same to the same place.
+  let maxima: Maxima[] = Array.from(
+    { length: POOLED_ROWS },
+    (_, i) => ({ value: values[Math.min(i, values.length - 1)], arg: "" }),
+  );
+  const lines: string[] = [];
+  for (const step of STEPS) {
+    const next: Maxima[] = [];
+    for (let i = 0; i < maxima.length; i += 2) {
+      const [maximum, made] = halve(step, `${first}_${step}_${i}`, maxima.slice(i, i + 2));
+      next.push(maximum);
+      lines.push(...made);
+    }
+    maxima = next;
+  }
+  const at = `pooled + min(${first}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
+  const [{ value, arg }] = maxima;
+  return [...lines, `if (whole) { pool_value[${at}] = ${value}; pool_arg[${at}] = ${arg}; }`];
+}
+
 function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
   const { shape: { layers, slots, fromRegion }, layout, job } = plan;
   const lines: string[] = [];
   for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
   const columns = layers.map((layer) => blocks(layer.outs));
   if (fromRegion) lines.push(`let origin = region_of_point[point] * ${columns[0]}u;`);
-  if (job === "forward") lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
+  if (makesResults(job)) lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
   plan.phases.forEach((phase, p) => {
     const { layer: i, at } = phase;
     const layer = layers[i];
@@ -163,7 +264,17 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
           : `x${layer.extraFirst + k - layer.mainBlocks}`;
         lines.push(`z${i}_${j} += ${block(k)} * ${x};`);
       }
-      if (!layer.activation) lines.push(`out[to + ${j}u] = z${i}_${j};`);
+      if (layer.activation) continue;
+      if (job === "pool") {
+        if (j === 0) lines.push(...poolLines(columns[i]));
+        lines.push(`if (leaf) { out[to + ${j}u] = z${i}_${j}; }`);
+        const first = j - j % POOLED_ROWS;
+        if (j - first < POOLED_ROWS - 1 && j < columns[i] - 1) continue;
+        const values = Array.from({ length: j + 1 - first }, (_, b) => `z${i}_${first + b}`);
+        lines.push(...poolBlocks(first, values, columns[i]));
+      } else {
+        lines.push(`out[to + ${j}u] = z${i}_${j};`);
+      }
     }
     if (layer.activation && phase.end === columns[i]) {
       lines.push(...norm(plan, i, epsilon, (j) => `stage[${layout.normAt[i] + j - at}]`));

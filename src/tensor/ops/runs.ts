@@ -128,11 +128,18 @@ export function runMean(x: Tensor, runs: Runs): Tensor {
   return mul(runSum(x, runs), derived(x.device, runs).inverseLength);
 }
 
-/** Maxima over runs and the rows they came from, unrecorded: both (runs, cols). */
-export function largestOfRuns(x: Tensor, runs: Runs): { value: Tensor; arg: Tensor | null } {
+/**
+ * Maxima over runs and the rows they came from, unrecorded: both (runs, cols).
+ * @param from where x itself holds maxima: what they came from
+ */
+export function largestOfRuns(
+  x: Tensor,
+  runs: Runs,
+  from: Tensor | null = null,
+): { value: Tensor; arg: Tensor | null } {
   const { device, cols } = x;
   let value = x;
-  let arg: Tensor | null = null;
+  let arg = from;
   for (const stage of runs.stages) {
     const nextValue = empty(device, [stage.count, cols]);
     const nextArg: Tensor = empty(device, [stage.count, cols], "u32");
