@@ -11,7 +11,7 @@ struct Params { chunk_first: u32, chunk_rows: u32, slices: u32, slice_rows: u32,
 @group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let own_slice = id.x / BLOCKS;
   let j = id.x % BLOCKS;

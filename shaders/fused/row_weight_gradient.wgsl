@@ -13,7 +13,7 @@ struct Params {
 const TILES_N = (OUT_BLOCKS + TILE_N - 1u) / TILE_N;
 const TILES_K = (IN_BLOCKS + TILE_K - 1u) / TILE_K;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let own_slice = id.x / (TILES_N * TILES_K);
   // Past the end the last slice is summed again and not stored: a branch around the loop costs speed on the software device.

@@ -44,7 +44,7 @@ const NAMES: readonly ProgramName[] = [
 /** Kernels that stage weights read past a program's end; so many blocks are there. */
 export const SHEET_MARGIN = 512;
 /** Pieces that sums over rows are cut into at most, and rows that a piece should have. */
-const SLICES = { gpu: 256, software: 64 } as const;
+const SLICES = { gpu: 256, software: 16 } as const;
 /** Few rows are cut finer, see row_kernels.ts. */
 export const ROWS_PER_SLICE = 128;
 

@@ -8,16 +8,12 @@ import linearWgsl from "../../../shaders/fused/row_linear.wgsl" with { type: "te
 import linearTilesWgsl from "../../../shaders/fused/row_linear_tiles.wgsl" with { type: "text" };
 import normWgsl from "../../../shaders/fused/row_norm.wgsl" with { type: "text" };
 import normBackwardWgsl from "../../../shaders/fused/row_norm_backward.wgsl" with { type: "text" };
-import normWeightsWgsl from "../../../shaders/fused/row_norm_weights.wgsl" with { type: "text" };
-import weightGradientWgsl from "../../../shaders/fused/row_weight_gradient.wgsl" with {
-  type: "text",
-};
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device, DispatchGroups } from "../../gpu/device.ts";
 import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
-import { type PackedWeights, type ProgramRun, ROWS_PER_SLICE } from "./program_weights.ts";
+import type { PackedWeights, ProgramRun } from "./program_weights.ts";
 import { DEFAULT_TILE, sharedRows, SLAB } from "./linear_tiles.ts";
 import { blocks } from "./row_program.ts";
 
@@ -330,93 +326,4 @@ export function rowNormBackward(
     chunk.groups(GROUP),
   );
   return dz;
-}
-
-/**
- * Add a chunk's gradients of a layer's γ and β to the program's sums.
- * @param stats (mean, rstd) of each row of z; null: z is normalised already
- */
-export function addNormGradients(
-  chunk: RowChunk,
-  run: ProgramRun,
-  layer: number,
-  z: Tensor,
-  stats: Tensor | null,
-  gradient: Tensor,
-): void {
-  const { device } = chunk;
-  const into = run.sums();
-  device.run(
-    fusedKernel(device, "row_norm_weights", normWeightsWgsl, {
-      BLOCKS: z.cols / 4,
-      STATS: stats !== null,
-    }),
-    {
-      total: chunk.total,
-      z: z.slice,
-      ...(stats ? { stats: stats.slice } : {}),
-      dy: gradient.slice,
-      out: into.values.slice,
-    },
-    { ...chunk.params, ...sumParams(run, run.layout.normSums[layer], chunk.rows) },
-    Math.ceil(into.slices * z.cols / 4 / GROUP),
-  );
-}
-
-/** Where a layer's sums lie in each slice, in vec4, and how many rows a slice takes at least. */
-function sumParams(run: ProgramRun, at: number, rows: number) {
-  const { slices, filled } = run.sums();
-  return {
-    slices,
-    slice_rows: rows < FEW_ROWS.rows ? ROWS_PER_SLICE / 4 : ROWS_PER_SLICE,
-    slice_stride: run.layout.sums / 4,
-    sum_first: at / 4,
-    add: filled ? 1 : 0,
-  };
-}
-
-/**
- * Blocks that one invocation of row_weight_gradient computes: registers allow more on the software device (6 × 6 at 33 to 36
- * GFLOP/s, 4 × 4 at 26 to 30, 2 × 2 at 20). Few rows are few invocations: smaller tiles make more of them.
- */
-const GRADIENT_TILE = { gpu: 2, software: 6 } as const;
-const FEW_ROWS = { rows: 2048, tile: 2 } as const;
-
-/** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
-export function addWeightGradient(
-  chunk: RowChunk,
-  run: ProgramRun,
-  layer: number,
-  x: RowBlocks,
-  dz: Tensor,
-): void {
-  const { device } = chunk;
-  const { inBlocks } = run.program.layers[layer];
-  const into = run.sums();
-  const outBlocks = dz.cols / 4;
-  const tile = chunk.rows < FEW_ROWS.rows ? FEW_ROWS.tile : GRADIENT_TILE[device.kind];
-  const n = Math.min(tile, outBlocks);
-  const k = Math.min(tile, inBlocks);
-  const tiles = Math.ceil(outBlocks / n) * Math.ceil(inBlocks / k);
-  device.run(
-    fusedKernel(device, "row_weight_gradient", weightGradientWgsl, {
-      TILE_N: n,
-      TILE_K: k,
-      OUT_BLOCKS: outBlocks,
-      IN_BLOCKS: inBlocks,
-    }),
-    {
-      total: chunk.total,
-      x: x.values.slice,
-      dz: dz.slice,
-      out: into.values.slice,
-    },
-    {
-      ...chunk.params,
-      x_first: x.first,
-      x_stride: x.stride,
-      ...sumParams(run, run.layout.weightSums[layer], chunk.rows),
-    },
-    Math.ceil(into.slices * tiles / GROUP),
-  );
 }

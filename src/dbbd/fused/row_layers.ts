@@ -3,9 +3,8 @@
 import type { Tensor } from "../../tensor/mod.ts";
 import type { BufferSlice } from "../../gpu/device.ts";
 import type { ProgramRun } from "./program_weights.ts";
+import { addNormGradients, addWeightGradient } from "./row_gradients.ts";
 import {
-  addNormGradients,
-  addWeightGradient,
   type RegionStart,
   type RowBlocks,
   type RowChunk,

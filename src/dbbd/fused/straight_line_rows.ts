@@ -6,14 +6,8 @@ import type { BufferSlice, Device } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import type { ProgramRun } from "./program_weights.ts";
-import {
-  addNormGradients,
-  addWeightGradient,
-  NORM_EPS,
-  type RegionStart,
-  type RowChunk,
-  type Scatter,
-} from "./row_kernels.ts";
+import { NORM_EPS, type RegionStart, type RowChunk, type Scatter } from "./row_kernels.ts";
+import { addNormGradients, addWeightGradient } from "./row_gradients.ts";
 import { layerInput } from "./row_layers.ts";
 import { blocks } from "./row_program.ts";
 import { straightLineName, type StraightLinePlan } from "./straight_line.ts";
@@ -126,7 +120,7 @@ export function runStraightLineBackward(
   const activations = hidden.map(({ activation }) => activation);
   layers.forEach((_, i) => {
     const dz = i < hidden.length ? hidden[i].dz : gradient;
-    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz);
+    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz, "lanes");
     if (i < hidden.length) addNormGradients(chunk, run, i, hidden[i].normal, null, hidden[i].dy);
   });
   run.sums().filled = true;
