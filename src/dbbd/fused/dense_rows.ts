@@ -1,6 +1,7 @@
 /** A row program on whole tensors: projection heads, the aggregator's layers, start values of regions. */
 
 import { empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
+import type { FamilyPolicy } from "./families.ts";
 import type { ProgramRun } from "./program_weights.ts";
 import { appendOnes, roomOf, RowChunk } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, inputGradient, lastRows } from "./row_layers.ts";
@@ -42,12 +43,14 @@ function inputsOf(
 
 /**
  * The program of `run` on the rows of all `parts`, each (rows, 4 · blocks), in one go.
+ * @param families decide how weight gradients are summed
  * @param after applied to all results before they are parted again
  * @returns for each part (rows, 4 · blocks)
  */
 export function denseRows(
   run: ProgramRun,
   parts: readonly Tensor[],
+  families: FamilyPolicy,
   after: (x: Tensor) => Tensor = (x) => x,
 ): Tensor[] {
   const { device } = run.token;
@@ -60,6 +63,7 @@ export function denseRows(
     return place;
   });
   run.expect(total);
+  const gradients = families.gradients(total);
   // One chunk, unless a binding is too small for it.
   const step = rowsOfBinding(run.program, device.maxBindingBytes);
   const values = empty(device, [total, 4 * blocks(layers.at(-1)!.outs)]);
@@ -78,7 +82,7 @@ export function denseRows(
       // backwardRows uses up what it is given, which may be someone else's.
       const own = empty(device, [rows, gradient.cols]);
       device.copy(view(gradient, first, rows).slice, own.slice);
-      const toFirst = backwardRows(run, chunk, inputs, kept, own);
+      const toFirst = backwardRows(run, chunk, inputs, kept, own, gradients);
       inputGradient(run, chunk, 0, toFirst, view(toInputs, first, rows).slice);
       // What was kept for this is not needed again; the encodings' backward passes, yet to come, can have the memory.
       for (const x of [toFirst, inputs, ...kept.zs, ...kept.stats, ...kept.activations]) {

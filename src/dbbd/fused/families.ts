@@ -6,6 +6,7 @@
 
 import type { Device } from "../../gpu/device.ts";
 import type { LinearTiles } from "./linear_tiles.ts";
+import type { GradientFamily } from "./row_gradients.ts";
 import type { RowProgram } from "./row_program.ts";
 import {
   planStraightLine,
@@ -37,6 +38,9 @@ export const COST = { compile: 2.5e-4, loops: 2 / 15e9, straightLine: 2 / 65e9 }
 /** Rows from which compiling pays, whatever the size of the program. */
 export const ROWS_TO_COMPILE = COST.compile / (COST.loops - COST.straightLine);
 
+/** Rows with gradient from which compiling row_weight_gradient_lanes pays: 0.2 ms a multiply-add, which it makes 0.06 ns faster. */
+export const ROWS_TO_COMPILE_LANES = 4e6;
+
 /** Share of the rows that have gradient, roughly: with max pooling 13 % (G2L) and 47 % (L2G) were measured. */
 export const ROWS_WITH_GRADIENT = 0.25;
 
@@ -54,6 +58,8 @@ export interface FamilyPolicy {
    * device can
    */
   plans(program: RowProgram, rows: number, pooled?: boolean): RowPlans;
+  /** How weight gradients are summed over `rows` rows a step. */
+  gradients(rows: number): GradientFamily;
 }
 
 /**
@@ -110,6 +116,12 @@ export function familyPolicy(
       const keep = planOf(program, some, "keep");
       const backward = keep && planOf(program, some, "backward");
       return { forward, backward: keep && backward && { keep, backward } };
+    },
+    gradients(rows) {
+      const lanes = rowFamily
+        ? rowFamily === "straight-line"
+        : device.kind === "software" && rows * steps >= ROWS_TO_COMPILE_LANES;
+      return lanes ? "lanes" : "loops";
     },
   };
 }

@@ -127,7 +127,7 @@ export class FusedEncoder implements Encoder {
         regions.push(encodeRegions(programs.raw, raw, level, rows, global, null, pooling));
         return;
       }
-      const [values] = denseRows(programs.regionStart, [regions[l - 1]]);
+      const [values] = denseRows(programs.regionStart, [regions[l - 1]], this.#families);
       const parent = { values, parents: fused.levels[l - 1] };
       regions.push(
         encodeRegions(programs.propagated, propagated, level, rows, global, parent, pooling),
@@ -165,7 +165,7 @@ export class FusedEncoder implements Encoder {
     return this.#aggregator.upwards(
       batch,
       (l) => indexes[l] && gatherRows(leaves, indexes[l]!),
-      (children) => denseRows(programs.children, [children])[0],
+      (children) => denseRows(programs.children, [children], this.#families)[0],
     );
   }
 
@@ -176,6 +176,7 @@ export class FusedEncoder implements Encoder {
     const heads = denseRows(
       programs.regionHead,
       [...g2l.encoded, ...l2g.encoded],
+      this.#families,
       (x) => normalize(x),
     );
     const regionLevels = g2l.encoded.map((_, l) =>
@@ -185,6 +186,7 @@ export class FusedEncoder implements Encoder {
     const [query, key] = denseRows(
       programs.pointHead,
       [g2l.sampleBlocks(sample), l2g.sampleBlocks(sample)],
+      this.#families,
       (x) => normalize(x),
     );
     const point = fusedInfoNCE(query, key, temperature);

@@ -7,7 +7,8 @@ import weightGradientWgsl from "../../../shaders/fused/row_weight_gradient.wgsl"
 };
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../tensor/mod.ts";
-import { type ProgramRun, ROWS_PER_SLICE } from "./program_weights.ts";
+import type { ProgramLayout } from "./program_layout.ts";
+import { type ProgramSums, ROWS_PER_SLICE } from "./program_weights.ts";
 import { fusedKernel, type RowBlocks, type RowChunk } from "./row_kernels.ts";
 
 /** Invocations of a workgroup: on the software device the same sums are few invocations, and a workgroup is one core's. */
@@ -20,8 +21,15 @@ const GROUP = { gpu: 64, software: 16 } as const;
 const GRADIENT_TILE = { gpu: 2, software: 6 } as const;
 const FEW_ROWS = { rows: 2048, tile: 2 } as const;
 
+/** What is read of a `ProgramRun`. */
+export interface GradientSums {
+  readonly program: { readonly layers: readonly { readonly inBlocks: number }[] };
+  readonly layout: Pick<ProgramLayout, "weightSums" | "normSums" | "sums">;
+  sums(): ProgramSums;
+}
+
 /** Where a layer's sums lie in each slice, in vec4, and how many rows a slice takes at least. */
-function sumParams(run: ProgramRun, at: number, rows: number) {
+function sumParams(run: GradientSums, at: number, rows: number) {
   const { slices, filled } = run.sums();
   return {
     slices,
@@ -83,7 +91,7 @@ function laneTileOf(device: Device, family: GradientFamily, outBlocks: number, i
 /** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
 export function addWeightGradient(
   chunk: RowChunk,
-  run: ProgramRun,
+  run: GradientSums,
   layer: number,
   x: RowBlocks,
   dz: Tensor,
@@ -143,7 +151,7 @@ export function addWeightGradient(
  */
 export function addNormGradients(
   chunk: RowChunk,
-  run: ProgramRun,
+  run: GradientSums,
   layer: number,
   z: Tensor,
   stats: Tensor | null,

@@ -3,7 +3,7 @@
 import type { Tensor } from "../../tensor/mod.ts";
 import type { BufferSlice } from "../../gpu/device.ts";
 import type { ProgramRun } from "./program_weights.ts";
-import { addNormGradients, addWeightGradient } from "./row_gradients.ts";
+import { addNormGradients, addWeightGradient, type GradientFamily } from "./row_gradients.ts";
 import {
   type RegionStart,
   type RowBlocks,
@@ -71,6 +71,7 @@ export function lastRows(
 
 /**
  * The backward pass: adds to the program's sums. `gradient`, of the last layer's output, is used up.
+ * @param gradients how weight gradients are summed
  * @returns the gradient of the first layer's output, before LayerNorm
  */
 export function backwardRows(
@@ -79,9 +80,10 @@ export function backwardRows(
   inputs: Tensor,
   { zs, stats, activations }: KeptRows,
   gradient: Tensor,
+  gradients: GradientFamily = "loops",
 ): Tensor {
   for (let i = run.program.layers.length - 1; i >= 0; i--) {
-    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), gradient);
+    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), gradient, gradients);
     if (i === 0) break;
     const toActivations = inputGradient(run, chunk, i, gradient)!;
     const dz = rowNormBackward(chunk, run, i - 1, zs[i - 1], stats[i - 1], toActivations);
