@@ -15,6 +15,7 @@ const DEFAULTS: Partial<ConfigValues> = {
   backbone: "pointnet",
   propagator_hidden_dim: 128,
   propagator_num_layers: 2,
+  propagator_coords: "plain",
   aggregator_mode: "max",
   aggregator_use_spatial: true,
   projection_dim: 128,

@@ -25,6 +25,8 @@ function drawn(seed: number) {
     encoder_pooling: pick("max", "max", "mean"),
     propagator_hidden_dim: between(1, 40),
     propagator_num_layers: between(2, 4),
+    // Not drawn: what the other shapes are does not depend on it.
+    propagator_coords: seed % 3 === 0 ? "parent" : "plain",
     aggregator_mode: mode,
     aggregator_use_spatial: pick(true, false),
     // One wide, a unit vector is a sign: nothing to differentiate.

@@ -76,14 +76,23 @@ export class PlainEncoder implements Encoder {
     const view = batch.view1;
     const regions: Tensor[] = [];
     let points: Tensor | null = null;
-    for (const level of batch.levels) {
+    for (const [l, level] of batch.levels.entries()) {
       const pick = (x: Tensor) => level.encoded.points ? gatherRows(x, level.encoded.points) : x;
       const coords = pick(view.coords);
       const feats = pick(view.feats);
       let h: Tensor;
       if (level.parentOfRow) {
         const parent = gatherRows(regions.at(-1)!, level.parentOfRow);
-        const propagated = this.#apply("encoder.propagator.mlp", concat([parent, coords]));
+        const places = this.#config.propagator_coords === "parent"
+          ? sub(
+            coords,
+            gatherRows(
+              gatherRows(view.coords, batch.levels[l - 1].encoded.centers),
+              level.parentOfRow,
+            ),
+          )
+          : coords;
+        const propagated = this.#apply("encoder.propagator.mlp", concat([parent, places]));
         h = this.#apply("encoder.combine_projection.projection.mlp", concat([feats, propagated]));
       } else {
         h = this.#apply("encoder.raw_projection.mlp", feats);

@@ -14,6 +14,11 @@ export interface ModelConfig {
   readonly propagator_hidden_dim: number;
   /** Linear layers of the propagator, at least 2. */
   readonly propagator_num_layers: number;
+  /**
+   * What the propagator reads beside the parent's feature: a point's plain coordinates (SPEC §2, the default), or those
+   * from the parent's centre, which say nothing about where in the scene it lies.
+   */
+  readonly propagator_coords?: "plain" | "parent";
   /** How children's features become their parent's. */
   readonly aggregator_mode: "max" | "mean" | "attention";
   /** Attention only: add an encoding of where each child's centre lies. */

@@ -76,8 +76,9 @@ export async function pointResult(task: PointTask): Promise<PointResult> {
   const classes = classesOf(train, test);
   const depth = train.regionsByLevel.length - 1;
   const classOf = new Map(classes.map((label, c) => [label, c]));
-  const { tables, units: sceneOfRow, all } = await gatherTraining(task, train, classOf, depth);
-  const validation = choiceRows(sceneOfRow, seed);
+  const parts = partsToHoldOut(train.scenes, train.regionsByLevel);
+  const { tables, partOfRow, all } = await gatherTraining(task, train, classOf, depth, parts);
+  const validation = choiceOf(partOfRow, parts, seed);
   const fitted: Fitted[] = [];
   for (const [name, table] of tables) {
     task.onProgress?.(`points ${name}`, 0, 1);
@@ -93,7 +94,7 @@ export async function pointResult(task: PointTask): Promise<PointResult> {
   }));
   return {
     classes,
-    trainPoints: { all, fitted: sceneOfRow.length },
+    trainPoints: { all, fitted: partOfRow.length },
     testPoints: sum(test.counts.values()),
     ignoredPoints: train.ignored + test.ignored,
     chosenOn: validation.text,
@@ -113,7 +114,8 @@ async function gatherTraining(
   { counts }: Survey,
   classOf: ReadonlyMap<number, number>,
   depth: number,
-): Promise<{ tables: Map<string, LabelledTable>; units: Uint32Array; all: number }> {
+  parts: Units,
+): Promise<{ tables: Map<string, LabelledTable>; partOfRow: Uint32Array; all: number }> {
   const all = sum(counts.values());
   const share = Math.min(1, task.trainPoints / all);
   const drawn = new Map(
@@ -127,14 +129,17 @@ async function gatherTraining(
       },
     ]),
   );
-  const labels: number[] = [], units: number[] = [];
-  const parts = new Map(
+  const labels: number[] = [], partOfRow: number[] = [];
+  let nextPart = 0;
+  const rowsOf = new Map(
     [...task.encoders.keys()].map((name): [string, Float32Array[]] => [name, []]),
   );
   const widths = new Map<string, number>();
   const total = task.train.indices.length;
   const onScenes = (done: number) => task.onProgress?.("Encoding training scenes", done, total);
-  await eachEncoded({ ...task, depth }, task.train, onScenes, (scene, unit, features) => {
+  await eachEncoded({ ...task, depth }, task.train, onScenes, (scene, _, features) => {
+    const { units, next } = unitOfPoints(scene, parts.level, nextPart);
+    nextPart = next;
     const picked: number[] = [];
     labelsOf(scene).forEach((label, point) => {
       const own = drawn.get(label);
@@ -143,7 +148,7 @@ async function gatherTraining(
         own.next++;
         picked.push(point);
         labels.push(classOf.get(label)!);
-        units.push(unit);
+        partOfRow.push(units[point]);
       }
     });
     for (const [name, { values, width }] of features) {
@@ -151,11 +156,11 @@ async function gatherTraining(
       picked.forEach((point, i) => {
         rows.set(values.subarray(point * width, (point + 1) * width), i * width);
       });
-      parts.get(name)!.push(rows);
+      rowsOf.get(name)!.push(rows);
       widths.set(name, width);
     }
   });
-  const tables = new Map([...parts].map(([name, own]): [string, LabelledTable] => {
+  const tables = new Map([...rowsOf].map(([name, own]): [string, LabelledTable] => {
     const width = widths.get(name)!;
     const values = new Float32Array(labels.length * width);
     let at = 0;
@@ -165,40 +170,55 @@ async function gatherTraining(
     }
     return [name, { values, width, labels: Uint32Array.from(labels) }];
   }));
-  return { tables, units: Uint32Array.from(units), all };
+  return { tables, partOfRow: Uint32Array.from(partOfRow), all };
 }
 
-/** Rows to choose λ with. */
+/** Rows to choose λ with: in each fold some are fitted and others judged. */
 interface Choice {
-  readonly fit: Uint32Array;
-  readonly judge: Uint32Array;
+  readonly folds: readonly { readonly fit: Uint32Array; readonly judge: Uint32Array }[];
   readonly text: string;
 }
 
-/** A fifth of the training scenes is held out, at least one; of a single scene a fifth of its points. */
-function choiceRows(sceneOfRow: Uint32Array, seed: number): Choice {
-  const scenes = new Set(sceneOfRow).size;
+/** Folds at most. */
+const FOLDS = 5;
+
+/**
+ * What is held out when λ is chosen: scenes; of a single scene regions of the first level that has a few, for single points
+ * lie next to others of their own region, and whatever tells regions apart would seem to tell classes.
+ */
+function partsToHoldOut(scenes: number, regionsByLevel: readonly number[]): Units {
+  const level = scenes > 1 ? 0 : regionsByLevel.findIndex((count) => count >= FOLDS);
+  return level <= 0
+    ? { level: 0, text: "training scenes" }
+    : { level, text: `regions of level ${level} of the one training scene` };
+}
+
+/** Of few parts each is held out once, alone or with others; of more than 4 scenes a fifth is held out, once. */
+function choiceOf(partOfRow: Uint32Array, { level, text }: Units, seed: number): Choice {
   const random = new Random(seed, "validation scenes");
-  const rows = Uint32Array.from(sceneOfRow, (_, row) => row);
-  let held: (row: number) => boolean, text: string;
-  if (scenes > 1) {
-    const order = random.shuffle([...new Set(sceneOfRow)].sort((a, b) => a - b));
-    const out = new Set(order.slice(0, Math.max(1, Math.round(scenes / 5))));
-    held = (row) => out.has(sceneOfRow[row]);
-    text = `${out.size} of the ${scenes} training scenes, held out`;
-  } else {
-    const out = new Set(random.sampleWithoutReplacement(rows.length, Math.round(rows.length / 5)));
-    held = (row) => out.has(row);
-    text = "a fifth of the points of the one training scene, held out";
-  }
-  const some = (all: Uint32Array, name: string) => {
-    const picked = new Random(seed, name).sampleWithoutReplacement(all.length, CHOICE_POINTS);
-    return picked.map((i) => all[i]);
+  const parts = random.shuffle([...new Set(partOfRow)].sort((a, b) => a - b));
+  const folds = Math.min(FOLDS, parts.length);
+  const foldOf = new Map(parts.map((part, i) => [part, i % folds]));
+  const once = level === 0 && parts.length >= FOLDS;
+  const rows = Uint32Array.from(partOfRow, (_, row) => row);
+  const most = Math.round(CHOICE_POINTS / (once ? 1 : folds));
+  const some = (fold: number, judged: boolean) => {
+    const all = rows.filter((row) => (foldOf.get(partOfRow[row]) === fold) === judged);
+    const name = judged ? "points to judge" : "points to fit";
+    return new Random(seed, name, fold).sampleWithoutReplacement(all.length, most)
+      .map((i) => all[i]);
   };
+  const held = parts.filter((_, i) => i % folds === 0).length;
   return {
-    fit: some(rows.filter((row) => !held(row)), "points to fit"),
-    judge: some(rows.filter(held), "points to judge"),
-    text,
+    folds: Array.from({ length: once ? 1 : folds }, (_, fold) => ({
+      fit: some(fold, folds === 1),
+      judge: some(fold, true),
+    })),
+    text: once
+      ? `${held} of the ${parts.length} ${text}, held out`
+      : folds === 1
+      ? "the points that were fitted: there is a single region"
+      : `${folds} folds of the ${parts.length} ${text}`,
   };
 }
 
@@ -214,19 +234,21 @@ async function fitChosen(
   name: string,
   table: LabelledTable,
   classes: number,
-  { fit, judge }: Choice,
+  { folds }: Choice,
 ): Promise<Fitted> {
   const axes = await principalAxes(device, table);
   const { candidates } = CLASSIFIERS.linear;
-  const held = takeRows(table, judge);
-  const heads = await fitLinear(device, "logistic", takeRows(table, fit), classes, candidates, {
-    axes,
-  });
-  const judged = (await predictLinear(device, heads, held)).map((predicted) => {
-    const confusion = new Float64Array(classes * classes);
-    countInto(confusion, held.labels, predicted, classes);
-    return scoresOf(confusion, classes).meanIoU;
-  });
+  const confusions = candidates.map(() => new Float64Array(classes ** 2));
+  for (const { fit, judge } of folds) {
+    const held = takeRows(table, judge);
+    const heads = await fitLinear(device, "logistic", takeRows(table, fit), classes, candidates, {
+      axes,
+    });
+    (await predictLinear(device, heads, held)).forEach((predicted, i) =>
+      countInto(confusions[i], held.labels, predicted, classes)
+    );
+  }
+  const judged = confusions.map((confusion) => scoresOf(confusion, classes).meanIoU);
   const strength = candidates[middleLargest(judged)];
   const [head] = await fitLinear(device, "logistic", table, classes, [strength], { axes });
   return {

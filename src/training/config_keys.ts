@@ -351,6 +351,13 @@ export const CONFIG_KEYS = {
     max: 64,
     help: "linear layers of the propagator",
   },
+  propagator_coords: {
+    group: "model",
+    type: "choice",
+    default: "plain",
+    values: ["plain", "parent"],
+    help: "where points lie, to the propagator: in the scene, or from their parent region's centre",
+  },
   aggregator_mode: {
     group: "model",
     type: "choice",

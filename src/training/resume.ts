@@ -17,6 +17,7 @@ const SHAPE_KEYS: ReadonlySet<string> = new Set(
     "backbone",
     "propagator_hidden_dim",
     "propagator_num_layers",
+    "propagator_coords",
     "aggregator_mode",
     "aggregator_use_spatial",
     "projection_dim",

@@ -111,8 +111,15 @@ function startOf(parent: ParentStart | null, list: Tensor): RegionStart | null {
 }
 
 function source({ regions, state }: Encoding, list: Tensor) {
-  const { regionOfPoint, centers } = regions;
-  return { list, coords: state.view.coords, feats: state.view.feats, regionOfPoint, centers };
+  const { regionOfPoint, centers, origin } = regions;
+  return {
+    list,
+    coords: state.view.coords,
+    feats: state.view.feats,
+    regionOfPoint,
+    centers,
+    origin,
+  };
 }
 
 /** Pooled values and, of maxima, the points they came from. */

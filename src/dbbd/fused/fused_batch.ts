@@ -33,6 +33,8 @@ export interface FusedRegions {
   readonly centers: Tensor;
   /** (N) 1 where the point's leaf is among these regions. */
   readonly leafHere: Tensor;
+  /** (N) centre of the region one level up; null: points' places are told in the scene. */
+  readonly origin: Tensor | null;
 }
 
 /** Up to so many points all are taken to have gradient: finding out which costs more than the arithmetic. */
@@ -96,6 +98,7 @@ function fusedRegions(
   leaf: (region: number) => boolean,
   count: number,
   pooling: "max" | "mean",
+  parents: RegionList | null = null,
 ): FusedRegions {
   const regionOfPoint = new Uint32Array(count).fill(NO_ROW);
   const leafHere = new Uint32Array(count);
@@ -123,7 +126,15 @@ function fusedRegions(
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),
     leafHere: tensor(device, leafHere),
+    origin: parents && tensor(device, centerOfPoint(parents, count)),
   };
+}
+
+/** The centre of the region that holds each point; of points outside point 0. */
+function centerOfPoint({ start, end, center }: RegionList, count: number): Uint32Array {
+  const centers = new Uint32Array(count);
+  for (let r = 0; r < start.length; r++) centers.fill(center[r], start[r], end[r]);
+  return centers;
 }
 
 /** Leaves of all levels in the order of their points, and where each comes from. */
@@ -141,6 +152,7 @@ export function uploadFusedBatch(
   device: Device,
   batch: Batch,
   pooling: "max" | "mean",
+  places: "plain" | "parent" = "plain",
 ): FusedBatch {
   const count = batch.pointCount;
   const leaves = leavesInOrder(batch.levels);
@@ -172,6 +184,7 @@ export function uploadFusedBatch(
         (r) => level.childStart[r] === level.childEnd[r],
         count,
         pooling,
+        places === "parent" && l > 0 ? batch.levels[l - 1] : null,
       )
     ),
     leaves: leafRegions,

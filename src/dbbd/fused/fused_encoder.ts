@@ -103,8 +103,8 @@ export class FusedEncoder implements Encoder {
   /** Both branches. */
   forward(batch: RegionBatch): FusedOutput {
     const { device } = batch.view1.coords;
-    const { encoder_pooling: pooling } = this.#config;
-    const fused = uploadFusedBatch(device, batch.source, pooling);
+    const { encoder_pooling: pooling, propagator_coords: places } = this.#config;
+    const fused = uploadFusedBatch(device, batch.source, pooling, places);
     const plansOf = (name: ProgramName, ...regions: FusedRegions[]) => {
       const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
       return this.#families.plans(this.#weights.program(name), rows, pooling === "max");

@@ -124,6 +124,8 @@ export interface RowSource {
   readonly feats: Tensor;
   readonly regionOfPoint: Tensor;
   readonly centers: Tensor;
+  /** (N) the centre of the parent of each point's region, where places are told from there. */
+  readonly origin: Tensor | null;
 }
 
 /** The input slots of a chunk's rows: (rows, 4 · slots). */
@@ -131,7 +133,7 @@ export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Te
   const { device } = chunk;
   const out = empty(device, [chunk.room, 4 * slots]);
   device.run(
-    fusedKernel(device, "row_inputs", inputsWgsl),
+    fusedKernel(device, "row_inputs", inputsWgsl, { PLACED: source.origin !== null }),
     {
       total: chunk.total,
       list: source.list.slice,
@@ -140,6 +142,7 @@ export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Te
       region_of_point: source.regionOfPoint.slice,
       center: source.centers.slice,
       out: out.slice,
+      ...(source.origin && { origin: source.origin.slice }),
     },
     { ...chunk.params, features: source.feats.cols, slots },
     chunk.groups(GROUP),
