@@ -4,6 +4,7 @@ import type { Batch } from "../src/data/batch.ts";
 import { makeTrainingBatch } from "../src/data/loader.ts";
 import { Random } from "../src/data/random.ts";
 import { SyntheticDataset } from "../src/data/synthetic.ts";
+import { stepRows as stepRowsOf, tuneRows } from "../src/dbbd/fused/tuner.ts";
 import { featureMetrics } from "../src/dbbd/metrics.ts";
 import { Model, type ModelOptions } from "../src/dbbd/model.ts";
 import { uploadBatch } from "../src/dbbd/region_batch.ts";
@@ -41,6 +42,8 @@ export interface Problem {
   readonly minPoints?: number;
   readonly config: "small" | "full";
   readonly fused: boolean;
+  /** Whether tiles of linear layers are chosen by measuring, as a training does it. */
+  readonly tune: boolean;
   /** Samples taken of everything that is timed. */
   readonly steps: number;
 }
@@ -55,10 +58,16 @@ export interface Workload extends Disposable {
   step(): Generator<Phase, void, void>;
 }
 
-async function makeBatch(config: TrainingConfig, problem: Problem): Promise<Batch> {
-  const { points, scenes, depth, branching, minPoints } = problem;
+function roomsOf({ points, scenes, depth, branching, minPoints }: Problem): SyntheticDataset {
   const tree = { branching, minPoints, maxDepth: depth };
-  const rooms = new SyntheticDataset({ scenes, seed: 1, points, ...tree });
+  return new SyntheticDataset({ scenes, seed: 1, points, ...tree });
+}
+
+async function makeBatch(
+  config: TrainingConfig,
+  rooms: SyntheticDataset,
+  { scenes, depth }: Problem,
+): Promise<Batch> {
   return await makeTrainingBatch(rooms, Array.from({ length: scenes }, (_, i) => i), {
     seed: 1,
     epoch: 0,
@@ -159,7 +168,8 @@ export function configuration(name: Problem["config"]): TrainingConfig {
 /** Set a problem up and run it twice. */
 export async function warmWorkload(device: Device, problem: Problem): Promise<WarmWorkload> {
   const config = configuration(problem.config);
-  const batch = await makeBatch(config, problem);
+  const rooms = roomsOf(problem);
+  const batch = await makeBatch(config, rooms, problem);
   const make = (options: ModelOptions) => workload(device, problem, config, batch, options);
   let shape: StepShape | null = null;
   if (!problem.fused) {
@@ -167,9 +177,19 @@ export async function warmWorkload(device: Device, problem: Problem): Promise<Wa
     using counting = make({ rowFamily: "loops" });
     shape = await shapeOf(device, counting);
   }
+  const { fused } = problem;
+  const ahead = { steps: Infinity };
+  const tiles = fused && problem.tune
+    ? await tuneRows(
+      device,
+      config,
+      stepRowsOf(await rooms.get(0), problem.scenes, config),
+      ahead,
+    )
+    : undefined;
   device.pool.trim();
   device.pool.resetPeak();
-  const work = make({ fused: problem.fused, steps: Infinity });
+  const work = make({ fused, ...ahead, tiles });
   submit(work);
   await device.sync();
   if (shape) submit(work);

@@ -187,7 +187,15 @@ Deno.test("without flags, the full problem is measured", () => {
   assertEquals(parsed(), {
     help: false,
     mode: "steps",
-    problem: { config: "full", fused: true, points: 100_000, scenes: 1, depth: 4, steps: 10 },
+    problem: {
+      config: "full",
+      fused: true,
+      tune: true,
+      points: 100_000,
+      scenes: 1,
+      depth: 4,
+      steps: 10,
+    },
     maxPoints: 1_000_000,
     device: "auto",
     json: false,
@@ -207,6 +215,7 @@ Deno.test("flags change the problem, small mode has its own sizes", () => {
   assertEquals(problem, {
     config: "small",
     fused: false,
+    tune: true,
     points: 20_000,
     scenes: 2,
     depth: 2,
@@ -250,6 +259,7 @@ Deno.test("the help names every flag and is asked for first", () => {
 const PROBLEM: Problem = {
   config: "small",
   fused: true,
+  tune: false,
   points: 5000,
   scenes: 1,
   depth: 3,
