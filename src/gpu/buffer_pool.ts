@@ -67,8 +67,11 @@ export class BufferPool {
     this.#flush = flush;
   }
 
-  /** A buffer of at least `bytes` bytes. Its content is whatever was there before. */
-  acquire(bytes: number, label: string): PooledBuffer {
+  /**
+   * A buffer of at least `bytes` bytes. Its content is whatever was there before.
+   * @param fits which free buffers will do; default all
+   */
+  acquire(bytes: number, label: string, fits?: (gpu: GPUBuffer) => boolean): PooledBuffer {
     const size = sizeClass(Math.max(bytes, 4));
     if (bytes > this.#maxBytes) {
       throw new DeviceError(
@@ -76,7 +79,7 @@ export class BufferPool {
           `${formatBytes(this.#maxBytes)} in one buffer. Use a smaller batch or smaller scenes.`,
       );
     }
-    let gpu = this.#takeFree(size);
+    let gpu = this.#takeFree(size, fits);
     if (!gpu) {
       if (bytes > this.lastLarge.bytes / 4) this.lastLarge = { bytes, label };
       gpu = this.#device.createBuffer({
@@ -93,12 +96,17 @@ export class BufferPool {
   }
 
   /** The smallest free buffer of at least `size` bytes that isn't far too large. */
-  #takeFree(size: number): GPUBuffer | null {
+  #takeFree(size: number, fits?: (gpu: GPUBuffer) => boolean): GPUBuffer | null {
     let best = Infinity;
+    let place = -1;
     for (const [held, list] of this.#free) {
-      if (list.length > 0 && held >= size && held <= LARGER * size && held < best) best = held;
+      if (held < size || held > LARGER * size || held >= best) continue;
+      const last = fits ? list.findLastIndex(({ gpu }) => fits(gpu)) : list.length - 1;
+      if (last < 0) continue;
+      best = held;
+      place = last;
     }
-    return this.#free.get(best)?.pop()?.gpu ?? null;
+    return place < 0 ? null : this.#free.get(best)!.splice(place, 1)[0].gpu;
   }
 
   /** Give a buffer back. Its later content is undefined. */

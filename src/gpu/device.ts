@@ -2,7 +2,7 @@
 
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
 import { handsRound, openDevice } from "./open_device.ts";
-import { BufferPool } from "./buffer_pool.ts";
+import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
   compileKernel,
@@ -67,6 +67,8 @@ export interface RowDispatch {
 }
 
 const ARENA_BYTES = 1 << 20;
+/** Uploads up to so many bytes rather take new memory than wait for commands that use the old. */
+const SMALL_UPLOAD = 1 << 16;
 /** Kernels named in a message. */
 const RECENT = 12;
 
@@ -124,6 +126,8 @@ export class Device implements Disposable {
   readonly #recent = new Set<string>();
   #closed = false;
   #scope: Scope | null = null;
+  /** Buffers that commands recorded since the last submission use. */
+  readonly #inUse = new Set<GPUBuffer>();
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   readonly #kernels = new Map<string, Kernel>();
@@ -215,7 +219,17 @@ export class Device implements Disposable {
    * releases it.
    */
   allocate(bytes: number, label: string, scoped = true): OwnedBuffer {
-    const buffer = new OwnedBuffer(this.pool.acquire(bytes, label), label);
+    return this.#own(this.pool.acquire(bytes, label), label, scoped);
+  }
+
+  /** The same, for what is written next: a buffer that nothing recorded uses, where the pool has one or it is small. */
+  allocateUnused(bytes: number, label: string): OwnedBuffer {
+    const unused = bytes <= SMALL_UPLOAD ? (gpu: GPUBuffer) => !this.#inUse.has(gpu) : undefined;
+    return this.#own(this.pool.acquire(bytes, label, unused), label, true);
+  }
+
+  #own(pooled: PooledBuffer, label: string, scoped: boolean): OwnedBuffer {
+    const buffer = new OwnedBuffer(pooled, label);
     if (scoped) this.#scope?.adopt(buffer);
     return buffer;
   }
@@ -285,6 +299,7 @@ export class Device implements Disposable {
             `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
         );
       }
+      this.#inUse.add(slice.buffer.gpu);
       return {
         binding: index,
         resource: {
@@ -311,8 +326,10 @@ export class Device implements Disposable {
       this.gpu.createBindGroup({ label: kernel.name, layout: kernel.layout, entries }),
       offsets,
     );
-    if ("buffer" in size) this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);
-    else this.#pass.dispatchWorkgroups(...size);
+    if ("buffer" in size) {
+      this.#inUse.add(size.buffer.gpu);
+      this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);
+    } else this.#pass.dispatchWorkgroups(...size);
     if (timestampWrites) this.#endPass();
     this.counters.dispatches++;
     if (this.debug >= 2) {
@@ -355,6 +372,7 @@ export class Device implements Disposable {
     requireLive(source, () => "Cannot copy");
     requireLive(target, () => "Cannot copy");
     this.#endPass();
+    this.#inUse.add(source.buffer.gpu).add(target.buffer.gpu);
     this.#commands().copyBufferToBuffer(
       source.buffer.gpu,
       source.offset,
@@ -369,6 +387,7 @@ export class Device implements Disposable {
     if (target.size === 0) return;
     requireLive(target, () => "Cannot clear");
     this.#endPass();
+    this.#inUse.add(target.buffer.gpu);
     this.#commands().clearBuffer(target.buffer.gpu, target.offset, Math.ceil(target.size / 4) * 4);
   }
 
@@ -376,7 +395,8 @@ export class Device implements Disposable {
   write(target: BufferSlice, data: ArrayBufferView): void {
     if (data.byteLength === 0) return;
     requireLive(target, () => "Cannot write");
-    this.flush();
+    // A write comes before everything not yet submitted: that has to go first where it uses the buffer.
+    if (this.#inUse.has(target.buffer.gpu)) this.flush();
     // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
     this.gpu.queue.writeBuffer(
       target.buffer.gpu,
@@ -398,6 +418,7 @@ export class Device implements Disposable {
     }
     this.gpu.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
+    this.#inUse.clear();
     this.counters.submissions++;
   }
 

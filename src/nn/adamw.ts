@@ -2,7 +2,7 @@
 
 import wgsl from "../../shaders/adamw.wgsl" with { type: "text" };
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ParameterSet } from "./parameters.ts";
+import { PARAMETER_BLOCK, type ParameterSet } from "./parameters.ts";
 
 /** Settings; the defaults are SPEC §4's. */
 export interface AdamWOptions {
@@ -82,8 +82,8 @@ export class AdamW implements Disposable {
         first_moment: this.#firstMoment.slice,
         second_moment: this.#secondMoment.slice,
       },
-      { rows: values.size, beta1, beta2, eps },
-      values.size / 64,
+      { blocks: values.size / PARAMETER_BLOCK, beta1, beta2, eps },
+      Math.ceil(values.size / 256),
     );
   }
 

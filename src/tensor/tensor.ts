@@ -198,7 +198,10 @@ export function tensor(
       `Cannot make a tensor of shape ${formatShape(shape)} from ${values.length} values.`,
     );
   }
-  const out = empty(device, shape, dtypeOf(values));
+  const dtype = dtypeOf(values);
+  const size = values.byteLength;
+  const buffer = device.allocateUnused(size, `${dtype}${formatShape(shape)}`);
+  const out = new Tensor(device, shape, dtype, { buffer, offset: 0, size });
   device.write(out.slice, values);
   return options.requiresGrad ? new Tensor(device, shape, out.dtype, out.slice, true) : out;
 }

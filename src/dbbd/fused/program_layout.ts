@@ -119,20 +119,23 @@ export function sheetSources(program: RowProgram, layout: ProgramLayout): Uint32
   return table;
 }
 
-/** Pairs (value, position in a slice of partial sums) of all that a program gives gradients of. */
-export function gradientPairs({ layers }: RowProgram, layout: ProgramLayout): Uint32Array {
-  const pairs: number[] = [];
+/**
+ * For each position in a slice of partial sums the number of the value whose gradient it is, or `NOTHING`.
+ */
+export function gradientTargets(
+  { layers }: Pick<RowProgram, "layers">,
+  layout: ProgramLayout,
+): Uint32Array {
+  const targets = new Uint32Array(layout.sums).fill(NOTHING);
   layers.forEach((layer, l) => {
-    weightSources(layer).forEach((source, at) => {
-      if (source !== NOTHING) pairs.push(source, layout.weightSums[l] + at);
-    });
+    targets.set(weightSources(layer), layout.weightSums[l]);
     const { norm, outs } = layer;
     if (!norm) return;
     const width = 4 * blocks(outs);
     for (let o = 0; o < outs; o++) {
-      pairs.push(norm.gamma + o, layout.normSums[l] + o);
-      pairs.push(norm.beta + o, layout.normSums[l] + width + o);
+      targets[layout.normSums[l] + o] = norm.gamma + o;
+      targets[layout.normSums[l] + width + o] = norm.beta + o;
     }
   });
-  return Uint32Array.from(pairs);
+  return targets;
 }

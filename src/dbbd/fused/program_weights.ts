@@ -3,20 +3,25 @@
  * gradients summed by program and brought back to the parameters once a step, however often a program was run.
  */
 
-import mergeInnerWgsl from "../../../shaders/fused/merge_layers_inner.wgsl" with { type: "text" };
-import mergeOuterWgsl from "../../../shaders/fused/merge_layers_outer.wgsl" with { type: "text" };
 import mergedWgsl from "../../../shaders/fused/merged_layer.wgsl" with { type: "text" };
 import mergeWgsl from "../../../shaders/fused/merge_layers.wgsl" with { type: "text" };
-import placeWgsl from "../../../shaders/fused/place_gradients.wgsl" with { type: "text" };
 import sheetWgsl from "../../../shaders/fused/program_sheet.wgsl" with { type: "text" };
-import type { BufferSlice, Device } from "../../gpu/device.ts";
+import type { BufferSlice } from "../../gpu/device.ts";
 import type { ParameterSet } from "../../nn/parameters.ts";
-import { ADDED, empty, record, Tensor } from "../../tensor/mod.ts";
+import { ADDED, empty, record, Tensor, VISIT } from "../../tensor/mod.ts";
 import type { ModelConfig } from "../model_config.ts";
 import { type LinearTile, type LinearTiles, shapeKey } from "./linear_tiles.ts";
 import {
+  GradientPlaces,
+  lasting,
+  mergedTiles,
+  mergedWords,
+  type ProgramSums,
+  StepGradients,
+} from "./program_gradients.ts";
+import {
   BLOCK,
-  gradientPairs,
+  gradientTargets,
   type ProgramLayout,
   programLayout,
   sheetSources,
@@ -43,11 +48,6 @@ const NAMES: readonly ProgramName[] = [
 
 /** Kernels that stage weights read past a program's end; so many blocks are there. */
 export const SHEET_MARGIN = 512;
-/** Pieces that sums over rows are cut into at most, and rows that a piece should have. */
-const SLICES = { gpu: 256, software: 16 } as const;
-/** Few rows are cut finer, see row_kernels.ts. */
-export const ROWS_PER_SLICE = 128;
-
 /** Weights in blocks, ready for `rowLinear`. */
 export interface PackedWeights {
   readonly values: BufferSlice;
@@ -57,23 +57,11 @@ export interface PackedWeights {
   readonly tile?: LinearTile;
 }
 
-/** Partial sums of a program's gradients, (slices, layout.sums). */
-export interface ProgramSums {
-  readonly values: Tensor;
-  readonly slices: number;
-  /** Whether all places hold something already. */
-  filled: boolean;
-}
-
 interface StoredProgram {
   readonly program: RowProgram;
   readonly layout: ProgramLayout;
   /** First block in the sheet. */
   readonly first: number;
-  /** (pairs, 2) */
-  readonly pairs: Tensor;
-  /** Its merged layers, as words. */
-  readonly merged: Tensor;
   /** Every parameter it reads. */
   readonly parameters: readonly Tensor[];
 }
@@ -87,33 +75,40 @@ export class ProgramRun {
   /** The program's part of the sheet, and what may be read past it. */
   readonly sheet: BufferSlice;
   readonly #parameters: ParameterSet;
-  readonly #stored: StoredProgram;
+  readonly #number: number;
+  readonly #gradients: StepGradients;
   readonly #tiles: LinearTiles;
-  #rows = 0;
-  #sums: ProgramSums | null = null;
+  #reached = false;
 
+  /**
+   * @param number the program's among the model's
+   * @param whole the sheet, with the parameters behind it on the tape
+   */
   constructor(
     stored: StoredProgram,
+    number: number,
     parameters: ParameterSet,
-    sheet: Tensor,
-    mergedGradient: () => Tensor,
+    whole: Tensor,
+    gradients: StepGradients,
     tiles: LinearTiles,
   ) {
     this.program = stored.program;
     this.layout = stored.layout;
-    this.#stored = stored;
+    this.#number = number;
+    this.#gradients = gradients;
     this.#parameters = parameters;
     this.#tiles = tiles;
-    const { buffer, offset } = sheet.slice;
+    const { buffer, offset } = whole.slice;
     this.sheet = {
       buffer,
       offset: offset + stored.first * BLOCK * 4,
       size: (stored.layout.blocks + SHEET_MARGIN) * BLOCK * 4,
     };
-    const token = new Tensor(sheet.device, [1], "f32", { ...sheet.slice, size: 4 });
-    this.token = record("programWeights", token, stored.parameters, () => {
-      this.#place(mergedGradient());
-      return stored.parameters.map(() => ADDED);
+    // No elements: all that goes through it is that it was reached.
+    const token = new Tensor(whole.device, [0], "f32", { buffer, offset, size: 0 });
+    this.token = record("programWeights", token, [whole], () => {
+      this.#reached = true;
+      return [VISIT];
     });
   }
 
@@ -149,98 +144,20 @@ export class ProgramRun {
 
   /** Say before a backward pass how many rows one use has: the largest decides in how many pieces sums are made. */
   expect(rows: number): void {
-    this.#rows = Math.max(this.#rows, rows);
+    this.#gradients.expect(this.#number, rows);
+  }
+
+  /** Whether a backward pass came by since it was last asked. */
+  takeReached(): boolean {
+    const reached = this.#reached;
+    this.#reached = false;
+    return reached;
   }
 
   /** Where gradients gather; made when first asked for, in the scope open then. */
   sums(): ProgramSums {
-    if (!this.#sums) {
-      const { device } = this.token;
-      const slices = Math.max(
-        1,
-        Math.min(
-          SLICES[device.kind],
-          Math.ceil(4 * this.#rows / ROWS_PER_SLICE),
-          Math.floor(device.maxBindingBytes / 4 / this.layout.sums),
-        ),
-      );
-      this.#sums = { values: empty(device, [slices, this.layout.sums]), slices, filled: false };
-    }
-    return this.#sums;
+    return this.#gradients.sums(this.#number);
   }
-
-  #place(mergedGradient: Tensor): void {
-    const sums = this.#sums;
-    if (!sums?.filled) return;
-    const { device } = this.token;
-    const { values, gradients, flatSize } = this.#parameters;
-    const { pairs, program } = this.#stored;
-    device.run(
-      device.kernel("place_gradients", placeWgsl),
-      {
-        sums: sums.values.slice,
-        pair: pairs.slice,
-        gradients: gradients.slice,
-        merged_gradient: mergedGradient.slice,
-      },
-      {
-        pairs: pairs.rows,
-        parameters: flatSize,
-        slices: sums.slices,
-        size: this.layout.sums,
-      },
-      Math.ceil(pairs.rows / 256),
-    );
-    const { merged } = program;
-    if (merged.length > 0) {
-      const bind = {
-        parameters: values.slice,
-        layers: this.#stored.merged.slice,
-        merged_gradient: mergedGradient.slice,
-        gradients: gradients.slice,
-      };
-      const grid = (wide: (layer: MergedLayer) => number, high: (layer: MergedLayer) => number) =>
-        tiles(merged, wide, high);
-      device.run(
-        device.kernel("merge_layers_outer", () => mergedWgsl + mergeOuterWgsl),
-        bind,
-        {},
-        grid(({ middle }) => middle, ({ outs }) => outs),
-      );
-      device.run(
-        device.kernel("merge_layers_inner", () => mergedWgsl + mergeInnerWgsl),
-        bind,
-        {},
-        grid(({ ins }) => ins + 1, ({ middle }) => middle),
-      );
-    }
-    this.#sums = null;
-  }
-}
-
-/** Workgroups for the largest of `layers`, each tile 4 × 4 values, each workgroup 8 × 8 tiles. */
-function tiles(
-  layers: readonly MergedLayer[],
-  wide: (layer: MergedLayer) => number,
-  high: (layer: MergedLayer) => number,
-): [number, number, number] {
-  const most = (of: (layer: MergedLayer) => number) => Math.ceil(Math.max(...layers.map(of)) / 32);
-  return [most(wide), most(high), layers.length];
-}
-
-/** As the shaders' `Merged` lists it. */
-function mergedWords(layers: readonly MergedLayer[], flatSize: number): Uint32Array {
-  return Uint32Array.from(layers.flatMap((layer) => [
-    layer.outs,
-    layer.middle,
-    layer.ins,
-    layer.outer,
-    layer.outerStride,
-    layer.inner,
-    layer.innerBias,
-    layer.outerBias,
-    layer.at - flatSize,
-  ]));
 }
 
 /** Every program's weights in a step. */
@@ -255,6 +172,7 @@ export class ProgramWeights {
   readonly #mergedSize: number;
   /** For each value of the sheet, which value it is. */
   readonly #sources: Tensor;
+  readonly #places: GradientPlaces;
   readonly #tiles: LinearTiles;
 
   constructor(config: ModelConfig, parameters: ParameterSet, tiles: LinearTiles = new Map()) {
@@ -264,11 +182,7 @@ export class ProgramWeights {
     this.#tiles = tiles;
     this.#mergedSize = made.mergedSize;
     this.#merged = NAMES.flatMap((name) => made[name].merged);
-    const words = (layers: readonly MergedLayer[]) => {
-      const values = mergedWords(layers, parameters.flatSize);
-      return lasting(device, values, [values.length], "merged layers");
-    };
-    this.#mergedWords = words(this.#merged);
+    this.#mergedWords = mergedWords(device, this.#merged, parameters.flatSize);
     const starts = specs.map(({ name }) => ({ name, at: parameters.offsetOf(name) }));
     const tables: Uint32Array[] = [];
     let first = 0;
@@ -276,11 +190,8 @@ export class ProgramWeights {
       const program = made[name];
       const layout = programLayout(program.layers);
       tables.push(sheetSources(program, layout));
-      const pairs = gradientPairs(program, layout);
       const read = new Set<number>();
-      for (let p = 0; p < pairs.length; p += 2) {
-        if (pairs[p] < parameters.flatSize) read.add(pairs[p]);
-      }
+      for (const at of gradientTargets(program, layout)) if (at < parameters.flatSize) read.add(at);
       for (const { outer, inner, innerBias, outerBias } of program.merged) {
         for (const at of [outer, inner, innerBias, outerBias]) read.add(at);
       }
@@ -293,8 +204,6 @@ export class ProgramWeights {
         program,
         layout,
         first,
-        pairs: lasting(device, pairs, [pairs.length / 2, 2], "gradient places"),
-        merged: words(program.merged),
         parameters: uses.map(({ name }) => parameters.get(name)),
       };
       first += layout.blocks;
@@ -306,7 +215,12 @@ export class ProgramWeights {
       sources.set(table, at);
       return at + table.length;
     }, 0);
-    this.#sources = lasting(device, sources, [sources.length], "weight sources");
+    this.#sources = lasting(device, sources, "weight sources");
+    this.#places = new GradientPlaces(
+      parameters,
+      NAMES.map((name) => this.#programs[name]),
+      this.#mergedSize,
+    );
   }
 
   /** A program's shape. */
@@ -323,7 +237,7 @@ export class ProgramWeights {
       device.kernel("merge_layers", () => mergedWgsl + mergeWgsl),
       { parameters: values.slice, layers: this.#mergedWords.slice, merged: merged.slice },
       {},
-      tiles(this.#merged, ({ ins }) => ins + 1, ({ outs }) => outs),
+      mergedTiles(this.#merged, ({ ins }) => ins + 1, ({ outs }) => outs),
     );
     device.run(
       device.kernel("program_sheet", sheetWgsl),
@@ -333,40 +247,36 @@ export class ProgramWeights {
         source: this.#sources.slice,
         sheet: sheet.slice,
       },
-      { size: this.#sources.size, parameters: flatSize },
-      Math.ceil(this.#sources.size / 256),
+      { quads: this.#sources.size / 4, parameters: flatSize },
+      Math.ceil(this.#sources.size / 4 / 64),
     );
-    let gradient: Tensor | null = null;
-    const mergedGradient = () => gradient ??= empty(device, [this.#mergedSize]);
-    return Object.fromEntries(
-      NAMES.map((name) => [
-        name,
-        new ProgramRun(this.#programs[name], this.#parameters, sheet, mergedGradient, this.#tiles),
-      ]),
-    ) as StepPrograms;
+    const gradients = new StepGradients(device, this.#places);
+    const all = [...new Set(NAMES.flatMap((name) => this.#programs[name].parameters))];
+    const runs: ProgramRun[] = [];
+    const whole = record(
+      "programSheet",
+      new Tensor(device, [0], "f32", { ...sheet.slice, size: 0 }),
+      all,
+      () => {
+        gradients.place();
+        const reached = new Set(
+          NAMES.flatMap((name, n) => runs[n].takeReached() ? this.#programs[name].parameters : []),
+        );
+        return all.map((parameter) => reached.has(parameter) ? ADDED : null);
+      },
+    );
+    NAMES.forEach((name, n) =>
+      runs.push(
+        new ProgramRun(this.#programs[name], n, this.#parameters, whole, gradients, this.#tiles),
+      )
+    );
+    return Object.fromEntries(NAMES.map((name, n) => [name, runs[n]])) as StepPrograms;
   }
 
   /** Free the tables. */
   [Symbol.dispose](): void {
     this.#sources.dispose();
     this.#mergedWords.dispose();
-    for (const name of NAMES) {
-      this.#programs[name].pairs.dispose();
-      this.#programs[name].merged.dispose();
-    }
+    this.#places[Symbol.dispose]();
   }
-}
-
-/** A tensor that no scope frees. */
-function lasting(
-  device: Device,
-  data: Uint32Array,
-  shape: readonly number[],
-  label: string,
-): Tensor {
-  const size = Math.max(4, data.byteLength);
-  const buffer = device.allocate(size, label, false);
-  const out = new Tensor(device, shape, "u32", { buffer, offset: 0, size: data.byteLength });
-  device.write(out.slice, data);
-  return out;
 }

@@ -8,7 +8,7 @@ import weightGradientWgsl from "../../../shaders/fused/row_weight_gradient.wgsl"
 import type { Device } from "../../gpu/device.ts";
 import type { Tensor } from "../../tensor/mod.ts";
 import type { ProgramLayout } from "./program_layout.ts";
-import { type ProgramSums, ROWS_PER_SLICE } from "./program_weights.ts";
+import { type ProgramSums, ROWS_PER_SLICE } from "./program_gradients.ts";
 import { fusedKernel, type RowBlocks, type RowChunk } from "./row_kernels.ts";
 
 /** Invocations of a workgroup: on the software device the same sums are few invocations, and a workgroup is one core's. */
