@@ -203,6 +203,7 @@ deviceTest("300 training steps leave no bytes behind and stop asking for new one
     const y = gelu(layerNorm(linear(x, weight), gain, bias));
     const pooled = mul(runMax(y, runs), runMean(mul(y, runSoftmax(y, runs)), runs));
     mean(logSumExp(normalize(gatherRows(pooled, picks)))).backward();
+    device.flush();
     device.pool.tick();
   };
   step();

@@ -67,8 +67,8 @@ export interface RowDispatch {
 }
 
 const ARENA_BYTES = 1 << 20;
-/** Uploads up to so many bytes rather take new memory than wait for commands that use the old. */
-const SMALL_UPLOAD = 1 << 16;
+/** Bytes of uploads between two submissions that rather take new memory than wait for commands that use the old. */
+const UPLOAD_BYTES = 1 << 20;
 /** Kernels named in a message. */
 const RECENT = 12;
 
@@ -128,6 +128,8 @@ export class Device implements Disposable {
   #scope: Scope | null = null;
   /** Buffers that commands recorded since the last submission use. */
   readonly #inUse = new Set<GPUBuffer>();
+  /** Bytes uploaded since then. */
+  #uploaded = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   readonly #kernels = new Map<string, Kernel>();
@@ -222,9 +224,12 @@ export class Device implements Disposable {
     return this.#own(this.pool.acquire(bytes, label), label, scoped);
   }
 
-  /** The same, for what is written next: a buffer that nothing recorded uses, where the pool has one or it is small. */
+  /** The same, for what is written next: up to a megabyte a submission in buffers that nothing recorded uses. */
   allocateUnused(bytes: number, label: string): OwnedBuffer {
-    const unused = bytes <= SMALL_UPLOAD ? (gpu: GPUBuffer) => !this.#inUse.has(gpu) : undefined;
+    this.#uploaded += bytes;
+    const unused = this.#uploaded <= UPLOAD_BYTES
+      ? (gpu: GPUBuffer) => !this.#inUse.has(gpu)
+      : undefined;
     return this.#own(this.pool.acquire(bytes, label, unused), label, true);
   }
 
@@ -419,6 +424,7 @@ export class Device implements Disposable {
     this.gpu.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#inUse.clear();
+    this.#uploaded = 0;
     this.counters.submissions++;
   }
 

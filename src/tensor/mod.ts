@@ -31,3 +31,4 @@ export { runMax, runMean, runSoftmax, runSum } from "./ops/runs.ts";
 export { expand, mean, sum, sumCols, sumRows } from "./ops/sum.ts";
 export { transpose } from "./ops/transpose.ts";
 export { exp, gelu, log, relu, sqrt } from "./ops/unary.ts";
+export { weightedSum } from "./ops/weighted_sum.ts";

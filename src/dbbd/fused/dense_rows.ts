@@ -1,13 +1,15 @@
 /** A row program on whole tensors: projection heads, the aggregator's layers, start values of regions. */
 
+import joinWgsl from "../../../shaders/fused/row_join.wgsl" with { type: "text" };
+import type { BufferSlice } from "../../gpu/device.ts";
 import { empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
 import type { FamilyPolicy } from "./families.ts";
 import type { ProgramRun } from "./program_weights.ts";
-import { appendOnes, roomOf, RowChunk } from "./row_kernels.ts";
+import { fusedKernel, GROUP, roomOf, RowChunk } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, inputGradient, lastRows } from "./row_layers.ts";
 import { blocks, rowsOfBinding } from "./row_program.ts";
 
-/** Rows of a tensor, as a view: nothing is recorded. `first` is a multiple of 64. */
+/** Rows of a tensor, as a view: nothing is recorded. `first` is where a binding may begin. */
 function view(x: Tensor, first: number, rows: number): Tensor {
   const { buffer, offset } = x.slice;
   const rowBytes = x.cols * 4;
@@ -19,9 +21,19 @@ function view(x: Tensor, first: number, rows: number): Tensor {
 }
 
 /** A part's place among the rows of all parts. */
-interface Place {
+export interface Place {
   readonly first: number;
   readonly rows: number;
+}
+
+/** Parts put together by one dispatch: with the result, as many buffers as every device binds. */
+const TOGETHER = 7;
+
+/** Rows from which on views of a tensor of `cols` columns may begin: bindings begin at multiples of 256 bytes. */
+function alignment(cols: number): number {
+  let rows = 1;
+  while (rows * cols % 64 !== 0) rows *= 2;
+  return rows;
 }
 
 /** Rows [first, first + rows) of all parts, one after the other, with the input of 1 behind each. */
@@ -32,41 +44,72 @@ function inputsOf(
   first: number,
   rows: number,
 ): Tensor {
-  const inputs = empty(run.token.device, [rows, 4 * run.program.slots]);
-  parts.forEach((x, p) => {
-    const from = Math.max(places[p].first, first);
-    const to = Math.min(places[p].first + x.rows, first + rows);
-    if (from < to) appendOnes(view(x, from - places[p].first, to - from), inputs, from - first);
+  const { device } = run.token;
+  const inputs = empty(device, [rows, 4 * run.program.slots]);
+  const within = places.flatMap((place, p) => {
+    const begin = Math.max(place.first, first);
+    const end = Math.min(place.first + place.rows, first + rows);
+    if (begin >= end) return [];
+    return [{ x: parts[p], begin: begin - first, rows: end - begin, from: begin - place.first }];
   });
+  for (let k = 0, row = 0; row < rows; k += TOGETHER) {
+    const some = within.slice(k, k + TOGETHER);
+    const next = within[k + TOGETHER]?.begin ?? rows;
+    const bind: Record<string, BufferSlice> = { out: inputs.slice };
+    const params: Record<string, number> = {};
+    some.forEach(({ x, begin, rows, from }, n) => {
+      bind[`x_${n}`] = x.slice;
+      params[`first_${n}`] = begin;
+      params[`rows_${n}`] = rows;
+      params[`from_${n}`] = from;
+    });
+    device.run(
+      fusedKernel(device, "row_join", joinWgsl, { COUNT: some.length }),
+      bind,
+      { ...params, first: row, rows: next - row, blocks: run.program.slots - 1 },
+      Math.ceil((next - row) * run.program.slots / GROUP),
+    );
+    row = next;
+  }
   return inputs;
+}
+
+/** The rows of all parts after a program. */
+export interface DenseRows {
+  /** (rows, 4 · blocks); what lies between the parts means nothing. */
+  readonly values: Tensor;
+  /** Where each part lies, at a row where a binding may begin. */
+  readonly places: readonly Place[];
 }
 
 /**
  * The program of `run` on the rows of all `parts`, each (rows, 4 · blocks), in one go.
  * @param families decide how weight gradients are summed
- * @param after applied to all results before they are parted again
- * @returns for each part (rows, 4 · blocks)
  */
 export function denseRows(
   run: ProgramRun,
   parts: readonly Tensor[],
   families: FamilyPolicy,
-  after: (x: Tensor) => Tensor = (x) => x,
-): Tensor[] {
+): DenseRows {
   const { device } = run.token;
-  const { layers } = run.program;
-  let total = 0;
-  // Each part begins at a multiple of 64 rows, so that it can be bound by itself.
-  const places = parts.map(({ rows }): Place => {
-    const place = { first: total, rows };
-    total += roomOf(rows);
+  const { layers, slots } = run.program;
+  const cols = 4 * blocks(layers.at(-1)!.outs);
+  const align = Math.max(alignment(cols), alignment(4 * layers[0].gradientBlocks));
+  let end = 0;
+  const places = parts.map(({ rows, cols: own }): Place => {
+    if (own !== 4 * (slots - 1)) {
+      throw new TypeError(`Rows of ${own} columns, ${4 * (slots - 1)} expected.`);
+    }
+    const place = { first: end, rows };
+    end = Math.ceil((end + rows) / align) * align;
     return place;
   });
+  const total = roomOf(end);
   run.expect(total);
   const gradients = families.gradients(total);
   // One chunk, unless a binding is too small for it.
   const step = rowsOfBinding(run.program, device.maxBindingBytes);
-  const values = empty(device, [total, 4 * blocks(layers.at(-1)!.outs)]);
+  const values = empty(device, [total, cols]);
   const chunks = Array.from({ length: Math.ceil(total / step) }, (_, c) => {
     const first = c * step;
     const rows = Math.min(step, total - first);
@@ -91,11 +134,11 @@ export function denseRows(
     }
     return [VISIT, ...places.map(({ first, rows }) => view(toInputs, first, rows))];
   });
-  return parted(after(values), places);
+  return { values, places };
 }
 
 /** Views of pieces of a tensor's rows; their gradients are put together in one tensor. */
-function parted(x: Tensor, places: readonly Place[]): Tensor[] {
+export function parted({ values: x, places }: DenseRows): Tensor[] {
   if (places.length === 1 && places[0].rows === x.rows) return [x];
   const { device } = x;
   let whole: Tensor | null = null;

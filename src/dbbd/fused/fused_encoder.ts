@@ -3,7 +3,6 @@
 import zeroWgsl from "../../../shaders/fused/zero_rows.wgsl" with { type: "text" };
 import type { ParameterSet } from "../../nn/parameters.ts";
 import {
-  add,
   columns,
   concat,
   empty,
@@ -13,10 +12,10 @@ import {
   normalize,
   record,
   type RowIndex,
-  scale,
   type Tensor,
   tensor,
   VISIT,
+  weightedSum,
   zeros,
 } from "../../tensor/mod.ts";
 import { Aggregator } from "../aggregator.ts";
@@ -24,7 +23,7 @@ import type { BranchOutput, Encoder, EncoderOutput } from "../encoder.ts";
 import type { Losses } from "../losses.ts";
 import type { ModelConfig } from "../model_config.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
-import { denseRows } from "./dense_rows.ts";
+import { type DenseRows, denseRows, parted } from "./dense_rows.ts";
 import { type BranchState, encodeRegions } from "./encode_regions.ts";
 import { type FamilyOptions, type FamilyPolicy, familyPolicy, type RowPlans } from "./families.ts";
 import { type FusedBatch, type FusedRegions, pooledRows, uploadFusedBatch } from "./fused_batch.ts";
@@ -32,6 +31,7 @@ import { fusedInfoNCE } from "./info_nce.ts";
 import { type ProgramName, ProgramWeights, type StepPrograms } from "./program_weights.ts";
 import { fusedKernel, GROUP } from "./row_kernels.ts";
 import { blocks } from "./row_program.ts";
+import { SMALL_SET, smallContrasts } from "./small_contrast.ts";
 
 /** A branch with its channels in whole blocks of four: what the heads read. */
 interface FusedBranch extends BranchOutput {
@@ -127,7 +127,9 @@ export class FusedEncoder implements Encoder {
         regions.push(encodeRegions(programs.raw, raw, level, rows, global, null, pooling));
         return;
       }
-      const [values] = denseRows(programs.regionStart, [regions[l - 1]], this.#families);
+      const [values] = parted(
+        denseRows(programs.regionStart, [regions[l - 1]], this.#families),
+      );
       const parent = { values, parents: fused.levels[l - 1] };
       regions.push(
         encodeRegions(programs.propagated, propagated, level, rows, global, parent, pooling),
@@ -165,32 +167,27 @@ export class FusedEncoder implements Encoder {
     return this.#aggregator.upwards(
       batch,
       (l) => indexes[l] && gatherRows(leaves, indexes[l]!),
-      (children) => denseRows(programs.children, [children], this.#families)[0],
+      (children) => parted(denseRows(programs.children, [children], this.#families))[0],
     );
   }
 
   /** Region, point and total loss; see `losses`. */
   losses({ g2l, l2g, programs }: FusedOutput, sample: RowIndex | null): Losses {
     const { temperature, alpha, beta } = this.#config;
-    const levels = g2l.encoded.length;
     const heads = denseRows(
       programs.regionHead,
       [...g2l.encoded, ...l2g.encoded],
       this.#families,
-      (x) => normalize(x),
     );
-    const regionLevels = g2l.encoded.map((_, l) =>
-      fusedInfoNCE(heads[l], heads[levels + l], temperature)
-    );
-    const region = scale(regionLevels.reduce(add), 1 / levels);
-    const [query, key] = denseRows(
-      programs.pointHead,
-      [g2l.sampleBlocks(sample), l2g.sampleBlocks(sample)],
-      this.#families,
-      (x) => normalize(x),
-    );
+    const regionLevels = contrastLevels(heads, g2l.encoded.length, temperature);
+    const region = weightedSum(regionLevels, regionLevels.map(() => 1 / regionLevels.length));
+    const points = denseRows(programs.pointHead, [
+      g2l.sampleBlocks(sample),
+      l2g.sampleBlocks(sample),
+    ], this.#families);
+    const [query, key] = parted({ ...points, values: normalize(points.values) });
     const point = fusedInfoNCE(query, key, temperature);
-    const total = add(scale(region, alpha), scale(point, beta));
+    const total = weightedSum([region, point], [alpha, beta]);
     return { total, region, point, regionLevels };
   }
 
@@ -198,6 +195,26 @@ export class FusedEncoder implements Encoder {
   [Symbol.dispose](): void {
     this.#weights[Symbol.dispose]();
   }
+}
+
+/** InfoNCE of each level; the heads hold the levels' queries, then their keys. The small levels share a dispatch. */
+function contrastLevels(heads: DenseRows, levels: number, temperature: number): Tensor[] {
+  const { values, places } = heads;
+  const losses: Tensor[] = [];
+  const small: number[] = [];
+  for (let l = 0; l < levels; l++) if (places[l].rows <= SMALL_SET) small.push(l);
+  const sets = small.map((l) => ({
+    query: places[l].first,
+    key: places[levels + l].first,
+    size: places[l].rows,
+  }));
+  smallContrasts(values, sets, temperature).forEach((loss, k) => losses[small[k]] = loss);
+  if (small.length === levels) return losses;
+  const parts = parted({ values: normalize(values), places });
+  for (let l = 0; l < levels; l++) {
+    losses[l] ??= fusedInfoNCE(parts[l], parts[levels + l], temperature);
+  }
+  return losses;
 }
 
 function zeroRows(points: Tensor, list: Tensor): void {
