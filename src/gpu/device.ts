@@ -67,6 +67,8 @@ export interface RowDispatch {
 }
 
 const ARENA_BYTES = 1 << 20;
+/** Dispatches after which the device gets to work while the rest of a step is recorded. */
+const SUBMIT_AFTER = 48;
 /** Bytes of uploads between two submissions that rather take new memory than wait for commands that use the old. */
 const UPLOAD_BYTES = 1 << 20;
 /** Kernels named in a message. */
@@ -128,6 +130,8 @@ export class Device implements Disposable {
   #scope: Scope | null = null;
   /** Buffers that commands recorded since the last submission use. */
   readonly #inUse = new Set<GPUBuffer>();
+  /** Dispatches recorded since then. */
+  #recorded = 0;
   /** Bytes uploaded since then. */
   #uploaded = 0;
   #encoder: GPUCommandEncoder | null = null;
@@ -337,6 +341,7 @@ export class Device implements Disposable {
     } else this.#pass.dispatchWorkgroups(...size);
     if (timestampWrites) this.#endPass();
     this.counters.dispatches++;
+    if (++this.#recorded >= SUBMIT_AFTER) this.flush();
     if (this.debug >= 2) {
       const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);
       console.error(
@@ -424,6 +429,7 @@ export class Device implements Disposable {
     this.gpu.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#inUse.clear();
+    this.#recorded = 0;
     this.#uploaded = 0;
     this.counters.submissions++;
   }

@@ -119,12 +119,16 @@ export function denseRows(
     lastRows(run, chunk, inputs, kept, null, view(values, first, rows).slice);
     return { first, rows, inputs, chunk, kept };
   });
-  record("denseRows", values, [run.token, ...parts], (gradient) => {
+  // A part alone is all there is to differentiate: what fills up the last workgroup gets no gradient.
+  const out = parts.length === 1 ? view(values, 0, parts[0].rows) : values;
+  record("denseRows", out, [run.token, ...parts], (gradient) => {
     const toInputs = empty(device, [total, 4 * layers[0].gradientBlocks]);
     for (const { first, rows, inputs, chunk, kept } of chunks) {
       // backwardRows uses up what it is given, which may be someone else's.
       const own = empty(device, [rows, gradient.cols]);
-      device.copy(view(gradient, first, rows).slice, own.slice);
+      const known = Math.max(0, Math.min(rows, gradient.rows - first));
+      if (known < rows) device.clear(own.slice);
+      device.copy(view(gradient, first, known).slice, own.slice);
       const toFirst = backwardRows(run, chunk, inputs, kept, own, gradients);
       inputGradient(run, chunk, 0, toFirst, view(toInputs, first, rows).slice);
       // What was kept for this is not needed again; the encodings' backward passes, yet to come, can have the memory.
@@ -134,7 +138,7 @@ export function denseRows(
     }
     return [VISIT, ...places.map(({ first, rows }) => view(toInputs, first, rows))];
   });
-  return { values, places };
+  return { values: out, places };
 }
 
 /** Views of pieces of a tensor's rows; their gradients are put together in one tensor. */
