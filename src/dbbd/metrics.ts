@@ -1,22 +1,30 @@
 /** Alignment, feature spread and norm of SPEC §3: what shows collapse. No gradient flows. */
 
-import finalWgsl from "../../shaders/feature_metrics_final.wgsl" with { type: "text" };
-import partWgsl from "../../shaders/feature_metrics.wgsl" with { type: "text" };
-import type { BufferSlice, Device } from "../gpu/device.ts";
-import type { Kernel } from "../gpu/kernel.ts";
+import joinWgsl from "../../shaders/feature_metrics_join.wgsl" with { type: "text" };
+import rowsWgsl from "../../shaders/feature_metrics.wgsl" with { type: "text" };
+import { rowsOf } from "../gpu/device.ts";
 import { expandTemplate } from "../gpu/template.ts";
-import { empty, type Tensor } from "../tensor/mod.ts";
+import { empty, Tensor } from "../tensor/mod.ts";
 
-/** Rows or parts that one invocation adds up. */
-const ROWS_PER_PART = 32;
+/** Invocations of a workgroup. */
+const GROUP = 64;
+/** Parts that one workgroup joins. */
+const PARTS = 32 * GROUP;
+/** Bytes of a part. */
+const PART_BYTES = 32;
 
-function window(x: Tensor, first: number, rows: number): BufferSlice {
-  const rowBytes = x.cols * 4;
-  return {
-    buffer: x.slice.buffer,
-    offset: x.slice.offset + first * rowBytes,
-    size: rows * rowBytes,
-  };
+/** Join the first `count` parts to one for every `PARTS`, in `out` from part `first` on; null: to the metrics. */
+function join(parts: Tensor, count: number, out: Tensor, first: number | null): number {
+  const { device } = parts;
+  const groups = first === null ? 1 : Math.ceil(count / PARTS);
+  const constants = { METRICS: first === null };
+  device.run(
+    device.kernel("feature_metrics_join", joinWgsl, constants),
+    { parts: parts.slice, out: out.slice },
+    { count, groups, first_out: first ?? 0 },
+    [groups, 1, 1],
+  );
+  return groups;
 }
 
 /**
@@ -25,68 +33,41 @@ function window(x: Tensor, first: number, rows: number): BufferSlice {
  */
 export function featureMetrics(g2l: Tensor, l2g: Tensor): Tensor {
   const { device, rows, cols } = g2l;
-  const windowRows = Math.floor(device.maxBindingBytes / 4 / cols / 64) * 64;
-  let parts: Tensor | null = null;
-  for (let first = 0; first < rows; first += windowRows) {
-    const count = Math.min(windowRows, rows - first);
-    const part = merge(
-      device,
-      reduce(device, window(g2l, first, count), window(l2g, first, count), count, cols),
-    );
-    parts = parts ? merge(device, join(device, parts, part)) : part;
-  }
-  const metrics = empty(device, [3]);
-  device.run(
-    device.kernel("feature_metrics_final", finalWgsl),
-    { parts: parts!.slice, metrics: metrics.slice },
-    {},
-    1,
-  );
-  return metrics;
-}
-
-function partKernel(device: Device, merge: boolean, width: number): Kernel {
-  const constants = { MERGE: merge, VEC4: width === 4, WIDTH: width };
-  return device.kernel("feature_metrics", () => expandTemplate(partWgsl, constants), constants);
-}
-
-function reduce(
-  device: Device,
-  a: BufferSlice,
-  b: BufferSlice,
-  rows: number,
-  cols: number,
-): Tensor {
-  const chunks = Math.ceil(rows / ROWS_PER_PART);
   const width = cols % 4 === 0 ? 4 : 1;
-  const out = empty(device, [chunks, 8]);
-  device.run(
-    partKernel(device, false, width),
-    { a, b, parts: a, out: out.slice },
-    { rows, cols: cols / width, chunks },
-    Math.ceil(chunks / 64),
+  const constants = { VEC4: width === 4, WIDTH: width, COLS: cols / width };
+  const kernel = device.kernel(
+    "feature_metrics",
+    () => expandTemplate(rowsWgsl, constants),
+    constants,
   );
-  return out;
-}
-
-function merge(device: Device, parts: Tensor): Tensor {
-  while (parts.rows > 1) {
-    const chunks = Math.ceil(parts.rows / ROWS_PER_PART);
-    const out = empty(device, [chunks, 8]);
+  const widest = Math.max(4 * cols, PART_BYTES);
+  const step = Math.floor(device.maxBindingBytes / widest / GROUP) * GROUP;
+  const joined = empty(device, [Math.ceil(rows / PARTS) + Math.ceil(rows / step), 8]);
+  let parts = joined;
+  let count = 0;
+  for (let first = 0; first < rows; first += step) {
+    const here = Math.min(step, rows - first);
+    const own = empty(device, [Math.ceil(here / GROUP) * GROUP, 8]);
     device.run(
-      partKernel(device, true, 1),
-      { a: parts.slice, b: parts.slice, parts: parts.slice, out: out.slice },
-      { rows: parts.rows, cols: 0, chunks },
-      Math.ceil(chunks / 64),
+      kernel,
+      {
+        a: rowsOf(g2l.slice, first, here, 4 * cols),
+        b: rowsOf(l2g.slice, first, here, 4 * cols),
+        parts: own.slice,
+      },
+      { rows: here },
+      Math.ceil(here / GROUP),
     );
-    parts = out;
+    if (rows <= PARTS && here === rows) {
+      parts = own;
+      count = rows;
+    } else {
+      count += join(own, here, joined, count);
+      own.dispose();
+    }
   }
-  return parts;
-}
-
-function join(device: Device, a: Tensor, b: Tensor): Tensor {
-  const both = empty(device, [2, 8]);
-  device.copy(a.slice, { ...both.slice, size: 32 });
-  device.copy(b.slice, { ...both.slice, offset: 32, size: 32 });
-  return both;
+  const metrics = empty(device, [4]);
+  join(parts, count, metrics, null);
+  const { buffer, offset } = metrics.slice;
+  return new Tensor(device, [3], "f32", { buffer, offset, size: 12 });
 }
