@@ -67,6 +67,47 @@ deviceTest(
   },
 );
 
+deviceTest("a write submits what was recorded only where that uses the buffer", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  device.flush();
+  const x = tensor(device, [1, 2]);
+  const other = tensor(device, [5, 6]);
+  const before = device.counters.submissions;
+  const doubled = scale(x, 2);
+  device.write(other.slice, new Float32Array([7, 8]));
+  const later = scale(other, 2);
+  assertEquals(device.counters.submissions, before);
+  device.write(other.slice, new Float32Array([9, 10]));
+  assertEquals(device.counters.submissions, before + 1);
+  const copied = empty(device, [2]);
+  device.copy(other.slice, copied.slice);
+  device.write(copied.slice, new Float32Array([11, 12]));
+  device.clear(x.slice);
+  device.write(x.slice, new Float32Array([13, 14]));
+  assertEquals(device.counters.submissions, before + 3);
+  const all = [doubled, later, other, copied, x];
+  assertEquals(
+    await Promise.all(all.map(async (t) => [...await t.data()])),
+    [[2, 4], [14, 16], [9, 10], [11, 12], [13, 14]],
+  );
+});
+
+deviceTest("uploads in a row of steps that nobody submits take a megabyte at most", async () => {
+  const device = await testDevice();
+  device.flush();
+  device.pool.trim();
+  device.pool.resetPeak();
+  const held = device.pool.usage.peak;
+  const data = new Float32Array(1 << 16);
+  for (let k = 0; k < 20; k++) {
+    using _ = device.scope();
+    scale(tensor(device, data), 2);
+  }
+  assert(device.pool.usage.peak - held <= 6 * data.byteLength);
+  await device.sync();
+});
+
 deviceTest("two reads can be in flight, and each sees what was recorded before it", async () => {
   const device = await testDevice();
   using _ = device.scope();

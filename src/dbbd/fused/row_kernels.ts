@@ -2,7 +2,6 @@
 
 import count from "../../../shaders/fused/count.wgsl" with { type: "text" };
 import argumentsWgsl from "../../../shaders/fused/dispatch_arguments.wgsl" with { type: "text" };
-import appendWgsl from "../../../shaders/fused/row_append.wgsl" with { type: "text" };
 import inputsWgsl from "../../../shaders/fused/row_inputs.wgsl" with { type: "text" };
 import linearWgsl from "../../../shaders/fused/row_linear.wgsl" with { type: "text" };
 import linearTilesWgsl from "../../../shaders/fused/row_linear_tiles.wgsl" with { type: "text" };
@@ -148,20 +147,6 @@ export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Te
     chunk.groups(GROUP),
   );
   return out;
-}
-
-/**
- * Rows of a tensor (rows, 4 · blocks) with the slot [1, 0, 0, 0] behind each, from row `first` of `out` on. A row past
- * the tensor's last, up to a whole workgroup, becomes zeros.
- */
-export function appendOnes(x: Tensor, out: Tensor, first: number): void {
-  const { device, rows, cols } = x;
-  device.run(
-    fusedKernel(device, "row_append", appendWgsl),
-    { x: x.slice, out: out.slice },
-    { rows, blocks: cols / 4, first_out: first },
-    Math.ceil(roomOf(rows) * (cols / 4 + 1) / GROUP),
-  );
 }
 
 /** Rows rounded up to whole workgroups. */
