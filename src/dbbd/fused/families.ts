@@ -84,7 +84,7 @@ export function familyPolicy(
       workgroupBytes: limits.maxComputeWorkgroupStorageSize,
       invocations: limits.maxComputeInvocationsPerWorkgroup,
       storageBuffers: limits.maxStorageBuffersPerShaderStage,
-    }, job);
+    }, job, rows);
     const name = `${program.name} rows, ${job},`;
     if (typeof plan === "string") {
       say(`${name} by loops: ${plan}`);

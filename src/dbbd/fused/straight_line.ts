@@ -95,7 +95,9 @@ export interface StraightLinePlan {
  * Invocations of a workgroup: the more, the more rows share the staging of the weights. At most `SHEET_MARGIN`; those that
  * `RowChunk` has dispatch arguments for.
  */
-const WORKGROUPS = [512, 256, 64] as const;
+const WORKGROUPS = [512, 256, 128, 64] as const;
+/** Workgroups that there should be at least: few rows would leave cores, and most lanes of a workgroup, without work. */
+const ENOUGH_WORKGROUPS = 8;
 const BLOCK_BYTES = 64;
 /** Past these a program is not offered: half a minute of compiling, 4 MiB of private memory a workgroup. */
 const LARGEST = { multiplyAdds: 150_000, values: 2048 } as const;
@@ -140,11 +142,15 @@ function buffers(job: StraightLineJob, { layers }: RowShape): number {
   return { forward: 7, pool: 10, keep: 7 + 2 * hidden, backward: 4 + 3 * hidden }[job];
 }
 
-/** Plan a program's kernel, or say why there is none. */
+/**
+ * Plan a program's kernel, or say why there is none.
+ * @param rows that it will be run on, about; default many
+ */
 export function planStraightLine(
   shape: RowShape,
   limits: StraightLineLimits,
   job: StraightLineJob = "forward",
+  rows = Infinity,
 ): StraightLinePlan | string {
   const { layers } = shape;
   const layout = programLayout(layers.map((layer) => ({
@@ -165,7 +171,8 @@ export function planStraightLine(
   }
   if (all.length === 0) return "there are no hidden layers";
   const memory = Math.floor(limits.workgroupBytes / BLOCK_BYTES);
-  const workgroup = WORKGROUPS.find((rows) => rows <= Math.min(limits.invocations, memory));
+  const most = Math.min(limits.invocations, memory, Math.max(64, rows / ENOUGH_WORKGROUPS));
+  const workgroup = WORKGROUPS.find((lanes) => lanes <= most);
   if (!workgroup) return "the device's workgroups are too small";
   const room = Math.floor(memory / workgroup) * workgroup;
   const phases: Phase[] = [];
