@@ -80,11 +80,16 @@ export function familyPolicy(
     console.error(`[dbbd] ${line}`);
   };
   const planOf = (program: RowProgram, rows: number, job: StraightLineJob) => {
-    const plan = planStraightLine(rowShape(program), {
-      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
-      invocations: limits.maxComputeInvocationsPerWorkgroup,
-      storageBuffers: limits.maxStorageBuffersPerShaderStage,
-    }, job, rows);
+    const plan = planStraightLine(
+      rowShape(program),
+      {
+        workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+        invocations: limits.maxComputeInvocationsPerWorkgroup,
+        storageBuffers: limits.maxStorageBuffersPerShaderStage,
+      },
+      job,
+      rows,
+    );
     const name = `${program.name} rows, ${job},`;
     if (typeof plan === "string") {
       say(`${name} by loops: ${plan}`);
