@@ -3,6 +3,7 @@ import { Random } from "../src/data/random.ts";
 import { familyPolicy, ROWS_TO_COMPILE_LANES } from "../src/dbbd/fused/families.ts";
 import {
   addNormGradients,
+  addNormSums,
   addWeightGradient,
   type GradientFamily,
   type GradientSums,
@@ -141,6 +142,32 @@ for (const family of ["loops", "lanes"] as const) {
     assertEquals((await gradients(device, c, family, false)).got, got);
   });
 }
+
+deviceTest("sums of 8 rows each add up to norm gradients, chunk after chunk", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  for (const [total, ...chunks] of [[1, 1], [333, 200, 200], [2500, 2176, 2176, 64], [0, 64]]) {
+    const outBlocks = 7;
+    const cols = 8 * outBlocks;
+    const run = layerSums(device, outBlocks, 1, 5);
+    const length = empty(device, [1], "u32");
+    device.write(length.slice, Uint32Array.of(total));
+    const want = new Float64Array(cols);
+    let first = 0;
+    for (const [i, most] of chunks.entries()) {
+      const rows = Math.max(0, Math.min(most, total - first));
+      const chunk = new RowChunk(device, length, first, most, 1);
+      const filled = Math.ceil(rows / 8);
+      const eighths = rowsOf(device, filled, chunk.room / 8, cols, i);
+      addNormSums(chunk, run, eighths.values);
+      run.sums().filled = true;
+      for (let e = 0; e < filled * cols; e++) want[e % cols] += eighths.data[e];
+      first += most;
+    }
+    const got = await added(run, 16 * outBlocks, cols);
+    want.forEach((value, i) => assertLess(Math.abs(got[i] - value), 1e-4));
+  }
+});
 
 Deno.test("a tile of lanes covers a layer and fits workgroup memory, or loops are as fast", () => {
   assertEquals(laneTile(16, 1, 32768), null);

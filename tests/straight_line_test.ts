@@ -154,9 +154,14 @@ Deno.test("no control flow, every load inside the stage and the sheet, each colu
     const limits = round % 3 === 0
       ? LIMITS
       : { ...LIMITS, workgroupBytes: 16384, invocations: 64 << round % 3 };
-    for (const job of ["keep", "backward"] as const) {
+    for (const job of ["keep", "backward", "reduce"] as const) {
       const made = plan(shape, job, limits);
-      const text = body(straightLineWgsl(made, 1e-5));
+      // One store of sums an 8 blocks is conditional, of the gradients of γ and β of 4 blocks of channels.
+      const sums = /if \(whole\) \{ norm_sums\[.*\] = \w+; \}/g;
+      const source = body(straightLineWgsl(made, 1e-5));
+      const summed = widths.slice(0, -1).reduce((sum, outs) => sum + Math.ceil(outs / 16), 0);
+      assertEquals(source.match(sums)?.length ?? 0, job === "reduce" ? summed : 0);
+      const text = source.replace(sums, "");
       assertNotMatch(text, /\b(if|for|while|loop|switch|return)\b/);
       for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
       // Every hidden layer's values are stored once.
@@ -194,7 +199,9 @@ Deno.test("what is too large is not offered, and why is said", () => {
   );
   const names = [TINY_SHAPE, wide(3, 3), wide(4, 2), { ...TINY_SHAPE, fromRegion: false }]
     .flatMap((shape) =>
-      (["forward", "keep", "backward"] as const).map((job) => straightLineName(plan(shape, job)))
+      (["forward", "keep", "backward", "reduce"] as const).map((job) =>
+        straightLineName(plan(shape, job))
+      )
     );
   assertEquals(new Set(names).size, names.length);
 });

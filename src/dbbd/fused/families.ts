@@ -119,7 +119,7 @@ export function familyPolicy(
       const forward = pools && planOf(program, rows, "pool") || planOf(program, rows, "forward");
       const some = rows * ROWS_WITH_GRADIENT;
       const keep = planOf(program, some, "keep");
-      const backward = keep && planOf(program, some, "backward");
+      const backward = keep && planOf(program, some, device.handsRound ? "reduce" : "backward");
       return { forward, backward: keep && backward && { keep, backward } };
     },
     gradients(rows) {

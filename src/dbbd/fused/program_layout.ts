@@ -23,7 +23,7 @@ export interface ProgramLayout {
   readonly blocks: number;
   /** Each layer's weight gradient among a slice of partial sums, (4 · outBlocks, 4 · inBlocks), in values. */
   readonly weightSums: readonly number[];
-  /** Each layer's [γ, β] gradient. */
+  /** Each layer's [γ, β] gradient: behind all weights', one after the other. */
   readonly normSums: readonly number[];
   /** Values of a slice. */
   readonly sums: number;
@@ -57,6 +57,8 @@ export function programLayout(layers: readonly LayerSize[]): ProgramLayout {
     normAt.push(norm ? take(blocks(outs)) : at);
     weightSums.push(sums);
     sums += BLOCK * blocks(outs) * inBlocks;
+  }
+  for (const { outs, norm } of layers) {
     normSums.push(sums);
     if (norm) sums += 8 * blocks(outs);
   }

@@ -1,5 +1,6 @@
 /** Gradients of a program's weights, γ and β from a chunk's rows: added to partial sums, in an order that repeats. */
 
+import normSumsWgsl from "../../../shaders/fused/norm_sums.wgsl" with { type: "text" };
 import lanesWgsl from "../../../shaders/fused/row_weight_gradient_lanes.wgsl" with { type: "text" };
 import normWeightsWgsl from "../../../shaders/fused/row_norm_weights.wgsl" with { type: "text" };
 import weightGradientWgsl from "../../../shaders/fused/row_weight_gradient.wgsl" with {
@@ -175,5 +176,22 @@ export function addNormGradients(
     },
     { ...chunk.params, ...sumParams(run, run.layout.normSums[layer], chunk.rows) },
     Math.ceil(into.slices * z.cols / 4 / group),
+  );
+}
+
+/**
+ * Add a chunk's gradients of every layer's γ and β to the program's sums.
+ * @param eighths what each 8 rows have of them, (rows / 8, 8 · channel blocks), as a `reduce` kernel makes them
+ */
+export function addNormSums(chunk: RowChunk, run: GradientSums, eighths: Tensor): void {
+  const { device } = chunk;
+  const into = run.sums();
+  const columns = eighths.cols / 4;
+  const group = GROUP[device.kind];
+  device.run(
+    fusedKernel(device, "norm_sums", normSumsWgsl, { GROUP: group, COLUMNS: columns }),
+    { total: chunk.total, eighth: eighths.slice, out: into.values.slice },
+    { ...chunk.params, ...sumParams(run, run.layout.normSums[0], chunk.rows) },
+    Math.ceil(into.slices * columns / group),
   );
 }

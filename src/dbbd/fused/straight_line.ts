@@ -60,12 +60,26 @@ export interface StraightLineLimits {
 /**
  * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points whose leaf is encoded alone,
  * and beside it the maxima of each 8 rows; `keep` makes what the backward pass needs of every layer but the last;
- * `backward` takes the gradient of the result back to the first layer's.
+ * `backward` takes the gradient of the result back to the first layer's and stores those of every LayerNorm's output; `reduce`,
+ * instead of the latter, the gradients of γ and β that each 8 rows have.
  */
-export type StraightLineJob = "forward" | "pool" | "keep" | "backward";
+export type StraightLineJob = "forward" | "pool" | "keep" | "backward" | "reduce";
 
-/** Neighbouring rows, of one region, whose maxima a `pool` kernel takes: lanes that hand their values round. */
+/**
+ * Neighbouring rows whose maxima a `pool` kernel and whose sums a `reduce` kernel takes: lanes that hand their values round.
+ * Those of a `pool` kernel are of one region.
+ */
 export const POOLED_ROWS = 8;
+
+/** Whether a kernel takes gradients back. */
+export function takesBack(job: StraightLineJob): boolean {
+  return job === "backward" || job === "reduce";
+}
+
+/** Blocks of γ's and β's gradients of all layers before `end`, as a `reduce` kernel stores them for 8 rows. */
+export function normBlocks({ layers }: RowShape, end: number = layers.length - 1): number {
+  return layers.slice(0, end).reduce((sum, { outs }) => sum + 2 * blocks(outs), 0);
+}
 
 /** Weights that lie in workgroup memory together: some columns of a layer, and with its last ones γ and β. */
 export interface Phase {
@@ -117,7 +131,7 @@ interface Product {
 }
 
 function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLayout): Product[] {
-  if (job === "backward") {
+  if (takesBack(job)) {
     return layers.map((layer, i): Product => ({
       layer: i,
       at: layout.transposedAt[i],
@@ -139,7 +153,13 @@ function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLay
 /** Storage buffers that a kernel binds. */
 function buffers(job: StraightLineJob, { layers }: RowShape): number {
   const hidden = layers.length - 1;
-  return { forward: 7, pool: 10, keep: 7 + 2 * hidden, backward: 4 + 3 * hidden }[job];
+  return {
+    forward: 7,
+    pool: 10,
+    keep: 7 + 2 * hidden,
+    backward: 4 + 3 * hidden,
+    reduce: 5 + 2 * hidden,
+  }[job];
 }
 
 /**

@@ -7,10 +7,15 @@ import type { Kernel } from "../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import type { ProgramRun } from "./program_weights.ts";
 import { NORM_EPS, type RegionStart, type RowChunk, type Scatter } from "./row_kernels.ts";
-import { addNormGradients, addWeightGradient } from "./row_gradients.ts";
+import { addNormGradients, addNormSums, addWeightGradient } from "./row_gradients.ts";
 import { layerInput } from "./row_layers.ts";
 import { blocks } from "./row_program.ts";
-import { straightLineName, type StraightLinePlan } from "./straight_line.ts";
+import {
+  normBlocks,
+  POOLED_ROWS,
+  straightLineName,
+  type StraightLinePlan,
+} from "./straight_line.ts";
 import { straightLineWgsl } from "./straight_line_source.ts";
 
 /** Kernels by plan, for a name costs less to make than the source. */
@@ -95,14 +100,20 @@ export function runStraightLineBackward(
 ): Tensor {
   const { device, room } = chunk;
   const { layers } = run.program;
+  const reduces = backward.job === "reduce";
   const hidden = layers.slice(0, -1).map(({ outs }, i) => {
     const rows = () => empty(device, [room, 4 * blocks(outs)]);
     const activation = empty(device, [room, 4 * layers[i + 1].inBlocks]);
-    return { normal: rows(), activation, dy: rows(), dz: rows() };
+    return { normal: rows(), activation, dy: reduces ? null : rows(), dz: rows() };
   });
   const rstd = empty(device, [room, hidden.length]);
+  const eighths = reduces
+    ? empty(device, [Math.ceil(room / POOLED_ROWS), 4 * normBlocks(backward.shape)])
+    : null;
   const named = (what: "normal" | "activation" | "dy" | "dz") =>
-    Object.fromEntries(hidden.map((layer, i) => [`${what}_${i}`, layer[what].slice]));
+    Object.fromEntries(
+      hidden.flatMap((layer, i) => layer[what] ? [[`${what}_${i}`, layer[what].slice]] : []),
+    );
   const shared = { total: chunk.total, sheet: run.sheet, rstd: rstd.slice, ...named("normal") };
   const params = { ...chunk.params, out_first: 0, pool_first: 0 };
   device.run(
@@ -113,7 +124,13 @@ export function runStraightLineBackward(
   );
   device.run(
     kernelOf(device, backward),
-    { ...shared, gradient: gradient.slice, ...named("dy"), ...named("dz") },
+    {
+      ...shared,
+      gradient: gradient.slice,
+      ...named("dy"),
+      ...named("dz"),
+      ...(eighths && { norm_sums: eighths.slice }),
+    },
     params,
     chunk.groups(backward.workgroup),
   );
@@ -121,8 +138,10 @@ export function runStraightLineBackward(
   layers.forEach((_, i) => {
     const dz = i < hidden.length ? hidden[i].dz : gradient;
     addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz, "lanes");
-    if (i < hidden.length) addNormGradients(chunk, run, i, hidden[i].normal, null, hidden[i].dy);
+    const dy = hidden[i]?.dy;
+    if (dy) addNormGradients(chunk, run, i, hidden[i].normal, null, dy);
   });
+  if (eighths) addNormSums(chunk, run, eighths);
   run.sums().filled = true;
   return hidden[0]?.dz ?? gradient;
 }

@@ -3,11 +3,14 @@
 import { blocks } from "./row_program.ts";
 import {
   inBlocks,
+  normBlocks,
   type Phase,
   POOLED_ROWS,
   type RowLayerShape,
+  type RowShape,
   type StraightLineJob,
   type StraightLinePlan,
+  takesBack,
 } from "./straight_line.ts";
 
 /** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
@@ -20,18 +23,21 @@ function makesResults(job: StraightLineJob): boolean {
   return job === "forward" || job === "pool";
 }
 
+type Binding = [name: string, access: string, type: string];
+
 /** The bindings of a plan's kernel besides `total`, `sheet` and `params`, by name. */
 function bindings(
   { job, shape }: StraightLinePlan,
 ): [name: string, access: string, type: string][] {
   const hidden = shape.layers.slice(0, -1).map((_, i) => i);
-  if (job === "backward") {
+  if (takesBack(job)) {
     return [
       ["gradient", "read", "vec4f"],
       ["rstd", "read", "f32"],
-      ...hidden.flatMap((i): [string, string, string][] => [
+      ...(job === "reduce" ? [["norm_sums", "read_write", "vec4f"]] as Binding[] : []),
+      ...hidden.flatMap((i): Binding[] => [
         [`normal_${i}`, "read", "vec4f"],
-        [`dy_${i}`, "read_write", "vec4f"],
+        ...(job === "backward" ? [[`dy_${i}`, "read_write", "vec4f"]] as Binding[] : []),
         [`dz_${i}`, "read_write", "vec4f"],
       ]),
     ];
@@ -89,6 +95,7 @@ function header(plan: StraightLinePlan): string {
     `@group(0) @binding(${i + 3}) var<storage, ${access}> ${name}: array<${type}>;\n`
   );
   const pools = job === "pool";
+  const shares = pools || job === "reduce";
   return `struct Params { chunk_first: u32, chunk_rows: u32, out_first: u32, pool_first: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> total: array<u32>;
@@ -100,7 +107,7 @@ fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
-${pools ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
+${shares ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
   // Past the end the last row is computed again: no control flow may be open around the loads below.
   let rows = max(rows_here(total[0], params.chunk_first, params.chunk_rows), 1u);
   let own_row = linear_group(group, groups) * ${workgroup}u + lane;
@@ -178,14 +185,21 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
 /** How far apart lanes are that hand values to each other, step by step. */
 const STEPS = Array.from({ length: Math.log2(POOLED_ROWS) }, (_, i) => 1 << i);
 
+/** What handing values round needs of a lane, once. */
+function shareLines(): string[] {
+  return [
+    ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
+    `let eighth = own_row / ${POOLED_ROWS}u;`,
+    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
+  ];
+}
+
 /** What pooling needs of a row, once. */
 function poolLines(blocks: number): string[] {
   return [
     `let leaf = (leaf_here[point] != 0u) & (point >= params.out_first);`,
-    ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
+    ...shareLines(),
     `let point_1 = vec4u(subgroupShuffleXor(point, 1u));`,
-    `let eighth = own_row / ${POOLED_ROWS}u;`,
-    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
     `let pooled = (params.chunk_first / ${POOLED_ROWS}u + eighth - params.pool_first) * ${blocks}u;`,
   ];
 }
@@ -283,9 +297,44 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
   return lines;
 }
 
+/** Columns of which γ's and β's gradients make up 8 blocks. */
+const SUMMED_COLUMNS = POOLED_ROWS / 2;
+
+/**
+ * γ's and β's gradients of 4 blocks of layer i from block `first` on, fewer at the end, over 8 neighbouring rows: each lane ends with
+ * an eighth, as in `halve`.
+ */
+function sumBlocks(shape: RowShape, i: number, first: number): string[] {
+  const columns = blocks(shape.layers[i].outs);
+  const own = Array.from(
+    { length: SUMMED_COLUMNS },
+    (_, c) => Math.min(first + c, columns - 1),
+  );
+  let values = [...own.map((j) => `f${i}_${j}`), ...own.map((j) => `e${i}_${j}`)];
+  const lines: string[] = [];
+  for (const step of STEPS) {
+    values = values.flatMap((a, v) => {
+      if (v % 2 === 1) return [];
+      const b = values[v + 1];
+      const name = `w${i}_${first}_${step}_${v}`;
+      lines.push(
+        `let ${name} = select(${b}, ${a}, above_${step}) + ` +
+          `subgroupShuffleXor(select(${a}, ${b}, above_${step}), ${step}u);`,
+      );
+      return [name];
+    });
+  }
+  const from = normBlocks(shape, i);
+  const block = `min(${first}u + (place & ${SUMMED_COLUMNS - 1}u), ${columns - 1}u)`;
+  const at = `eighth * ${normBlocks(shape)}u + ${from}u + ${block} + ` +
+    `select(${columns}u, 0u, (place & ${SUMMED_COLUMNS}u) == 0u)`;
+  return [...lines, `if (whole) { norm_sums[${at}] = ${values[0]}; }`];
+}
+
 /** From d_0 … of layer i's activations to dz{i}_0 …, of its output before LayerNorm. */
 function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => string): string[] {
-  const { layers } = plan.shape;
+  const { job, shape } = plan;
+  const { layers } = shape;
   const { outs, activation } = layers[i];
   const columns = columnsOf(outs);
   const own = columns.length;
@@ -297,7 +346,19 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
       activation === "gelu"
         ? `d${i}_${j} *= gelu_slope4(y${i}_${j});`
         : `d${i}_${j} = select(vec4f(), d${i}_${j}, y${i}_${j} > vec4f());`,
-      `dy_${i}[row * ${own}u + ${j}u] = d${i}_${j};`,
+    );
+    if (job === "backward") lines.push(`dy_${i}[row * ${own}u + ${j}u] = d${i}_${j};`);
+    else {
+      lines.push(
+        `let e${i}_${j} = select(vec4f(), d${i}_${j}, live);`,
+        `let f${i}_${j} = e${i}_${j} * n${i}_${j};`,
+      );
+      const first = j - j % SUMMED_COLUMNS;
+      if (j - first === SUMMED_COLUMNS - 1 || j === own - 1) {
+        lines.push(...sumBlocks(shape, i, first));
+      }
+    }
+    lines.push(
       `d${i}_${j} *= ${block(j)}[0];`,
       `hs${i} += d${i}_${j};`,
       `hx${i} += d${i}_${j} * n${i}_${j};`,
@@ -318,11 +379,13 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
 }
 
 function backwardLines(plan: StraightLinePlan): string[] {
-  const { shape: { layers }, layout } = plan;
+  const { shape: { layers }, layout, job } = plan;
   const last = layers.length - 1;
   const lines = columnsOf(layers[last].outs).map((j) =>
     `let g${last}_${j} = gradient[row * ${blocks(layers[last].outs)}u + ${j}u];`
   );
+  // Lanes past the last row compute it again; it counts once.
+  if (job === "reduce") lines.push(...shareLines(), `let live = vec4<bool>(own_row < rows);`);
   plan.phases.forEach((phase, p) => {
     const { layer: i, at } = phase;
     const ins = blocks(layers[i].outs);
@@ -345,6 +408,6 @@ function backwardLines(plan: StraightLinePlan): string[] {
 
 /** The kernel's WGSL. */
 export function straightLineWgsl(plan: StraightLinePlan, epsilon: number): string {
-  const lines = plan.job === "backward" ? backwardLines(plan) : forwardLines(plan, epsilon);
+  const lines = takesBack(plan.job) ? backwardLines(plan) : forwardLines(plan, epsilon);
   return `${header(plan)}  ${lines.join("\n  ")}\n}\n`;
 }
