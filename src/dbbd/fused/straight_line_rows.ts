@@ -107,9 +107,9 @@ export function runStraightLineBackward(
     return { normal: rows(), activation, dy: reduces ? null : rows(), dz: rows() };
   });
   const rstd = empty(device, [room, hidden.length]);
-  const eighths = reduces
-    ? empty(device, [Math.ceil(room / POOLED_ROWS), 4 * normBlocks(backward.shape)])
-    : null;
+  // Whole workgroups: a store without a condition is faster.
+  const reduced = Math.ceil(room / backward.workgroup) * backward.workgroup / POOLED_ROWS;
+  const eighths = reduces ? empty(device, [reduced, 4 * normBlocks(backward.shape)]) : null;
   const named = (what: "normal" | "activation" | "dy" | "dz") =>
     Object.fromEntries(
       hidden.flatMap((layer, i) => layer[what] ? [[`${what}_${i}`, layer[what].slice]] : []),

@@ -190,7 +190,6 @@ function shareLines(): string[] {
   return [
     ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
     `let eighth = own_row / ${POOLED_ROWS}u;`,
-    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
   ];
 }
 
@@ -200,6 +199,7 @@ function poolLines(blocks: number): string[] {
     `let leaf = (leaf_here[point] != 0u) & (point >= params.out_first);`,
     ...shareLines(),
     `let point_1 = vec4u(subgroupShuffleXor(point, 1u));`,
+    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
     `let pooled = (params.chunk_first / ${POOLED_ROWS}u + eighth - params.pool_first) * ${blocks}u;`,
   ];
 }
@@ -328,7 +328,7 @@ function sumBlocks(shape: RowShape, i: number, first: number): string[] {
   const block = `min(${first}u + (place & ${SUMMED_COLUMNS - 1}u), ${columns - 1}u)`;
   const at = `eighth * ${normBlocks(shape)}u + ${from}u + ${block} + ` +
     `select(${columns}u, 0u, (place & ${SUMMED_COLUMNS}u) == 0u)`;
-  return [...lines, `if (whole) { norm_sums[${at}] = ${values[0]}; }`];
+  return [...lines, `norm_sums[${at}] = ${values[0]};`];
 }
 
 /** From d_0 … of layer i's activations to dz{i}_0 …, of its output before LayerNorm. */
