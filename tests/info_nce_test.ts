@@ -152,22 +152,49 @@ deviceTest("more rows than one workgroup finishes, as the plain operations", asy
 });
 
 deviceTest("similarities in chunks of queries give the same", async () => {
-  const small = await testDevice({ maxBindingBytes: 1 << 14 });
-  for (const temperature of [0.1, 0.015]) {
+  // A binding as large as the rows of 100 columns is: 96 queries at once.
+  for (
+    const [temperature, width, bytes] of [[0.1, 12, 1 << 14], [0.015, 12, 1 << 14], [
+      0.1,
+      100,
+      81920,
+    ]]
+  ) {
+    const small = await testDevice({ maxBindingBytes: bytes });
     for (const broadcast of ways(small, temperature)) {
       assertSame(
         await computed(
           small,
           203,
-          12,
+          width,
           temperature,
           1,
           (query, key, t) => fusedInfoNCE(query, key, t, broadcast),
         ),
-        reference(203, 12, temperature, 1),
+        reference(203, width, temperature, 1),
         1 / (203 * temperature ** 2),
       );
     }
+  }
+});
+
+deviceTest("a row that is not a number shows in the loss and in both gradients", async () => {
+  const device = await testDevice();
+  for (const [n, d] of [[21, 12], [21, 100]]) {
+    using _ = device.scope();
+    const rows = unitRows(n, d);
+    rows.query[5 * d + 2] = NaN;
+    const query = tensor(device, rows.query, [n, d], { requiresGrad: true });
+    const key = tensor(device, rows.key, [n, d], { requiresGrad: true });
+    const loss = fusedInfoNCE(query, key, 0.1);
+    loss.backward();
+    assertEquals(await loss.item(), NaN);
+    assertEquals((await key.grad!.data()).every(Number.isNaN), true);
+    const gradient = await query.grad!.data();
+    assertEquals(
+      gradient.map((v, i) => Number(Number.isNaN(v) === (Math.floor(i / d) === 5))).indexOf(0),
+      -1,
+    );
   }
 });
 

@@ -1,8 +1,18 @@
 // InfoNCE, gradient to the keys: out_j = factor · Σ_i w_i p_ij q_i, the sum over chunks of queries: a chunk whose first
 // row is not 0 adds to what is there. factor = 1 / (n τ), p as nce_similarity.wgsl stores it, w_i its weight if FIXED, else 1.
+// OWN: the gradient to the queries, sides exchanged: `keys` queries from first_key on, all keys as rows, `across` as p. The
+// weights are then those of the sums. WEIGHTED: they are the rows'.
 // An invocation computes SETS blocks of 8 keys × PAIRS pairs of vec4 of columns; workgroup y takes the next columns.
 // BROADCAST: 8 lanes load 4 queries × a pair of columns and hand them round (nce_similarity.wgsl).
-struct Params { rows: u32, first_row: u32, depth: u32, keys: u32, stride: u32, factor: f32 }
+struct Params {
+  rows: u32,
+  first_row: u32,
+  depth: u32,
+  keys: u32,
+  first_key: u32,
+  stride: u32,
+  factor: f32,
+}
 @group(0) @binding(0) var<storage, read> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> query: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -11,18 +21,24 @@ struct Params { rows: u32, first_row: u32, depth: u32, keys: u32, stride: u32, f
 
 // A query of the chunk, weighted; past the end nothing.
 fn weight_of(row: u32) -> f32 {
-//! if FIXED
+//! if WEIGHTED
   return select(0.0, weight[min(row, params.rows - 1u)], row < params.rows);
 //! end
-//! if !FIXED
+//! if !WEIGHTED
   return select(0.0, 1.0, row < params.rows);
 //! end
 }
 
 fn store(own: u32, column: u32, sum: vec4f) {
   if (own < params.keys && column < params.depth) {
-    let to = own * params.depth + column;
-    out[to] = params.factor * sum + select(out[to], vec4f(), params.first_row == 0u);
+    let to = (params.first_key + own) * params.depth + column;
+//! if OWN
+    let factor = params.factor * weight[own];
+//! end
+//! if !OWN
+    let factor = params.factor;
+//! end
+    out[to] = factor * sum + select(out[to], vec4f(), params.first_row == 0u);
   }
 }
 
@@ -87,52 +103,53 @@ fn main(
     let y_$r_$b = query[start_$r + next_$b] * w_$r;
 //! end
 //! end
-    // Query by query into one sum and then the next: the sum stays in a register meanwhile.
+    // Query by query into one sum and then the next, first columns before second ones: a sum and four queries stay in
+    // registers meanwhile.
 //! for s in SETS
 //! for r in FOUR
     sum_$s_0_$b = fma(vec4f(a_$r_$s.x), x_$r_$b, sum_$s_0_$b);
 //! end
 //! for r in FOUR
-    sum_next_$s_0_$b = fma(vec4f(a_$r_$s.x), y_$r_$b, sum_next_$s_0_$b);
-//! end
-//! for r in FOUR
     sum_$s_1_$b = fma(vec4f(a_$r_$s.y), x_$r_$b, sum_$s_1_$b);
-//! end
-//! for r in FOUR
-    sum_next_$s_1_$b = fma(vec4f(a_$r_$s.y), y_$r_$b, sum_next_$s_1_$b);
 //! end
 //! for r in FOUR
     sum_$s_2_$b = fma(vec4f(a_$r_$s.z), x_$r_$b, sum_$s_2_$b);
 //! end
 //! for r in FOUR
-    sum_next_$s_2_$b = fma(vec4f(a_$r_$s.z), y_$r_$b, sum_next_$s_2_$b);
-//! end
-//! for r in FOUR
     sum_$s_3_$b = fma(vec4f(a_$r_$s.w), x_$r_$b, sum_$s_3_$b);
-//! end
-//! for r in FOUR
-    sum_next_$s_3_$b = fma(vec4f(a_$r_$s.w), y_$r_$b, sum_next_$s_3_$b);
 //! end
 //! for r in FOUR
     sum_$s_4_$b = fma(vec4f(b_$r_$s.x), x_$r_$b, sum_$s_4_$b);
 //! end
 //! for r in FOUR
-    sum_next_$s_4_$b = fma(vec4f(b_$r_$s.x), y_$r_$b, sum_next_$s_4_$b);
-//! end
-//! for r in FOUR
     sum_$s_5_$b = fma(vec4f(b_$r_$s.y), x_$r_$b, sum_$s_5_$b);
-//! end
-//! for r in FOUR
-    sum_next_$s_5_$b = fma(vec4f(b_$r_$s.y), y_$r_$b, sum_next_$s_5_$b);
 //! end
 //! for r in FOUR
     sum_$s_6_$b = fma(vec4f(b_$r_$s.z), x_$r_$b, sum_$s_6_$b);
 //! end
 //! for r in FOUR
-    sum_next_$s_6_$b = fma(vec4f(b_$r_$s.z), y_$r_$b, sum_next_$s_6_$b);
+    sum_$s_7_$b = fma(vec4f(b_$r_$s.w), x_$r_$b, sum_$s_7_$b);
 //! end
 //! for r in FOUR
-    sum_$s_7_$b = fma(vec4f(b_$r_$s.w), x_$r_$b, sum_$s_7_$b);
+    sum_next_$s_0_$b = fma(vec4f(a_$r_$s.x), y_$r_$b, sum_next_$s_0_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_1_$b = fma(vec4f(a_$r_$s.y), y_$r_$b, sum_next_$s_1_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_2_$b = fma(vec4f(a_$r_$s.z), y_$r_$b, sum_next_$s_2_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_3_$b = fma(vec4f(a_$r_$s.w), y_$r_$b, sum_next_$s_3_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_4_$b = fma(vec4f(b_$r_$s.x), y_$r_$b, sum_next_$s_4_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_5_$b = fma(vec4f(b_$r_$s.y), y_$r_$b, sum_next_$s_5_$b);
+//! end
+//! for r in FOUR
+    sum_next_$s_6_$b = fma(vec4f(b_$r_$s.z), y_$r_$b, sum_next_$s_6_$b);
 //! end
 //! for r in FOUR
     sum_next_$s_7_$b = fma(vec4f(b_$r_$s.w), y_$r_$b, sum_next_$s_7_$b);

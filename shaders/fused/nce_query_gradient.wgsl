@@ -60,11 +60,14 @@ fn main(
     let y_$c_$b = key[min(j * 4u + $cu, last) * params.depth + next_$b];
 //! end
 //! end
-    // Key by key into one sum and then the next: the sum stays in a register meanwhile.
+    // Key by key into one sum and then the next, first columns before second ones: a sum and four keys stay in registers
+    // meanwhile.
 //! for r in ROWS
 //! for c in FOUR
     sum_$r_$b = fma(vec4f(p_$r[$cu]), x_$c_$b, sum_$r_$b);
 //! end
+//! end
+//! for r in ROWS
 //! for c in FOUR
     sum_next_$r_$b = fma(vec4f(p_$r[$cu]), y_$c_$b, sum_next_$r_$b);
 //! end

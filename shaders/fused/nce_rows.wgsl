@@ -1,7 +1,7 @@
 // InfoNCE, rows: joins a row's parts (nce_similarity.wgsl; `parts` of them) to lse = log Σ_j exp(s_j / τ) and stores
 // loss = lse − q·k / τ of the row's own key, and in weight what makes stored similarities probabilities:
 //   FIXED: 1 / Σ_j exp(s_j / τ − shift), a factor. Else: lse, to be taken off before exp.
-//   STORE: similarities are in p. With FIXED the sum is taken off the row's own key there, so that p · weight is the gradient, probability − [i = j]. Taking 1
+//   STORE: similarities are in p, ACROSS: in across too. With FIXED the sum is taken off the row's own key there, so that p · weight is the gradient, probability − [i = j]. Taking 1
 //   off later would lose the digits that are left when a row finds its own key.
 // One invocation a row. MEAN: one workgroup walks all rows and stores their mean loss in loss[0] alone.
 struct Params {
@@ -10,6 +10,9 @@ struct Params {
   depth: u32,
   stride: u32,
   parts: u32,
+//! if ACROSS
+  across_stride: u32,
+//! end
   inverse_temperature: f32,
 }
 @group(0) @binding(0) var<storage, read> part: array<vec2f>;
@@ -22,6 +25,9 @@ struct Params {
 @group(0) @binding(5) var<uniform> params: Params;
 //! if STORE
 @group(0) @binding(6) var<storage, read_write> p: array<f32>;
+//! end
+//! if ACROSS
+@group(0) @binding(7) var<storage, read_write> across: array<f32>;
 //! end
 
 //! if MEAN
@@ -66,6 +72,9 @@ fn row_loss(row: u32) -> f32 {
   weight[row] = 1.0 / joined.y;
 //! if STORE
   p[at] = term - joined.y;
+//! end
+//! if ACROSS
+  across[((row / 8u) * params.across_stride + own) * 8u + row % 8u] = term - joined.y;
 //! end
   return log(joined.y / term);
 //! end

@@ -2,6 +2,7 @@
 // `span` tiles of 8 · BLOCKS keys; what is left of a row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
 //   FIXED: shift = 1/τ, which unit rows cannot pass; right while exp(−2/τ) is no denormal. Else the largest s_j / τ.
 //   STORE: p[(block · stride + row) · 2 + half], 8 keys a block, gets exp(s/τ − shift) (FIXED) or s/τ, 0 past the last key.
+//   ACROSS (with STORE, 8 ROWS): the same 8 × 8 values also by blocks of 8 rows, across[(row / 8 · across_stride + key) · 2 + half].
 // An invocation computes ROWS neighbouring rows. Keys are the same for all lanes.
 //   BROADCAST: a key is loaded by each of 8 lanes and handed round by subgroupBroadcast. On the software device a load
 //   costs 20 multiply-adds whether its lanes differ or not, and handing round about one: 50–84 GFLOP/s instead of 25.
@@ -12,6 +13,9 @@ struct Params {
   keys: u32,
   stride: u32,
   span: u32,
+//! if ACROSS
+  across_stride: u32,
+//! end
   inverse_temperature: f32,
 }
 @group(0) @binding(0) var<storage, read> query: array<vec4f>;
@@ -21,6 +25,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> p: array<vec4f>;
 //! end
 @group(0) @binding(4) var<uniform> params: Params;
+//! if ACROSS
+@group(0) @binding(5) var<storage, read_write> across: array<vec4f>;
+//! end
 
 const TILE = 8u * BLOCKS;
 const LEAST = vec4f(-3.4028234e38);
@@ -127,6 +134,23 @@ fn main(
 //! end
     }
 //! end
+//! end
+//! if ACROSS
+    if (row < params.rows) {
+      let to = (row / 8u) * params.across_stride + column;
+//! for b in BLOCKS
+//! for k in FOUR
+      across[(to + 8u * $bu + $ku) * 2u] =
+        vec4f(a_0_$b[$ku], a_1_$b[$ku], a_2_$b[$ku], a_3_$b[$ku]);
+      across[(to + 8u * $bu + $ku) * 2u + 1u] =
+        vec4f(a_4_$b[$ku], a_5_$b[$ku], a_6_$b[$ku], a_7_$b[$ku]);
+      across[(to + 8u * $bu + $ku + 4u) * 2u] =
+        vec4f(b_0_$b[$ku], b_1_$b[$ku], b_2_$b[$ku], b_3_$b[$ku]);
+      across[(to + 8u * $bu + $ku + 4u) * 2u + 1u] =
+        vec4f(b_4_$b[$ku], b_5_$b[$ku], b_6_$b[$ku], b_7_$b[$ku]);
+//! end
+//! end
+    }
 //! end
   }
 //! for r in ROWS

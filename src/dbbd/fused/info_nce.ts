@@ -24,6 +24,17 @@ import { concat, empty, formatShape, record, Tensor, zeros } from "../../tensor/
 
 /** Bytes of similarities that exist at once: what stays in a processor's caches; on a GPU, work enough to fill it. */
 const CHUNK_BYTES: Readonly<Record<DeviceKind, number>> = { gpu: 64 << 20, software: 8 << 20 };
+/**
+ * Columns from which similarities are stored a second time, by blocks of 8 queries, so that the keys' kernel computes the queries'
+ * gradient too. On the software device, where a lane of `nce_similarity` has 8 rows of 8 keys anyway, that is faster
+ * for wide rows: a fifth of the time is saved with 4096 rows of 128, a twentieth is lost with 64 columns.
+ *
+ * Straight-line kernels as in `straight_line.ts` (Mesa 22.3) gained nothing here: a multiply-add costs 0.2 ns instead of 0.6, but
+ * every vec4 that lanes load or store at addresses of their own 25 to 40 ns, for Mesa loops over the lanes and checks bounds. A row
+ * of 128 and its sums are a hundred of these, and between them fit 64 to 128 rows of the other side:
+ * 16,384 multiply-adds are 350 KB of code and 4 s to compile, with twice as many code no longer fits the caches.
+ */
+const ACROSS_COLS: Readonly<Record<DeviceKind, number>> = { gpu: Infinity, software: 96 };
 /** 1/τ up to which exp((s − 1) / τ) of unit rows is a normal number. */
 const LARGEST_FIXED = 40;
 /** Parts that a row's sum is made of, at most. */
@@ -135,15 +146,20 @@ function contrastInto(
   const depth = cols / 4;
   const FIXED = inverseTemperature <= LARGEST_FIXED;
   const tiles = TILES[device.kind];
+  // Stored twice where it pays; then both take the room of one.
+  const ACROSS = gradients !== null && FIXED && cols >= ACROSS_COLS[device.kind];
+  const chunkBytes = Math.min(CHUNK_BYTES[device.kind] / (ACROSS ? 2 : 1), device.maxBindingBytes);
   const blocks = Math.ceil(keys / 8);
-  const most = gradients
-    ? Math.floor(Math.min(CHUNK_BYTES[device.kind], device.maxBindingBytes) / (32 * blocks))
-    : keys;
+  const tile = 8 * tiles.similarity.BLOCKS;
+  const acrossStride = (Math.ceil(keys / tile) * tile) | 1;
+  const fit = Math.floor(chunkBytes / (32 * blocks));
+  const fitAcross = ACROSS ? 8 * Math.floor(chunkBytes / (32 * acrossStride)) : Infinity;
+  const most = gradients ? Math.min(fit, fitAcross) : keys;
   const chunk = Math.min(keys, Math.max(8, most));
   // Odd, so that blocks of keys lie in different sets of a cache.
   const stride = chunk | 1;
   const p = gradients && empty(device, [blocks * stride, 8]);
-  const tile = 8 * tiles.similarity.BLOCKS;
+  const across = ACROSS ? empty(device, [Math.ceil(chunk / 8) * acrossStride, 8]) : null;
   const span = Math.ceil(Math.ceil(keys / tile) / PARTS);
   const parts = Math.ceil(keys / (tile * span));
   const part = empty(device, [parts, chunk, 2]);
@@ -155,19 +171,22 @@ function contrastInto(
   const similarity = compile("nce_similarity", similarityWgsl, {
     ...tiles.similarity,
     STORE: p !== null,
+    ACROSS,
   });
   const rowKernel = compile("nce_rows", rowsWgsl, {
     MEAN: atOnce,
     STORE: p !== null,
+    ACROSS,
   });
+  const stored = { ...(p ? { p: p.slice } : {}), ...(across ? { across: across.slice } : {}) };
   for (let first = 0; first < keys; first += chunk) {
     const rows = Math.min(chunk, keys - first);
-    const shape = { rows, first_row: first, depth, keys, stride };
+    const shape = { rows, first_row: first, depth, keys, stride, across_stride: acrossStride };
     const groups = (rowsOfLane: number, { GROUP }: { GROUP: number }) =>
       Math.ceil(rows / (GROUP * rowsOfLane));
     device.run(
       similarity,
-      { query: query.slice, key: key.slice, part: part.slice, ...(p ? { p: p.slice } : {}) },
+      { query: query.slice, key: key.slice, part: part.slice, ...stored },
       { ...shape, span, inverse_temperature: inverseTemperature },
       [groups(tiles.similarity.ROWS, tiles.similarity), parts, 1],
     );
@@ -179,7 +198,7 @@ function contrastInto(
         key: key.slice,
         weight: weight.slice,
         loss: rowLosses.slice,
-        ...(p ? { p: p.slice } : {}),
+        ...stored,
       },
       { ...shape, parts, inverse_temperature: inverseTemperature },
       atOnce ? 1 : Math.ceil(rows / LANES),
@@ -194,21 +213,48 @@ function contrastInto(
       );
     }
     const factor = inverseTemperature / keys;
-    const across = ({ PAIRS }: { PAIRS: number }) => Math.ceil(depth / (2 * PAIRS));
+    const columnGroups = ({ PAIRS }: { PAIRS: number }) => Math.ceil(depth / (2 * PAIRS));
+    const keyGroups = (own: number): [number, number, number] => [
+      Math.ceil(Math.ceil(own / 8) / (tiles.key.GROUP * tiles.key.SETS)),
+      columnGroups(tiles.key),
+      1,
+    ];
+    if (across) {
+      device.run(
+        compile("nce_key_gradient", keyGradientWgsl, { ...tiles.key, OWN: true, WEIGHTED: false }),
+        {
+          p: across.slice,
+          query: key.slice,
+          weight: weight.slice,
+          out: gradients.query.slice,
+        },
+        {
+          rows: keys,
+          first_row: 0,
+          depth,
+          keys: rows,
+          first_key: first,
+          stride: acrossStride,
+          factor,
+        },
+        keyGroups(rows),
+      );
+    } else {
+      device.run(
+        compile("nce_query_gradient", queryGradientWgsl, tiles.query),
+        { p: p.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
+        { ...shape, factor },
+        [groups(tiles.query.ROWS, tiles.query), columnGroups(tiles.query), 1],
+      );
+    }
     device.run(
-      compile("nce_query_gradient", queryGradientWgsl, tiles.query),
-      { p: p.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
-      { ...shape, factor },
-      [groups(tiles.query.ROWS, tiles.query), across(tiles.query), 1],
-    );
-    device.run(
-      compile("nce_key_gradient", keyGradientWgsl, tiles.key),
+      compile("nce_key_gradient", keyGradientWgsl, { ...tiles.key, OWN: false, WEIGHTED: FIXED }),
       { p: p.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
-      { ...shape, factor },
-      [Math.ceil(blocks / (tiles.key.GROUP * tiles.key.SETS)), across(tiles.key), 1],
+      { ...shape, first_key: 0, factor },
+      keyGroups(keys),
     );
   }
-  for (const scratch of [p, part, weight]) scratch?.dispose();
+  for (const scratch of [p, across, part, weight]) scratch?.dispose();
   if (atOnce) return;
   device.run(
     kernel(device, "nce_mean", meanWgsl),
