@@ -5,7 +5,7 @@ import { blocks, type RowProgram } from "./row_program.ts";
 /** Values of a 4 × 4 block. */
 export const BLOCK = 16;
 /** Weights begin at multiples of so many blocks, 256 bytes, for they are bound as offsets. */
-const ALIGN = 4;
+export const ALIGN = 4;
 /** In a source table: zero. */
 export const NOTHING = 0xffffffff;
 

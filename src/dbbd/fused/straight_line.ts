@@ -9,7 +9,7 @@
  * The price is compile time, about 0.2 ms a multiply-add in the source; `families.ts` weighs it.
  */
 
-import { type ProgramLayout, programLayout } from "./program_layout.ts";
+import { ALIGN, type ProgramLayout, programLayout } from "./program_layout.ts";
 import { blocks, type RowProgram } from "./row_program.ts";
 
 /** What the generated source depends on. */
@@ -81,12 +81,20 @@ export function normBlocks({ layers }: RowShape, end: number = layers.length - 1
   return layers.slice(0, end).reduce((sum, { outs }) => sum + 2 * blocks(outs), 0);
 }
 
-/** Weights that lie in workgroup memory together: some columns of a layer, and with its last ones γ and β. */
-export interface Phase {
+/** Some columns of a layer. */
+export interface PhasePiece {
   readonly layer: number;
   /** Blocks of output columns. */
   readonly first: number;
   readonly end: number;
+}
+
+/**
+ * What is computed from weights that lie in workgroup memory together: columns of one layer or several, γ and β with a layer's
+ * last ones.
+ */
+export interface Phase {
+  readonly pieces: readonly PhasePiece[];
   /** First 4 × 4 block in the sheet, and how many. */
   readonly at: number;
   readonly count: number;
@@ -205,25 +213,41 @@ export function planStraightLine(
       const last = Math.min(rest, first + Math.floor(room / ins));
       if (last <= first) return `${4 * ins} inputs of a layer do not fit into workgroup memory`;
       phases.push({
-        layer,
-        first,
-        end: last,
+        pieces: [{ layer, first, end: last }],
         at: start,
         count: (last === columns ? end : at + last * ins) - start,
       });
       first = last;
     }
   }
+  const joined = joinPhases(phases, room);
   const loaded = (count: number) => Math.ceil(count / workgroup) * workgroup;
   return {
     job,
     shape,
     layout,
     workgroup,
-    stage: Math.max(...phases.map(({ count }) => loaded(count))),
-    phases,
+    stage: Math.max(...joined.map(({ count }) => loaded(count))),
+    phases: joined,
     multiplyAdds,
   };
+}
+
+/** Phases whose weights lie next to each other in the sheet and fit into `room` blocks together become one: barriers cost. */
+function joinPhases(phases: readonly Phase[], room: number): Phase[] {
+  const joined: Phase[] = [];
+  for (const phase of phases) {
+    const before = joined.at(-1);
+    const at = Math.min(phase.at, before?.at ?? Infinity);
+    const count = Math.max(phase.at + phase.count, before ? before.at + before.count : 0) - at;
+    // Layers begin at multiples of a few blocks.
+    if (before && count <= Math.min(room, before.count + phase.count + ALIGN)) {
+      joined[joined.length - 1] = { pieces: [...before.pieces, ...phase.pieces], at, count };
+    } else {
+      joined.push(phase);
+    }
+  }
+  return joined;
 }
 
 /** A name for a plan's kernel: plans of the same name have the same source. */

@@ -5,6 +5,7 @@ import {
   inBlocks,
   normBlocks,
   type Phase,
+  type PhasePiece,
   POOLED_ROWS,
   type RowLayerShape,
   type RowShape,
@@ -126,6 +127,17 @@ function staging({ workgroup }: StraightLinePlan, { at, count }: Phase, first: b
     lines.push(`stage[lane + ${block}u] = sheet[lane + ${at + block}u];`);
   }
   return [...lines, "workgroupBarrier();"];
+}
+
+/** The columns of each phase, with the block where its weights begin, and before the first of a phase the loads of them. */
+function piecesOf(plan: StraightLinePlan): { piece: PhasePiece; at: number; staged: string[] }[] {
+  return plan.phases.flatMap((phase, p) =>
+    phase.pieces.map((piece, i) => ({
+      piece,
+      at: phase.at,
+      staged: i === 0 ? staging(plan, phase, p === 0) : [],
+    }))
+  );
 }
 
 const sum = (name: string, width: number) =>
@@ -260,15 +272,15 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
   const columns = layers.map((layer) => blocks(layer.outs));
   if (fromRegion) lines.push(`let origin = region_of_point[point] * ${columns[0]}u;`);
   if (makesResults(job)) lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
-  plan.phases.forEach((phase, p) => {
-    const { layer: i, at } = phase;
+  for (const { piece, at, staged } of piecesOf(plan)) {
+    const { layer: i } = piece;
     const layer = layers[i];
     const ins = inBlocks(layer);
-    lines.push(...staging(plan, phase, p === 0));
+    lines.push(...staged);
     const biased = bias(layer, slots);
     // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
     // in memory for every row of the workgroup. Two blocks at a time cost a tenth, more barriers a quarter.
-    for (let j = phase.first; j < phase.end; j++) {
+    for (let j = piece.first; j < piece.end; j++) {
       const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
       const start = i === 0 && fromRegion ? `start[origin + ${j}u]` : "vec4f()";
       lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
@@ -290,10 +302,10 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
         lines.push(`out[to + ${j}u] = z${i}_${j};`);
       }
     }
-    if (layer.activation && phase.end === columns[i]) {
+    if (layer.activation && piece.end === columns[i]) {
       lines.push(...norm(plan, i, epsilon, (j) => `stage[${layout.normAt[i] + j - at}]`));
     }
-  });
+  }
   return lines;
 }
 
@@ -386,23 +398,23 @@ function backwardLines(plan: StraightLinePlan): string[] {
   );
   // Lanes past the last row compute it again; it counts once.
   if (job === "reduce") lines.push(...shareLines(), `let live = vec4<bool>(own_row < rows);`);
-  plan.phases.forEach((phase, p) => {
-    const { layer: i, at } = phase;
+  for (const { piece, at, staged } of piecesOf(plan)) {
+    const { layer: i } = piece;
     const ins = blocks(layers[i].outs);
-    lines.push(...staging(plan, phase, p === 0));
-    for (let k = phase.first; k < phase.end; k++) {
+    lines.push(...staged);
+    for (let k = piece.first; k < piece.end; k++) {
       lines.push(`var d${i - 1}_${k} = vec4f();`);
       for (let j = 0; j < ins; j++) {
         const block = `stage[${layout.transposedAt[i] + k * ins + j - at}]`;
         lines.push(`d${i - 1}_${k} += ${block} * g${i}_${j};`);
       }
     }
-    if (phase.end === layers[i].gradientBlocks) {
+    if (piece.end === layers[i].gradientBlocks) {
       lines.push(
         ...normBackward(plan, i - 1, (j) => `stage[${layout.normBeforeAt[i] + j - at}]`),
       );
     }
-  });
+  }
   return lines;
 }
 
