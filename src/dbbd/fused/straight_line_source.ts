@@ -265,12 +265,29 @@ function poolBlocks(first: number, values: readonly string[], blocks: number): s
   return [...lines, `if (whole) { pool_value[${at}] = ${value}; pool_arg[${at}] = ${arg}; }`];
 }
 
+/** Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth and hands it round. */
+function startLines(blocks: number, shared: boolean): string[] {
+  const origin = `let origin = region_of_point[point] * ${blocks}u;`;
+  if (!shared) return [origin];
+  const own = Array.from({ length: Math.ceil(blocks / POOLED_ROWS) }, (_, g) => {
+    const at = `min(${POOLED_ROWS * g}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
+    return `let start_${g} = start[origin + ${at}];`;
+  });
+  return [origin, ...own, `let lanes = place - (place & ${POOLED_ROWS - 1}u);`];
+}
+
+function startBlock(j: number, shared: boolean): string {
+  return shared
+    ? `subgroupShuffle(start_${Math.floor(j / POOLED_ROWS)}, lanes + ${j % POOLED_ROWS}u)`
+    : `start[origin + ${j}u]`;
+}
+
 function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
   const { shape: { layers, slots, fromRegion }, layout, job } = plan;
   const lines: string[] = [];
   for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
   const columns = layers.map((layer) => blocks(layer.outs));
-  if (fromRegion) lines.push(`let origin = region_of_point[point] * ${columns[0]}u;`);
+  if (fromRegion) lines.push(...startLines(columns[0], job === "pool"));
   if (makesResults(job)) lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
   for (const { piece, at, staged } of piecesOf(plan)) {
     const { layer: i } = piece;
@@ -282,7 +299,7 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
     // in memory for every row of the workgroup. Two blocks at a time cost a tenth, more barriers a quarter.
     for (let j = piece.first; j < piece.end; j++) {
       const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
-      const start = i === 0 && fromRegion ? `start[origin + ${j}u]` : "vec4f()";
+      const start = i === 0 && fromRegion ? startBlock(j, job === "pool") : "vec4f()";
       lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
       for (let k = 0; k < ins - (biased ? 1 : 0); k++) {
         const x = k < layer.mainBlocks
