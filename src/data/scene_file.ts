@@ -8,6 +8,7 @@ import { DataError, UsageError } from "../errors.ts";
 import { cloudFromArrays, columnData, type NamedArray } from "./formats/named_arrays.ts";
 import { readPickledScene } from "./formats/pkl_scene.ts";
 import type { FormatReader } from "./formats/reader.ts";
+import { heightAboveGround } from "./height.ts";
 import type { Attribute, PointCloud } from "./point_cloud.ts";
 import { cutTree, treeFromNested, validateTree } from "./region_tree.ts";
 import {
@@ -163,20 +164,13 @@ export function sceneFromFile(
 
 /**
  * What a cloud offers as the feature `name`: its attribute, or for `height`, where it has none of that name,
- * ln(1 + metres above its lowest point). The logarithm keeps tall scenes from drowning the other features and tells low
- * heights apart. Undefined for a name that is neither.
+ * ln(1 + metres above the ground around, `heightAboveGround`). The logarithm keeps tall scenes from drowning the other
+ * features and tells low heights apart. Undefined for a name that is neither.
  */
 export function featureAttribute(cloud: PointCloud, name: string): Attribute | undefined {
   const attribute = cloud.attributes.get(name);
   if (attribute !== undefined || name !== "height") return attribute;
-  const { coords, count } = cloud;
-  let lowest = Infinity;
-  for (let i = 0; i < count; i++) lowest = Math.min(lowest, coords[3 * i + 2]);
-  const data = Float32Array.from(
-    { length: count },
-    (_, i) => Math.log1p(coords[3 * i + 2] - lowest),
-  );
-  return { width: 1, data };
+  return { width: 1, data: heightAboveGround(cloud.coords).map((height) => Math.log1p(height)) };
 }
 
 /** True where a safetensors file begins: a header length within the file, and JSON. */
