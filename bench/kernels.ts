@@ -1,22 +1,18 @@
 /** Kernels alone, at a size where their own speed is what is seen. */
 
 import { Random } from "../src/data/random.ts";
+import { familyPolicy } from "../src/dbbd/fused/families.ts";
 import { ProgramWeights, type StepPrograms } from "../src/dbbd/fused/program_weights.ts";
 import { fusedInfoNCE } from "../src/dbbd/fused/info_nce.ts";
 import { RowChunk, rowLinear } from "../src/dbbd/fused/row_kernels.ts";
 import { backwardRows, hiddenRows } from "../src/dbbd/fused/row_layers.ts";
 import { blocks } from "../src/dbbd/fused/row_program.ts";
-import {
-  planStraightLine,
-  rowShape,
-  type StraightLineJob,
-  type StraightLinePlan,
-} from "../src/dbbd/fused/straight_line.ts";
+import { POOLED_ROWS } from "../src/dbbd/fused/straight_line.ts";
 import { runStraightLine, runStraightLineBackward } from "../src/dbbd/fused/straight_line_rows.ts";
 import { modelParameters } from "../src/dbbd/layers.ts";
 import type { Device } from "../src/gpu/device.ts";
 import { ParameterSet } from "../src/nn/parameters.ts";
-import { empty, runsOfLengths, type Tensor, tensor } from "../src/tensor/mod.ts";
+import { empty, runsOfLengths, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
 import { largestOfRuns } from "../src/tensor/ops/runs.ts";
 import type { TrainingConfig } from "../src/training/config.ts";
 import { timedDispatches } from "./profile.ts";
@@ -34,7 +30,7 @@ export interface KernelSpeed {
 
 /** Dispatches of a piece of work that are told apart, by the beginning of their kernels' names. */
 interface Part {
-  readonly kernel: string;
+  readonly kernels: readonly string[];
   readonly title: string;
   /** Multiply-adds, or bytes that have to be read or written. */
   readonly amount: number;
@@ -73,7 +69,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
   const gradient = random(device, ROWS, 4 * blocks(layers.at(-1)!.outs));
   const chunk = () => new RowChunk(device, null, 0, ROWS);
   const weightGradient = {
-    kernel: "row_weight_gradient",
+    kernels: ["row_weight_gradient"],
     title: "weight gradients",
     ...flops(all * ROWS),
   };
@@ -88,7 +84,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
   pieces.push({
     size: `${size}, ${4 * inBlocks} → ${outs}`,
     parts: [{
-      kernel: "row_linear",
+      kernels: ["row_linear"],
       title: "linear layer in loops",
       ...flops(padded[last] * ROWS),
     }],
@@ -98,7 +94,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
   pieces.push({
     size,
     parts: [{
-      kernel: "row_linear",
+      kernels: ["row_linear"],
       title: "layers again and input gradients, in loops",
       ...flops((hidden + toInputs) * ROWS),
     }, weightGradient],
@@ -110,48 +106,50 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
       backwardRows(raw, rows, inputs, kept, own);
     },
   });
-  if (device.kind !== "software") return pieces;
-
-  const { limits } = device;
-  const plan = (job: StraightLineJob): StraightLinePlan | string =>
-    planStraightLine(rowShape(program), {
-      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
-      invocations: limits.maxComputeInvocationsPerWorkgroup,
-      storageBuffers: limits.maxStorageBuffersPerShaderStage,
-    }, job);
-  const [forward, keep, backward] = [plan("forward"), plan("keep"), plan("backward")];
-  if (typeof forward !== "string") {
+  // As a long training computes them.
+  const { forward, backward } = familyPolicy(device, { steps: Infinity }, 0)
+    .plans(program, ROWS, true);
+  if (forward) {
+    const pools = forward.job === "pool";
     const list = tensor(device, Uint32Array.from({ length: ROWS }, (_, row) => row));
     const out = random(device, ROWS, gradient.cols);
+    const maxima = () => empty(device, [ROWS / POOLED_ROWS, gradient.cols]).slice;
+    const pool = pools
+      ? { leafHere: zeros(device, [ROWS]), value: maxima(), arg: maxima(), first: 0 }
+      : null;
     pieces.push({
       size,
       parts: [{
-        kernel: "straight_line forward",
-        title: "straight-line forward",
+        kernels: ["straight_line"],
+        title: `straight-line forward${pools ? ", maxima of 8 rows" : ""}`,
         ...flops(forward.multiplyAdds * ROWS),
       }],
       run: () =>
-        runStraightLine(forward, raw, chunk(), inputs, null, { out: out.slice, first: 0, list }),
+        runStraightLine(forward, raw, chunk(), inputs, null, {
+          out: out.slice,
+          first: 0,
+          list,
+        }, pool),
     });
   }
-  if (typeof keep !== "string" && typeof backward !== "string") {
+  if (backward) {
+    const { keep, backward: back } = backward;
     pieces.push({
       size,
       parts: [
         {
-          kernel: "straight_line keep",
+          kernels: ["straight_line keep"],
           title: "straight-line, layers again",
           ...flops(keep.multiplyAdds * ROWS),
         },
         {
-          kernel: "straight_line backward",
+          kernels: [`straight_line ${back.job}`],
           title: "straight-line, input gradients",
-          ...flops(backward.multiplyAdds * ROWS),
+          ...flops(back.multiplyAdds * ROWS),
         },
         weightGradient,
       ],
-      run: () =>
-        void runStraightLineBackward({ keep, backward }, raw, chunk(), inputs, null, gradient),
+      run: () => void runStraightLineBackward(backward, raw, chunk(), inputs, null, gradient),
     });
   }
   return pieces;
@@ -164,9 +162,14 @@ function contrastPiece(device: Device, config: TrainingConfig, n: number): Piece
   return {
     size: `${n.toLocaleString("en")} × ${n.toLocaleString("en")}, ${cols} wide`,
     parts: [
-      { kernel: "nce_similarity", title: "InfoNCE, similarities", ...product },
-      { kernel: "nce_query_gradient", title: "InfoNCE, query gradient", ...product },
-      { kernel: "nce_key_gradient", title: "InfoNCE, key gradient", ...product },
+      { kernels: ["nce_similarity"], title: "InfoNCE, similarities", ...product },
+      {
+        // Rows of many columns have both from one kernel.
+        kernels: ["nce_query_gradient", "nce_key_gradient"],
+        title: "InfoNCE, both gradients",
+        ...product,
+        amount: 2 * product.amount,
+      },
     ],
     run: () => void fusedInfoNCE(rows, rows, config.temperature),
   };
@@ -181,7 +184,7 @@ function poolPiece(device: Device, config: TrainingConfig): Piece {
     size: `${rows.toLocaleString("en")} rows, ${cols} wide, ${RUN_ROWS} a region`,
     // All rows are read; a value and its place are written for each region and channel.
     parts: [{
-      kernel: "run_max",
+      kernels: ["run_max"],
       title: "max pooling",
       amount: 4 * cols * (rows + 2 * runs.count),
       unit: "GB/s",
@@ -208,7 +211,8 @@ async function speeds(
       const dispatches = await timedDispatches(device, tickMs, run);
       own = parts.map((part) =>
         dispatches.reduce(
-          (sum, { kernel, ms }) => kernel.startsWith(part.kernel) ? sum + ms : sum,
+          (sum, { kernel, ms }) =>
+            part.kernels.some((name) => kernel.startsWith(name)) ? sum + ms : sum,
           0,
         )
       );
