@@ -83,7 +83,7 @@ export interface ObjectResult {
 
 /** Budgets of fewer labels than this are drawn several times: one draw says little. */
 const FEW_LABELS = 500;
-const DRAWS = 5;
+const DRAWS = 20;
 /** Folds of a few-shot setting. */
 export const FEWSHOT_FOLDS = 10;
 /** N-way K-shot settings of the field. */
