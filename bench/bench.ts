@@ -23,7 +23,7 @@ import {
   timeSteps,
   warmWorkload,
 } from "./step.ts";
-import { fmaPeak, markdownTable, textTable } from "./support.ts";
+import { fmaPeak, markdownTable, spread, textTable } from "./support.ts";
 import { sweep, sweepLine, sweepTable } from "./sweep.ts";
 
 type Asked = Extract<BenchArguments, { help: false }>;
@@ -42,11 +42,10 @@ async function measure(
   problem: Problem,
   tickMs: number | null,
 ): Promise<Measured> {
-  const before = await fmaPeak(device);
   using work = await warmWorkload(device, problem);
   const times = await timeSteps(device, work);
   const profile = await profileSteps(device, work, tickMs);
-  const peak = Math.max(before, await fmaPeak(device));
+  const peak = spread(profile.peaks).median;
   return { result: benchResult(device, work, times, profile, peak), profile };
 }
 

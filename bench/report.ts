@@ -32,11 +32,12 @@ export interface BenchResult {
   readonly executed_gflop: number;
   readonly useful_gflops: number;
   readonly executed_gflops: number;
+  /** The median of those measured after each sample of the phases. */
   readonly fma_peak_gflops: number;
   /** Useful, of the whole step. */
   readonly step_share_of_peak: number;
   readonly encoder_forward_ms: Spread;
-  /** Useful, and its share. */
+  /** Useful, and its share: the median of the samples', each of the peak measured after it. */
   readonly encoder_forward_gflops: number;
   readonly encoder_forward_share_of_peak: number;
   /** Rows that the backward pass goes over, of each of G2L's levels and of L2G's leaves. */
@@ -90,7 +91,7 @@ export function benchResult(
     step_share_of_peak: rate(useful.step, step.median) / peakGflops,
     encoder_forward_ms: forward,
     encoder_forward_gflops: forwardRate,
-    encoder_forward_share_of_peak: forwardRate / peakGflops,
+    encoder_forward_share_of_peak: profile.forwardShare.median,
     gradient_rows: gradientRows,
     peak_device_bytes: times.peakBytes,
     dispatches: times.dispatches,

@@ -13,7 +13,7 @@ import { AdamW } from "../src/nn/adamw.ts";
 import { rowIndex } from "../src/tensor/mod.ts";
 import { TrainingConfig } from "../src/training/config.ts";
 import { type TimedDispatch, timedDispatches, watchGradientRows } from "./profile.ts";
-import { type Spread, spread } from "./support.ts";
+import { fmaPeak, type Spread, spread } from "./support.ts";
 import { executedWork, stepRows, type StepWork, usefulWork } from "./work.ts";
 
 /** What a step is made of, in order. */
@@ -278,6 +278,10 @@ export interface StepProfile {
   /** Whether it is the device's own account: kernels alone. Else the clock's, with a wait for the device in each phase. */
   readonly timestamps: boolean;
   readonly phases: Readonly<Record<Phase, PhaseTime>>;
+  /** Multiply-add peaks in GFLOP/s, one measured after each sample. */
+  readonly peaks: readonly number[];
+  /** Useful arithmetic of the encoder's forward pass in its time, against the peak measured after it. */
+  readonly forwardShare: Spread;
   /** The longest first; none without timestamps. */
   readonly kernels: readonly KernelTime[];
 }
@@ -300,7 +304,10 @@ export async function profileSteps(
   const times = new Map<Phase, number[]>(PHASES.map((phase) => [phase, []]));
   const dispatches = new Map<Phase, number>();
   const kernels = new Map<string, { ms: number; dispatches: number }>();
+  const peaks: number[] = [];
   for (let i = 0; i < steps; i++) {
+    // After each sample: a shared machine is not as fast at the end as it was at the beginning.
+    if (i > 0) peaks.push(await fmaPeak(device, 2));
     if (tickMs === null) {
       await waitedPhases(device, work, (phase, ms, count) => {
         times.get(phase)!.push(ms);
@@ -316,12 +323,17 @@ export async function profileSteps(
     }
     addKernels(kernels, all, steps);
   }
+  peaks.push(await fmaPeak(device, 2));
+  const forwardOperations = 2 * work.shape.useful.encoderForward;
+  const forward = times.get("encoder forward")!;
   const phases = PHASES.map((phase): [Phase, PhaseTime] => [phase, {
     ms: spread(times.get(phase)!),
     dispatches: dispatches.get(phase)!,
   }]);
   return {
     timestamps: tickMs !== null,
+    peaks,
+    forwardShare: spread(peaks.map((peak, i) => forwardOperations / forward[i] / 1e6 / peak)),
     phases: Object.fromEntries(phases) as Record<Phase, PhaseTime>,
     kernels: [...kernels].map(([name, sums]) => ({ name, ...sums })).sort((a, b) => b.ms - a.ms),
   };

@@ -32,7 +32,7 @@ export async function timed(device: Device, work: () => void): Promise<number> {
 const PEAK_RUNS = 4;
 
 /** Multiply-adds on registers, in GFLOP/s (two operations each): the largest of some runs. */
-export async function fmaPeak(device: Device): Promise<number> {
+export async function fmaPeak(device: Device, runs: number = PEAK_RUNS): Promise<number> {
   using _ = device.scope();
   const groups = device.kind === "gpu" ? 16384 : 256;
   const rate = async (turns: number) => {
@@ -41,7 +41,7 @@ export async function fmaPeak(device: Device): Promise<number> {
     const run = () => device.run(kernel, { out: out.slice }, {}, groups);
     await timed(device, run);
     const times: number[] = [];
-    for (let i = 0; i < PEAK_RUNS; i++) times.push(await timed(device, run));
+    for (let i = 0; i < runs; i++) times.push(await timed(device, run));
     return { ms: Math.min(...times), operations: 2 * 4 * 8 * turns * groups * 64 };
   };
   // The difference of two lengths leaves out what waiting for the device costs.
