@@ -310,7 +310,11 @@ deviceTest(
     const profile = await profileSteps(device, work, hasTimestamps(device) ? 1e-6 : null);
     const phases = Object.values(profile.phases);
     const dispatches = phases.reduce((sum, phase) => sum + phase.dispatches, 0);
-    assertEquals(work.problem.steps * dispatches, device.counters.dispatches - before);
+    // A peak after each sample: two lengths of a kernel, each run once to warm up and twice.
+    assertEquals(profile.peaks.length, work.problem.steps);
+    assert(profile.peaks.every((peak) => peak > 0) && profile.forwardShare.min > 0);
+    const own = device.counters.dispatches - before - 6 * profile.peaks.length;
+    assertEquals(work.problem.steps * dispatches, own);
     assert(phases.every(({ ms }) => ms.min >= 0));
     assertEquals(profile.phases.upload.dispatches, 0);
   },
