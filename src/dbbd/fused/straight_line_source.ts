@@ -3,16 +3,24 @@
 import { blocks } from "./row_program.ts";
 import {
   inBlocks,
-  normBlocks,
   type Phase,
   type PhasePiece,
   POOLED_ROWS,
   type RowLayerShape,
-  type RowShape,
   type StraightLineJob,
   type StraightLinePlan,
   takesBack,
 } from "./straight_line.ts";
+import {
+  poolBlocks,
+  poolLines,
+  shareLines,
+  startBlock,
+  startLines,
+  sumBlocks,
+  SUMMED_COLUMNS,
+  TAKES,
+} from "./straight_line_lanes.ts";
 
 /** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
 function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean {
@@ -76,17 +84,6 @@ function bindings(
 const IS_NAN = `
 fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
-}
-`;
-
-/**
- * The larger of two lanes' values and where it comes from: of equal ones the lower lane's. NaN wins, so that it is seen.
- * `above`: the value handed over is from a higher lane.
- */
-const TAKES = `
-fn takes(value: vec4f, own: vec4f, above: vec4<bool>) -> vec4<bool> {
-  let larger = select(value >= own, value > own, above);
-  return larger | ((bitcast<vec4u>(value) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 `;
 
@@ -194,94 +191,6 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
   return lines;
 }
 
-/** How far apart lanes are that hand values to each other, step by step. */
-const STEPS = Array.from({ length: Math.log2(POOLED_ROWS) }, (_, i) => 1 << i);
-
-/** What handing values round needs of a lane, once. */
-function shareLines(): string[] {
-  return [
-    ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
-    `let eighth = own_row / ${POOLED_ROWS}u;`,
-  ];
-}
-
-/** What pooling needs of a row, once. */
-function poolLines(blocks: number): string[] {
-  return [
-    `let leaf = (leaf_here[point] != 0u) & (point >= params.out_first);`,
-    ...shareLines(),
-    `let point_1 = vec4u(subgroupShuffleXor(point, 1u));`,
-    `let whole = eighth * ${POOLED_ROWS}u < rows;`,
-    `let pooled = (params.chunk_first / ${POOLED_ROWS}u + eighth - params.pool_first) * ${blocks}u;`,
-  ];
-}
-
-/** The name of a block's maxima, and of where they came from. */
-interface Maxima {
-  readonly value: string;
-  readonly arg: string;
-}
-
-/**
- * Two blocks of channels, each over lanes that are `step` apart: the lower lane goes on with the first block, the upper with
- * the second. So 8 lanes end with an eighth of 8 blocks each, and half the comparisons that each block by itself would take.
- */
-function halve(step: number, name: string, [a, b]: readonly Maxima[]): [Maxima, string[]] {
-  const [v, o] = [`v${name}`, `o${name}`];
-  const value = `w${name}`, arg = `q${name}`;
-  const first = step === 1;
-  return [{ value, arg }, [
-    `let ${v} = select(${b.value}, ${a.value}, above_${step});`,
-    `let ${o} = subgroupShuffleXor(select(${a.value}, ${b.value}, above_${step}), ${step}u);`,
-    `let t${name} = takes(${o}, ${v}, above_${step});`,
-    `let ${value} = select(${v}, ${o}, t${name});`,
-    ...(first ? [`let ${arg} = select(vec4u(point), point_1, t${name});`] : [
-      `let p${name} = select(${b.arg}, ${a.arg}, above_${step});`,
-      `let s${name} = subgroupShuffleXor(select(${a.arg}, ${b.arg}, above_${step}), ${step}u);`,
-      `let ${arg} = select(p${name}, s${name}, t${name});`,
-    ]),
-  ]];
-}
-
-/** Maxima of 8 blocks of channels, fewer at the end, over 8 neighbouring rows; they go to row `own_row / 8` of the pools. */
-function poolBlocks(first: number, values: readonly string[], blocks: number): string[] {
-  // Blocks that are missing at the end are the last one again: lanes store the same to the same place.
-  let maxima: Maxima[] = Array.from(
-    { length: POOLED_ROWS },
-    (_, i) => ({ value: values[Math.min(i, values.length - 1)], arg: "" }),
-  );
-  const lines: string[] = [];
-  for (const step of STEPS) {
-    const next: Maxima[] = [];
-    for (let i = 0; i < maxima.length; i += 2) {
-      const [maximum, made] = halve(step, `${first}_${step}_${i}`, maxima.slice(i, i + 2));
-      next.push(maximum);
-      lines.push(...made);
-    }
-    maxima = next;
-  }
-  const at = `pooled + min(${first}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
-  const [{ value, arg }] = maxima;
-  return [...lines, `if (whole) { pool_value[${at}] = ${value}; pool_arg[${at}] = ${arg}; }`];
-}
-
-/** Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth and hands it round. */
-function startLines(blocks: number, shared: boolean): string[] {
-  const origin = `let origin = region_of_point[point] * ${blocks}u;`;
-  if (!shared) return [origin];
-  const own = Array.from({ length: Math.ceil(blocks / POOLED_ROWS) }, (_, g) => {
-    const at = `min(${POOLED_ROWS * g}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
-    return `let start_${g} = start[origin + ${at}];`;
-  });
-  return [origin, ...own, `let lanes = place - (place & ${POOLED_ROWS - 1}u);`];
-}
-
-function startBlock(j: number, shared: boolean): string {
-  return shared
-    ? `subgroupShuffle(start_${Math.floor(j / POOLED_ROWS)}, lanes + ${j % POOLED_ROWS}u)`
-    : `start[origin + ${j}u]`;
-}
-
 function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
   const { shape: { layers, slots, fromRegion }, layout, job } = plan;
   const lines: string[] = [];
@@ -324,40 +233,6 @@ function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
     }
   }
   return lines;
-}
-
-/** Columns of which γ's and β's gradients make up 8 blocks. */
-const SUMMED_COLUMNS = POOLED_ROWS / 2;
-
-/**
- * γ's and β's gradients of 4 blocks of layer i from block `first` on, fewer at the end, over 8 neighbouring rows: each lane ends with
- * an eighth, as in `halve`.
- */
-function sumBlocks(shape: RowShape, i: number, first: number): string[] {
-  const columns = blocks(shape.layers[i].outs);
-  const own = Array.from(
-    { length: SUMMED_COLUMNS },
-    (_, c) => Math.min(first + c, columns - 1),
-  );
-  let values = [...own.map((j) => `f${i}_${j}`), ...own.map((j) => `e${i}_${j}`)];
-  const lines: string[] = [];
-  for (const step of STEPS) {
-    values = values.flatMap((a, v) => {
-      if (v % 2 === 1) return [];
-      const b = values[v + 1];
-      const name = `w${i}_${first}_${step}_${v}`;
-      lines.push(
-        `let ${name} = select(${b}, ${a}, above_${step}) + ` +
-          `subgroupShuffleXor(select(${a}, ${b}, above_${step}), ${step}u);`,
-      );
-      return [name];
-    });
-  }
-  const from = normBlocks(shape, i);
-  const block = `min(${first}u + (place & ${SUMMED_COLUMNS - 1}u), ${columns - 1}u)`;
-  const at = `eighth * ${normBlocks(shape)}u + ${from}u + ${block} + ` +
-    `select(${columns}u, 0u, (place & ${SUMMED_COLUMNS}u) == 0u)`;
-  return [...lines, `norm_sums[${at}] = ${values[0]};`];
 }
 
 /** From d_0 … of layer i's activations to dz{i}_0 …, of its output before LayerNorm. */
