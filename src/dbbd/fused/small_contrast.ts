@@ -90,24 +90,20 @@ function contrastTogether(x: Tensor, sets: readonly ContrastSet[], temperature: 
     [x],
     () => {
       const none = received.includes(null) ? zeros(device, []) : null;
-      const own = received.map((tensor) => tensor ?? none!);
+      const out = empty(device, x.shape);
+      const bind: Record<string, BufferSlice> = { x: gradient.slice, out: out.slice };
+      received.forEach((own, s) => bind[`gradient_${s}`] = (own ?? none!).slice);
       received.fill(null);
-      return [scaled(gradient, own, places)];
+      const { SETS, BLOCKS } = constants;
+      device.run(
+        fusedKernel(device, "small_contrast_scale", scaleWgsl, { SETS, BLOCKS }),
+        bind,
+        { rows, ...places },
+        Math.ceil(rows * BLOCKS / 64),
+      );
+      return [out];
     },
   );
-  const scaled = (of: Tensor, by: readonly Tensor[], places: Record<string, number>): Tensor => {
-    const out = empty(device, of.shape);
-    const bind: Record<string, BufferSlice> = { x: of.slice, out: out.slice };
-    by.forEach(({ slice }, s) => bind[`gradient_${s}`] = slice);
-    const { SETS, BLOCKS } = constants;
-    device.run(
-      fusedKernel(device, "small_contrast_scale", scaleWgsl, { SETS, BLOCKS }),
-      bind,
-      { rows, ...places },
-      Math.ceil(rows * BLOCKS / 64),
-    );
-    return out;
-  };
   return sets.map((_, s) => {
     const slice = { buffer, offset: offset + 4 * SLOT * s, size: 4 };
     return record("smallContrast", new Tensor(device, [], "f32", slice), [all], (gradient) => {
