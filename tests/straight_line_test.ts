@@ -3,7 +3,12 @@ import { buildBatch } from "../src/data/batch_builder.ts";
 import { Random } from "../src/data/random.ts";
 import { type NestedRegion, treeFromNested } from "../src/data/region_tree.ts";
 import type { Scene } from "../src/data/scene.ts";
-import { familyPolicy, type RowFamily, ROWS_TO_COMPILE } from "../src/dbbd/fused/families.ts";
+import {
+  familyPolicy,
+  planToTake,
+  type RowFamily,
+  ROWS_TO_COMPILE,
+} from "../src/dbbd/fused/families.ts";
 import { SHEET_MARGIN } from "../src/dbbd/fused/program_weights.ts";
 import { rowPrograms } from "../src/dbbd/fused/row_program.ts";
 import {
@@ -218,6 +223,24 @@ Deno.test("straight-line code is chosen when the work ahead pays for compiling",
   const steps = Math.ceil(ROWS_TO_COMPILE / 1000);
   const backward = (steps: number) => familyPolicy(device, { steps }).plans(program, 1000).backward;
   assertEquals([backward(steps), backward(5 * steps) !== null], [null, device.kind !== "gpu"]);
+});
+
+Deno.test("another workgroup is compiled only for a size that stays", () => {
+  const of = (workgroup: number) => ({ ...plan(TINY_SHAPE, "keep"), workgroup });
+  const sizes = [64, 128, 256, 512].map(of);
+  const [small, , half, large] = sizes;
+  const take = (wanted: StraightLinePlan, taken: StraightLinePlan[], rows: number, steps: number) =>
+    planToTake(wanted, taken, rows, steps).workgroup;
+  assertEquals(take(half, [], 2000, 1), 256);
+  assertEquals(take(of(256), sizes, 2000, Infinity), 256);
+  // 256 lanes too many, each step.
+  const long = Math.ceil(ROWS_TO_COMPILE / 256);
+  assertEquals([take(half, [large], 2000, long - 1), take(half, [large], 2000, long)], [512, 256]);
+  // A quarter of 2,000 rows more.
+  const steps = Math.ceil(ROWS_TO_COMPILE / 500);
+  assertEquals([take(half, [small], 2000, steps - 1), take(half, [small], 2000, steps)], [64, 256]);
+  assertEquals(take(half, [small, large], 2000, 10), 512);
+  assertEquals(take(half, [small, large], 4, 10), 64);
 });
 
 function range(first: number, end: number): number[] {

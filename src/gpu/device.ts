@@ -2,6 +2,7 @@
 
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
 import { handsRound, openDevice } from "./open_device.ts";
+import { BindGroups } from "./bind_groups.ts";
 import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
@@ -137,6 +138,7 @@ export class Device implements Disposable {
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   readonly #kernels = new Map<string, Kernel>();
+  readonly #bindGroups: BindGroups;
   readonly #arena: GPUBuffer;
   readonly #arenaData = new DataView(new ArrayBuffer(ARENA_BYTES));
   #arenaUsed = 0;
@@ -159,6 +161,7 @@ export class Device implements Disposable {
       size: ARENA_BYTES,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
+    this.#bindGroups = new BindGroups(gpu, this.#arena);
     if (this.debug >= 1) {
       console.error(`[dbbd] ${this.description}, ${formatBytes(this.maxBindingBytes)} a binding`);
     }
@@ -296,7 +299,7 @@ export class Device implements Disposable {
     this.#recent.delete(kernel.name);
     this.#recent.add(kernel.name);
     if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.values().next().value!);
-    const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
+    for (const { name } of kernel.bindings) {
       const slice = bind[name];
       if (!slice) throw new Error(`Kernel ${kernel.name}: binding ${name} is missing`);
       requireLive(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
@@ -309,32 +312,12 @@ export class Device implements Disposable {
         );
       }
       this.#inUse.add(slice.buffer.gpu);
-      return {
-        binding: index,
-        resource: {
-          buffer: slice.buffer.gpu,
-          // No bytes are no binding: the buffer's first four stand in, its end may have none left.
-          offset: slice.size > 0 ? slice.offset : 0,
-          size: Math.max(4, Math.ceil(slice.size / 4) * 4),
-        },
-      };
-    });
-    const offsets: number[] = [];
-    if (kernel.paramsBinding >= 0) {
-      entries.push({
-        binding: kernel.paramsBinding,
-        resource: { buffer: this.#arena, offset: 0, size: kernel.paramsSize },
-      });
-      offsets.push(this.#uniform(kernel, params));
     }
+    const offsets = kernel.paramsBinding >= 0 ? [this.#uniform(kernel, params)] : [];
     if (timestampWrites) this.#endPass();
     this.#pass ??= this.#commands().beginComputePass({ timestampWrites });
     this.#pass.setPipeline(kernel.pipeline);
-    this.#pass.setBindGroup(
-      0,
-      this.gpu.createBindGroup({ label: kernel.name, layout: kernel.layout, entries }),
-      offsets,
-    );
+    this.#pass.setBindGroup(0, this.#bindGroups.of(kernel, bind), offsets);
     if ("buffer" in size) {
       this.#inUse.add(size.buffer.gpu);
       this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);

@@ -12,6 +12,7 @@ import {
   planStraightLine,
   rowShape,
   type StraightLineJob,
+  straightLineName,
   type StraightLinePlan,
 } from "./straight_line.ts";
 import type { StraightLineBackward } from "./straight_line_rows.ts";
@@ -50,6 +51,26 @@ export interface RowPlans {
   readonly backward: StraightLineBackward | null;
 }
 
+/**
+ * The plan to take for `rows` rows a step, among plans of one source but for their workgroups, all of which compute the same
+ * bits: `wanted`, or one that was taken before where using it for `steps` steps costs less than compiling another one. So the
+ * smaller batch at an epoch's end does not stop a training for a minute.
+ */
+export function planToTake(
+  wanted: StraightLinePlan,
+  taken: readonly StraightLinePlan[],
+  rows: number,
+  steps: number,
+): StraightLinePlan {
+  // In larger workgroups lanes compute for nothing; in smaller ones fewer rows share what is staged, which costs a quarter
+  // or so.
+  const loss = ({ workgroup }: StraightLinePlan) =>
+    workgroup >= wanted.workgroup ? workgroup - wanted.workgroup : rows / 4;
+  let best = wanted, least = Infinity;
+  for (const plan of taken) if (loss(plan) < least) [best, least] = [plan, loss(plan)];
+  return least === 0 || least * steps < ROWS_TO_COMPILE ? best : wanted;
+}
+
 /** Decides for each program of a step. */
 export interface FamilyPolicy {
   /**
@@ -74,6 +95,14 @@ export function familyPolicy(
   const { steps = 0, rowFamily } = options;
   const { limits } = device;
   const said = new Set<string>();
+  const taken = new Map<string, StraightLinePlan[]>();
+  const take = (wanted: StraightLinePlan, rows: number) => {
+    const source = straightLineName({ ...wanted, workgroup: 0, stage: 0 });
+    const before = taken.get(source) ?? [];
+    const plan = planToTake(wanted, before, rows, steps);
+    if (!before.includes(plan)) taken.set(source, [...before, plan]);
+    return plan;
+  };
   const say = (line: string) => {
     if (debug < 1 || said.has(line)) return;
     said.add(line);
@@ -111,7 +140,7 @@ export function familyPolicy(
       said.add(`${name} ${straight}`);
       say(`${name} by ${straight ? "straight-line code" : "loops"}: ${why}`);
     }
-    return straight ? plan : null;
+    return straight ? take(plan, rows) : null;
   };
   return {
     plans(program, rows, pooled = false) {
