@@ -9,7 +9,8 @@ export type Covering = Extract<CompleteAugmentation, { type: "drop" | "drop_regi
 
 /**
  * For each point the point whose coordinates and features it takes: itself where the view sees it, else a random one
- * that the view sees, out of the smallest region around it that holds one. Null when the draw leaves nothing to see.
+ * that the view sees, out of the smallest region around it that holds one; a region's centre the nearest of those, for
+ * with it moves the origin of all of the region's coordinates. Null when the draw leaves nothing to see.
  *
  * @param coords (N, 3) as the view has them so far
  */
@@ -28,14 +29,27 @@ export function coverPoints(
   order.forEach((point, at) => before[at + 1] = before[at] + 1 - hidden[point]);
   const smallest = smallestRegions(tree);
   const source = Uint32Array.from(order, (_, point) => point);
+  const centers = new Set(tree.center);
   order.forEach((point, at) => {
     if (hidden[point] === 0) return;
     let region = smallest[at];
     while (before[tree.end[region]] === before[tree.start[region]]) region = tree.parent[region];
-    const first = before[tree.start[region]];
-    source[point] = seen[first + random.int(before[tree.end[region]] - first)];
+    const first = before[tree.start[region]], end = before[tree.end[region]];
+    source[point] = centers.has(point)
+      ? nearest(coords, point, seen.subarray(first, end))
+      : seen[first + random.int(end - first)];
   });
   return source;
+}
+
+function nearest(coords: Float32Array, point: number, among: Uint32Array): number {
+  let best = among[0], least = Infinity;
+  for (const other of among) {
+    let square = 0;
+    for (let k = 0; k < 3; k++) square += (coords[3 * other + k] - coords[3 * point + k]) ** 2;
+    if (square < least) [best, least] = [other, square];
+  }
+  return best;
 }
 
 /** 1 for each point that the view does not see. */

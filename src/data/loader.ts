@@ -4,7 +4,9 @@ import { UsageError } from "../errors.ts";
 import type { AugmentationConfig } from "./augmentation.ts";
 import type { Batch } from "./batch.ts";
 import { buildBatch } from "./batch_builder.ts";
+import { thinTree } from "./drawn_points.ts";
 import { Random } from "./random.ts";
+import { cutTree } from "./region_tree.ts";
 import type { Dataset, Scene } from "./scene.ts";
 import { augment, identityView } from "./views.ts";
 
@@ -43,6 +45,8 @@ export interface BatchOptions {
 export interface TrainingBatchOptions extends BatchOptions {
   /** What each view goes through, in order. */
   readonly augmentation: AugmentationConfig;
+  /** Points of a scene that each view draws, its own ones; null, the default: all of them. */
+  readonly pointsPerView?: number | null;
   /** The run's seed. */
   readonly seed: number;
   /** The epoch, from 0. */
@@ -53,7 +57,8 @@ export interface TrainingBatchOptions extends BatchOptions {
 
 /**
  * Loads the scenes `indices` of `dataset` and makes two independently augmented views of each. Each view has a random
- * stream of its own, so it does not matter who else is in the batch or which worker makes it.
+ * stream of its own, so it does not matter who else is in the batch or which worker makes it. With `pointsPerView` the same
+ * row of both views is a point of the same smallest region, but seldom the same point.
  *
  * Throws UsageError for scenes whose features are not `featureWidth` wide, and whatever the dataset throws.
  */
@@ -62,15 +67,22 @@ export async function makeTrainingBatch(
   indices: ArrayLike<number>,
   options: TrainingBatchOptions,
 ): Promise<Batch> {
-  const { seed, epoch, step, augmentation } = options;
+  const { seed, epoch, step, augmentation, pointsPerView = null } = options;
   const scenes = await loadScenes(dataset, indices, options.featureWidth);
-  const view = (scene: Scene, index: number, branch: number) =>
-    augment(scene, augmentation, new Random(seed, "views", epoch, step, index, branch));
-  const items = scenes.map((scene, i) => ({
-    scene,
-    view1: view(scene, indices[i], 1),
-    view2: view(scene, indices[i], 2),
-  }));
+  const items = scenes.map((scene, i) => {
+    const thinned = pointsPerView === null
+      ? null
+      : thinTree(cutTree(scene.tree, options.maxHierarchyDepth), pointsPerView);
+    const view = (branch: number) =>
+      augment(
+        scene,
+        augmentation,
+        new Random(seed, "views", epoch, step, indices[i], branch),
+        thinned,
+      );
+    const [view1, view2] = [view(1), view(2)];
+    return { scene: thinned ? { ...scene, ...view1, tree: thinned.tree } : scene, view1, view2 };
+  });
   return buildBatch(items, options);
 }
 

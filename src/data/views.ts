@@ -7,7 +7,8 @@ import {
   type CompleteAugmentation,
   parseAugmentation,
 } from "./augmentation.ts";
-import { coverPoints, direction, takeRows } from "./covered_points.ts";
+import { type Covering, coverPoints, direction, takeRows } from "./covered_points.ts";
+import { drawPoints, type ThinnedTree } from "./drawn_points.ts";
 import type { Random } from "./random.ts";
 import type { FeatureKind, Scene } from "./scene.ts";
 
@@ -33,26 +34,36 @@ export function identityView(scene: Scene): SceneView {
  * transpose, and keep their length. Columns of kind "color" change under colour augmentations. Any column can be set
  * to zero, and takes another point's values where a point is covered up.
  *
+ * With `thinned`, made of the scene's tree, the view has the points that it draws, in the order of that tree's rows. They
+ * are drawn behind the last augmentation that hides points, out of those that are still seen.
+ *
  * Throws UsageError for a config that is not valid or asks for features the scene does not have, DataError for
  * feature columns that do not fit the features.
  */
-export function augment(scene: Scene, config: AugmentationConfig, random: Random): SceneView {
+export function augment(
+  scene: Scene,
+  config: AugmentationConfig,
+  random: Random,
+  thinned: ThinnedTree | null = null,
+): SceneView {
   const vectors = channels(scene, "vector"), colors = channels(scene, "color");
-  const width = scene.feats.length / (scene.coords.length / 3);
-  const coords = scene.coords.slice(), feats = scene.feats.slice();
+  const count = scene.coords.length / 3;
+  const width = scene.feats.length / count;
+  let coords: Float32Array = scene.coords.slice(), feats: Float32Array = scene.feats.slice();
+  const seen = new Uint8Array(count).fill(1);
   let pending = IDENTITY; // affine steps are multiplied together and applied in one pass
   const apply = (): void => {
     transformPoints(coords, pending);
     for (const first of vectors) transformNormals(feats, width, first, pending);
     pending = IDENTITY;
   };
-  for (const augmentation of parseAugmentation(config)) {
+  const step = (augmentation: CompleteAugmentation): void => {
     const { type } = augmentation;
     if (type === "flip") {
       for (const axis of augmentation.axes) {
         if (random.uniform() < augmentation.p) pending = compose(mirror(axis), pending);
       }
-      continue;
+      return;
     }
     if ((type === "color_jitter" || type === "auto_contrast") && colors.length === 0) {
       throw missingFeatures(scene, `${type} needs colour features`);
@@ -61,14 +72,16 @@ export function augment(scene: Scene, config: AugmentationConfig, random: Random
       throw missingFeatures(scene, `${type} needs normals or other vectors`);
     }
     const zeroed = type === "zero_features" ? namedChannels(scene, augmentation.names) : [];
-    if (random.uniform() >= augmentation.p) continue;
+    if (random.uniform() >= augmentation.p) return;
     if (type === "jitter") {
       apply();
       jitter(coords, augmentation.sigma, augmentation.clip, random);
-    } else if (type === "drop" || type === "drop_regions" || type === "crop") {
+    } else if (hides(augmentation)) {
       apply();
       const source = coverPoints(augmentation, scene.tree, coords, random);
-      if (source) { for (const values of [coords, feats]) takeRows(values, source); }
+      if (!source) return;
+      for (const values of [coords, feats]) takeRows(values, source);
+      source.forEach((from, point) => seen[point] &= Number(from === point));
     } else if (type === "jitter_normals") {
       apply();
       for (const first of vectors) jitterNormals(feats, width, first, augmentation.sigma, random);
@@ -84,9 +97,31 @@ export function augment(scene: Scene, config: AugmentationConfig, random: Random
     } else {
       pending = compose(drawAffine(augmentation, random), pending);
     }
+  };
+  const steps = parseAugmentation(config);
+  const behind = 1 + steps.findLastIndex(hides);
+  steps.slice(0, behind).forEach(step);
+  if (thinned) {
+    apply();
+    const drawn = drawPoints(thinned, scene.tree.order, seen, random);
+    [coords, feats] = [rowsAt(coords, 3, drawn), rowsAt(feats, width, drawn)];
   }
+  steps.slice(behind).forEach(step);
   apply();
   return { coords, feats };
+}
+
+function hides(augmentation: CompleteAugmentation): augmentation is Covering {
+  const { type } = augmentation;
+  return type === "drop" || type === "drop_regions" || type === "crop";
+}
+
+function rowsAt(values: Float32Array, width: number, rows: Uint32Array): Float32Array {
+  const out = new Float32Array(width * rows.length);
+  rows.forEach((row, at) => {
+    for (let k = 0; k < width; k++) out[at * width + k] = values[row * width + k];
+  });
+  return out;
 }
 
 /** Positions of the colour channels, or of the first channel of each vector, in a feature row. */

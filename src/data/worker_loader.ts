@@ -20,6 +20,8 @@ export interface LoaderOptions extends BatchOptions {
   readonly batchSize: number;
   /** A batch takes fewer scenes rather than more points, one scene at least; null, the default: no limit. */
   readonly maxPointsPerBatch?: number | null;
+  /** Points of a scene that each view draws, as in `TrainingBatchOptions`. Default null: all of them. */
+  readonly pointsPerView?: number | null;
   /** The run's seed. */
   readonly seed: number;
   /** What each of the two views goes through; null: the scenes as they are, in ascending order (validation). */
@@ -59,11 +61,10 @@ export function makeBatch(
   { epoch, step, indices }: BatchRequest,
   options: LoaderOptions,
 ): Promise<Batch> {
-  const { seed, augmentation, maxHierarchyDepth, featureWidth } = options;
-  const shared = { maxHierarchyDepth, featureWidth };
+  const { augmentation } = options;
   return augmentation === null
-    ? makeValidationBatch(dataset, indices, shared)
-    : makeTrainingBatch(dataset, indices, { ...shared, seed, augmentation, epoch, step });
+    ? makeValidationBatch(dataset, indices, options)
+    : makeTrainingBatch(dataset, indices, { ...options, augmentation, epoch, step });
 }
 
 /**
@@ -111,7 +112,10 @@ export class BatchLoader implements Disposable {
         `Cannot make batches: max_points_per_batch: expected at least 1, or null, got ${limit}`,
       );
     }
-    return new BatchLoader(dataset, options, limit === null ? undefined : await sizesOf(dataset));
+    if (limit === null) return new BatchLoader(dataset, options, undefined);
+    const drawn = options.pointsPerView ?? Infinity;
+    const sizes = (await sizesOf(dataset)).map((size) => Math.min(size, drawn));
+    return new BatchLoader(dataset, options, sizes);
   }
 
   /** How many batches an epoch has; with maxPointsPerBatch it may differ from epoch to epoch. */

@@ -216,6 +216,13 @@ function checkTogether(
   if (config.alpha === 0 && config.beta === 0) {
     report(["alpha", "beta"], "alpha and beta: expected at least one above 0; found 0 and 0");
   }
+  if (config.points_per_view !== null && config.beta > 0) {
+    report(
+      ["points_per_view", "beta"],
+      `points_per_view: views that draw their own points have none in common for the point loss; ` +
+        `expected beta 0; found ${config.beta}`,
+    );
+  }
   if (config.dataset === "synthetic" && config.features.join() !== "normals") {
     report(
       ["features", "dataset"],

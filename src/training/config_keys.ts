@@ -268,6 +268,15 @@ export const CONFIG_KEYS = {
     max: MANY,
     help: "a step takes fewer scenes rather than more points; null: no limit",
   },
+  points_per_view: {
+    group: "data",
+    type: "integer",
+    default: null,
+    nullable: true,
+    min: 1,
+    max: MANY,
+    help: "points of a scene that each training view draws, its own ones; needs beta 0; null: all",
+  },
   cache_mb: {
     group: "data",
     type: "integer",

@@ -99,6 +99,7 @@ export async function openLoaders(
   const training = await BatchLoader.create(train, {
     ...shared,
     augmentation: config.augmentation,
+    pointsPerView: config.points_per_view,
     numWorkers: config.num_workers,
     epochs: config.num_epochs,
   });

@@ -58,6 +58,7 @@ const BETTER = 0.95;
 interface RowSettings {
   readonly max_hierarchy_depth: number | null;
   readonly point_num_samples: number;
+  readonly points_per_view?: number | null;
 }
 
 /** A scene as it matters here. */
@@ -84,16 +85,18 @@ function rowsOf({ points, regions, below }: SceneSize, scenes: number, samples: 
 export function stepRows(
   { tree, coords }: Pick<Scene, "tree" | "coords">,
   scenes: number,
-  { max_hierarchy_depth: deepest, point_num_samples }: RowSettings,
+  { max_hierarchy_depth: deepest, point_num_samples, points_per_view }: RowSettings,
 ): StepRows {
+  const all = coords.length / 3;
+  const points = Math.min(all, points_per_view ?? Infinity);
   let below = 0;
   let regions = 0;
   tree.level.forEach((level, r) => {
     if (level > (deepest ?? Infinity)) return;
     regions++;
-    if (level > 0) below += tree.end[r] - tree.start[r];
+    if (level > 0) below += (tree.end[r] - tree.start[r]) * points / all;
   });
-  return rowsOf({ points: coords.length / 3, regions, below }, scenes, point_num_samples);
+  return rowsOf({ points, regions, below }, scenes, point_num_samples);
 }
 
 /** Rows of a step that hardly any training exceeds: scenes of a million points in regions of 8. */
