@@ -1,7 +1,9 @@
 // What the layers of the region encoder read besides activations, for a chunk of listed rows, in vec4 slots:
 //   [x, 0] [x − c, 1] [features …, 1, 0 …] [1, 0, 0, 0]
-// x the point's coordinates, c its region's centre. With PLACED the first x is from the point `origin`, its parent region's centre. The ones make biases ordinary weight columns. One invocation a row.
-struct Params { chunk_first: u32, chunk_rows: u32, features: u32, slots: u32 }
+// x the point's coordinates, c its region's centre. With PLACED the first x is from the point `origin`, its parent region's centre. The ones make biases ordinary weight columns.
+// FEATURES are 4 · FULL + TAIL. One invocation a row; no branches and no loops, which cost several times as much on the
+// software device: past the end the last row is written again, into the room that buffers of a chunk have.
+struct Params { chunk_first: u32, chunk_rows: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> list: array<u32>;
 @group(0) @binding(2) var<storage, read> coords: array<f32>;
@@ -21,12 +23,10 @@ fn point(row: u32) -> vec3f {
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let k = id.x;
-  if (k >= rows_here(total[0], params.chunk_first, params.chunk_rows)) {
-    return;
-  }
-  let row = list[params.chunk_first + k];
+  let rows = rows_here(total[0], params.chunk_first, params.chunk_rows);
+  let row = list[params.chunk_first + min(k, max(rows, 1u) - 1u)];
   let x = point(row);
-  let at = k * params.slots;
+  let at = k * (FULL + 4u);
 //! if PLACED
   out[at] = vec4f(x - point(origin[row]), 0.0);
 //! end
@@ -34,17 +34,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   out[at] = vec4f(x, 0.0);
 //! end
   out[at + 1u] = vec4f(x - point(center[region_of_point[row]]), 1.0);
-  for (var s = 0u; s + 3u < params.slots; s++) {
-    var value = vec4f();
-    for (var c = 0u; c < 4u; c++) {
-      let f = 4u * s + c;
-      if (f < params.features) {
-        value[c] = feats[row * params.features + f];
-      } else if (f == params.features) {
-        value[c] = 1.0;
-      }
-    }
-    out[at + 2u + s] = value;
-  }
-  out[at + params.slots - 1u] = vec4f(1.0, 0.0, 0.0, 0.0);
+  let feature = row * FEATURES;
+//! for s in FULL
+  let f_$s = feature + 4u * $su;
+  out[at + 2u + $su] = vec4f(feats[f_$s], feats[f_$s + 1u], feats[f_$s + 2u], feats[f_$s + 3u]);
+//! end
+  var last = vec4f();
+//! for c in TAIL
+  last[$c] = feats[feature + 4u * FULL + $cu];
+//! end
+  last[TAIL] = 1.0;
+  out[at + 2u + FULL] = last;
+  out[at + 3u + FULL] = vec4f(1.0, 0.0, 0.0, 0.0);
 }

@@ -131,8 +131,14 @@ export interface RowSource {
 export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Tensor {
   const { device } = chunk;
   const out = empty(device, [chunk.room, 4 * slots]);
+  const FEATURES = source.feats.cols;
   device.run(
-    fusedKernel(device, "row_inputs", inputsWgsl, { PLACED: source.origin !== null }),
+    fusedKernel(device, "row_inputs", inputsWgsl, {
+      PLACED: source.origin !== null,
+      FEATURES,
+      FULL: Math.floor(FEATURES / 4),
+      TAIL: FEATURES % 4,
+    }),
     {
       total: chunk.total,
       list: source.list.slice,
@@ -143,7 +149,7 @@ export function rowInputs(chunk: RowChunk, source: RowSource, slots: number): Te
       out: out.slice,
       ...(source.origin && { origin: source.origin.slice }),
     },
-    { ...chunk.params, features: source.feats.cols, slots },
+    chunk.params,
     chunk.groups(GROUP),
   );
   return out;
