@@ -1,7 +1,7 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
-import { handsRound, openDevice } from "./open_device.ts";
+import { lanesOf, openDevice } from "./open_device.ts";
 import { BindGroups } from "./bind_groups.ts";
 import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
@@ -98,10 +98,10 @@ export class Device implements Disposable {
   /** Optional features that were had: timestamp-query, shader-f16, on the software device subgroups. */
   readonly features: GPUSupportedFeatures;
   /**
-   * Whether 8 neighbouring invocations or more can hand values round (subgroupBroadcast) and gain by it: on Mesa's software
-   * device a load costs many times a multiply-add, so that 8 lanes rather load 8 different values and pass them on.
+   * How many neighbouring invocations can hand values round (subgroupShuffle) and gain by it, 0 where none: on Mesa's software
+   * device a load costs many times a multiply-add, so that lanes rather load different values and pass them on.
    */
-  readonly handsRound: boolean;
+  readonly lanes: 0 | 8 | 16;
   /** Where buffers come from; `pool.usage` tells how many bytes live. */
   readonly pool: BufferPool;
   /** 0 to 3, as in `DeviceOptions`. */
@@ -149,7 +149,7 @@ export class Device implements Disposable {
     this.name = name;
     this.limits = gpu.limits;
     this.features = gpu.features;
-    this.handsRound = handsRound(gpu, kind);
+    this.lanes = lanesOf(gpu, kind);
     this.debug = options.debug ?? debugLevel();
     this.maxBindingBytes = Math.min(
       options.maxBindingBytes ?? Infinity,
@@ -185,6 +185,11 @@ export class Device implements Disposable {
     const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";
     return new Device(gpu, kind, name, options);
+  }
+
+  /** Whether there are `lanes` that hand values round. */
+  get handsRound(): boolean {
+    return this.lanes > 0;
   }
 
   /** The line a program prints first: what it runs on. */

@@ -30,8 +30,9 @@ export async function openDevice(adapter: GPUAdapter, kind: DeviceKind): Promise
   return await request([...listed, SUBGROUPS]).catch(() => request(listed));
 }
 
-/** See `Device.handsRound`. */
-export function handsRound({ features, adapterInfo }: GPUDevice, kind: DeviceKind): boolean {
+/** See `Device.lanes`. */
+export function lanesOf({ features, adapterInfo }: GPUDevice, kind: DeviceKind): 0 | 8 | 16 {
   const info = adapterInfo as (GPUAdapterInfo & { subgroupMinSize?: number }) | undefined;
-  return kind === "software" && features.has(SUBGROUPS) && (info?.subgroupMinSize ?? 0) >= 8;
+  const least = kind === "software" && features.has(SUBGROUPS) ? info?.subgroupMinSize ?? 0 : 0;
+  return least >= 16 ? 16 : least >= 8 ? 8 : 0;
 }

@@ -120,6 +120,8 @@ export function addWeightGradient(
         WHOLE: Math.floor(inputs / 8),
         REST: inputs % 8,
         EIGHT: 8,
+        HALVES: device.lanes / 8,
+        PAIRS: device.lanes > 8,
       }),
       bind,
       { ...params, slice_rows: ROWS_PER_SLICE, out_blocks: outBlocks, in_blocks: inBlocks },
