@@ -2,8 +2,8 @@
 // row is not 0 adds to what is there. factor = 1 / (n τ), p as nce_similarity.wgsl stores it, w_i its weight if FIXED, else 1.
 // OWN: the gradient to the queries, sides exchanged: `keys` queries from first_key on, all keys as rows, `across` as p. The
 // weights are then those of the sums. WEIGHTED: they are the rows'.
-// An invocation computes SETS blocks of 8 keys × PAIRS pairs of vec4 of columns; workgroup y takes the next columns.
-// BROADCAST: 8 lanes load 4 queries × a pair of columns and hand them round (nce_similarity.wgsl).
+// An invocation computes SETS blocks of 8 keys × HALVES · LOADS pairs of vec4 of columns; workgroup y takes the next columns.
+// BROADCAST: 8 · HALVES lanes load 4 queries × HALVES pairs of columns and hand them round (nce_similarity.wgsl).
 struct Params {
   rows: u32,
   first_row: u32,
@@ -51,25 +51,29 @@ fn main(
 //! end
 ) {
   let block = (group.x * GROUP + lane) * SETS;
-  let column = group.y * 2u * PAIRS;
+  let column = group.y * 2u * HALVES * LOADS;
   let last = params.rows - 1u;
   let blocks = (params.keys + 7u) / 8u;
 //! for s in SETS
   let set_$s = min(block + $su, blocks - 1u) * params.stride;
 //! for k in EIGHT
-//! for b in PAIRS
-  var sum_$s_$k_$b = vec4f();
-  var sum_next_$s_$k_$b = vec4f();
+//! for o in LOADS
+//! for h in HALVES
+  var sum_$s_$k_$o_$h = vec4f();
+  var sum_next_$s_$k_$o_$h = vec4f();
 //! end
 //! end
 //! end
-//! for b in PAIRS
+//! end
+//! for o in LOADS
 //! if BROADCAST
-  let column_$b = min(column + 2u * $bu + ((place >> 2u) & 1u), params.depth - 1u);
+  let column_$o = min(column + 2u * HALVES * $ou + (place / 4u) % (2u * HALVES), params.depth - 1u);
 //! end
+//! for h in HALVES
 //! if !BROADCAST
-  let column_$b = min(column + 2u * $bu, params.depth - 1u);
-  let next_$b = min(column + 2u * $bu + 1u, params.depth - 1u);
+  let column_$o_$h = min(column + 2u * (HALVES * $ou + $hu), params.depth - 1u);
+  let next_$o_$h = min(column + 2u * (HALVES * $ou + $hu) + 1u, params.depth - 1u);
+//! end
 //! end
 //! end
   for (var i = 0u; i < params.rows; i += 4u) {
@@ -89,79 +93,83 @@ fn main(
     let b_$r_$s = p[(set_$s + row_$r) * 2u + 1u];
 //! end
 //! end
-//! for b in PAIRS
+//! for o in LOADS
 //! if BROADCAST
-    let own_$b = query[start + column_$b] * w;
+    let own_$o = query[start + column_$o] * w;
 //! end
+//! for h in HALVES
 //! for r in FOUR
 //! if BROADCAST
-    let x_$r_$b = subgroupBroadcast(own_$b, $ru);
-    let y_$r_$b = subgroupBroadcast(own_$b, $ru + 4u);
+    let x_$r_$o_$h = subgroupBroadcast(own_$o, 8u * $hu + $ru);
+    let y_$r_$o_$h = subgroupBroadcast(own_$o, 8u * $hu + $ru + 4u);
 //! end
 //! if !BROADCAST
-    let x_$r_$b = query[start_$r + column_$b] * w_$r;
-    let y_$r_$b = query[start_$r + next_$b] * w_$r;
+    let x_$r_$o_$h = query[start_$r + column_$o_$h] * w_$r;
+    let y_$r_$o_$h = query[start_$r + next_$o_$h] * w_$r;
 //! end
 //! end
     // Query by query into one sum and then the next, first columns before second ones: a sum and four queries stay in
     // registers meanwhile.
 //! for s in SETS
 //! for r in FOUR
-    sum_$s_0_$b = fma(vec4f(a_$r_$s.x), x_$r_$b, sum_$s_0_$b);
+    sum_$s_0_$o_$h = fma(vec4f(a_$r_$s.x), x_$r_$o_$h, sum_$s_0_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_1_$b = fma(vec4f(a_$r_$s.y), x_$r_$b, sum_$s_1_$b);
+    sum_$s_1_$o_$h = fma(vec4f(a_$r_$s.y), x_$r_$o_$h, sum_$s_1_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_2_$b = fma(vec4f(a_$r_$s.z), x_$r_$b, sum_$s_2_$b);
+    sum_$s_2_$o_$h = fma(vec4f(a_$r_$s.z), x_$r_$o_$h, sum_$s_2_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_3_$b = fma(vec4f(a_$r_$s.w), x_$r_$b, sum_$s_3_$b);
+    sum_$s_3_$o_$h = fma(vec4f(a_$r_$s.w), x_$r_$o_$h, sum_$s_3_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_4_$b = fma(vec4f(b_$r_$s.x), x_$r_$b, sum_$s_4_$b);
+    sum_$s_4_$o_$h = fma(vec4f(b_$r_$s.x), x_$r_$o_$h, sum_$s_4_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_5_$b = fma(vec4f(b_$r_$s.y), x_$r_$b, sum_$s_5_$b);
+    sum_$s_5_$o_$h = fma(vec4f(b_$r_$s.y), x_$r_$o_$h, sum_$s_5_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_6_$b = fma(vec4f(b_$r_$s.z), x_$r_$b, sum_$s_6_$b);
+    sum_$s_6_$o_$h = fma(vec4f(b_$r_$s.z), x_$r_$o_$h, sum_$s_6_$o_$h);
 //! end
 //! for r in FOUR
-    sum_$s_7_$b = fma(vec4f(b_$r_$s.w), x_$r_$b, sum_$s_7_$b);
+    sum_$s_7_$o_$h = fma(vec4f(b_$r_$s.w), x_$r_$o_$h, sum_$s_7_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_0_$b = fma(vec4f(a_$r_$s.x), y_$r_$b, sum_next_$s_0_$b);
+    sum_next_$s_0_$o_$h = fma(vec4f(a_$r_$s.x), y_$r_$o_$h, sum_next_$s_0_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_1_$b = fma(vec4f(a_$r_$s.y), y_$r_$b, sum_next_$s_1_$b);
+    sum_next_$s_1_$o_$h = fma(vec4f(a_$r_$s.y), y_$r_$o_$h, sum_next_$s_1_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_2_$b = fma(vec4f(a_$r_$s.z), y_$r_$b, sum_next_$s_2_$b);
+    sum_next_$s_2_$o_$h = fma(vec4f(a_$r_$s.z), y_$r_$o_$h, sum_next_$s_2_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_3_$b = fma(vec4f(a_$r_$s.w), y_$r_$b, sum_next_$s_3_$b);
+    sum_next_$s_3_$o_$h = fma(vec4f(a_$r_$s.w), y_$r_$o_$h, sum_next_$s_3_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_4_$b = fma(vec4f(b_$r_$s.x), y_$r_$b, sum_next_$s_4_$b);
+    sum_next_$s_4_$o_$h = fma(vec4f(b_$r_$s.x), y_$r_$o_$h, sum_next_$s_4_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_5_$b = fma(vec4f(b_$r_$s.y), y_$r_$b, sum_next_$s_5_$b);
+    sum_next_$s_5_$o_$h = fma(vec4f(b_$r_$s.y), y_$r_$o_$h, sum_next_$s_5_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_6_$b = fma(vec4f(b_$r_$s.z), y_$r_$b, sum_next_$s_6_$b);
+    sum_next_$s_6_$o_$h = fma(vec4f(b_$r_$s.z), y_$r_$o_$h, sum_next_$s_6_$o_$h);
 //! end
 //! for r in FOUR
-    sum_next_$s_7_$b = fma(vec4f(b_$r_$s.w), y_$r_$b, sum_next_$s_7_$b);
+    sum_next_$s_7_$o_$h = fma(vec4f(b_$r_$s.w), y_$r_$o_$h, sum_next_$s_7_$o_$h);
+//! end
 //! end
 //! end
 //! end
   }
 //! for s in SETS
 //! for k in EIGHT
-//! for b in PAIRS
-  store((block + $su) * 8u + $ku, column + 2u * $bu, sum_$s_$k_$b);
-  store((block + $su) * 8u + $ku, column + 2u * $bu + 1u, sum_next_$s_$k_$b);
+//! for o in LOADS
+//! for h in HALVES
+  store((block + $su) * 8u + $ku, column + 2u * (HALVES * $ou + $hu), sum_$s_$k_$o_$h);
+  store((block + $su) * 8u + $ku, column + 2u * (HALVES * $ou + $hu) + 1u, sum_next_$s_$k_$o_$h);
+//! end
 //! end
 //! end
 //! end

@@ -1,10 +1,10 @@
 // InfoNCE, similarities: query rows first_row … first_row + rows − 1 against all keys, rows of `depth` vec4 both. Workgroup y takes
-// `span` tiles of 8 · BLOCKS keys; what is left of a row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
+// `span` tiles of 8 · HALVES · LOADS keys; what is left of a row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
 //   FIXED: shift = 1/τ, which unit rows cannot pass; right while exp(−2/τ) is no denormal. Else the largest s_j / τ.
 //   STORE: p[(block · stride + row) · 2 + half], 8 keys a block, gets exp(s/τ − shift) (FIXED) or s/τ, 0 past the last key.
 //   ACROSS (with STORE, 8 ROWS): the same 8 × 8 values also by blocks of 8 rows, across[(row / 8 · across_stride + key) · 2 + half].
 // An invocation computes ROWS neighbouring rows. Keys are the same for all lanes.
-//   BROADCAST: a key is loaded by each of 8 lanes and handed round by subgroupBroadcast. On the software device a load
+//   BROADCAST: a key is loaded by each of 8 · HALVES lanes and handed round by subgroupBroadcast. On the software device a load
 //   costs 20 multiply-adds whether its lanes differ or not, and handing round about one: 50–84 GFLOP/s instead of 25.
 struct Params {
   rows: u32,
@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> across: array<vec4f>;
 //! end
 
-const TILE = 8u * BLOCKS;
+const TILE = 8u * HALVES * LOADS;
 const LEAST = vec4f(-3.4028234e38);
 
 fn sum4(v: vec4f) -> f32 {
@@ -63,16 +63,18 @@ fn main(
   let first = group.y * params.span * TILE;
   let end = min(first + params.span * TILE, params.keys);
   for (var column = first; column < end; column += TILE) {
-//! for b in BLOCKS
+//! for o in LOADS
 //! if BROADCAST
-    let key_$b = min(column + 8u * $bu + (place & 7u), params.keys - 1u) * params.depth;
+    let key_$o = min(column + 8u * HALVES * $ou + place % (8u * HALVES), params.keys - 1u) * params.depth;
 //! end
+//! for h in HALVES
 //! for j in EIGHT
 //! if !BROADCAST
-    let key_$b_$j = min(column + 8u * $bu + $ju, params.keys - 1u) * params.depth;
+    let key_$o_$h_$j = min(column + 8u * (HALVES * $ou + $hu) + $ju, params.keys - 1u) * params.depth;
 //! end
 //! for r in ROWS
-    var s_$r_$b_$j = 0.0;
+    var s_$r_$o_$h_$j = 0.0;
+//! end
 //! end
 //! end
 //! end
@@ -80,57 +82,65 @@ fn main(
 //! for r in ROWS
       let x_$r = query[query_$r + d];
 //! end
-//! for b in BLOCKS
+//! for o in LOADS
 //! if BROADCAST
-      let own_$b = key[key_$b + d];
+      let own_$o = key[key_$o + d];
 //! end
+//! for h in HALVES
 //! for j in EIGHT
 //! if BROADCAST
-      let y_$b_$j = subgroupBroadcast(own_$b, $ju);
+      let y_$o_$h_$j = subgroupBroadcast(own_$o, 8u * $hu + $ju);
 //! end
 //! if !BROADCAST
-      let y_$b_$j = key[key_$b_$j + d];
+      let y_$o_$h_$j = key[key_$o_$h_$j + d];
 //! end
 //! for r in ROWS
-      s_$r_$b_$j = fma(x_$r.x, y_$b_$j.x, s_$r_$b_$j);
-      s_$r_$b_$j = fma(x_$r.y, y_$b_$j.y, s_$r_$b_$j);
-      s_$r_$b_$j = fma(x_$r.z, y_$b_$j.z, s_$r_$b_$j);
-      s_$r_$b_$j = fma(x_$r.w, y_$b_$j.w, s_$r_$b_$j);
+      s_$r_$o_$h_$j = fma(x_$r.x, y_$o_$h_$j.x, s_$r_$o_$h_$j);
+      s_$r_$o_$h_$j = fma(x_$r.y, y_$o_$h_$j.y, s_$r_$o_$h_$j);
+      s_$r_$o_$h_$j = fma(x_$r.z, y_$o_$h_$j.z, s_$r_$o_$h_$j);
+      s_$r_$o_$h_$j = fma(x_$r.w, y_$o_$h_$j.w, s_$r_$o_$h_$j);
+//! end
 //! end
 //! end
 //! end
     }
-//! for b in BLOCKS
-    let low_$b = vec4u(column + 8u * $bu) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.keys);
-    let high_$b = vec4u(column + 8u * $bu) + vec4u(4u, 5u, 6u, 7u) < vec4u(params.keys);
+//! for o in LOADS
+//! for h in HALVES
+    let low_$o_$h = vec4u(column + 8u * (HALVES * $ou + $hu)) + vec4u(0u, 1u, 2u, 3u) < vec4u(params.keys);
+    let high_$o_$h = vec4u(column + 8u * (HALVES * $ou + $hu)) + vec4u(4u, 5u, 6u, 7u) < vec4u(params.keys);
+//! end
 //! end
 //! for r in ROWS
-//! for b in BLOCKS
-    var a_$r_$b = vec4f(s_$r_$b_0, s_$r_$b_1, s_$r_$b_2, s_$r_$b_3) * scale;
-    var b_$r_$b = vec4f(s_$r_$b_4, s_$r_$b_5, s_$r_$b_6, s_$r_$b_7) * scale;
+//! for o in LOADS
+//! for h in HALVES
+    var a_$r_$o_$h = vec4f(s_$r_$o_$h_0, s_$r_$o_$h_1, s_$r_$o_$h_2, s_$r_$o_$h_3) * scale;
+    var b_$r_$o_$h = vec4f(s_$r_$o_$h_4, s_$r_$o_$h_5, s_$r_$o_$h_6, s_$r_$o_$h_7) * scale;
 //! if FIXED
-    a_$r_$b = select(vec4f(), exp(a_$r_$b - scale), low_$b);
-    b_$r_$b = select(vec4f(), exp(b_$r_$b - scale), high_$b);
-    total_$r += sum4(a_$r_$b + b_$r_$b);
+    a_$r_$o_$h = select(vec4f(), exp(a_$r_$o_$h - scale), low_$o_$h);
+    b_$r_$o_$h = select(vec4f(), exp(b_$r_$o_$h - scale), high_$o_$h);
+    total_$r += sum4(a_$r_$o_$h + b_$r_$o_$h);
 //! end
 //! if !FIXED
     {
-      let a = select(LEAST, a_$r_$b, low_$b);
-      let b = select(LEAST, b_$r_$b, high_$b);
+      let a = select(LEAST, a_$r_$o_$h, low_$o_$h);
+      let b = select(LEAST, b_$r_$o_$h, high_$o_$h);
       let largest = max(largest_$r, max4(max(a, b)));
       total_$r = total_$r * exp(largest_$r - largest) + sum4(exp(a - largest) + exp(b - largest));
       largest_$r = largest;
     }
 //! end
 //! end
+//! end
 //! if STORE
     if (row + $ru < params.rows) {
-//! for b in BLOCKS
-      if (column + 8u * $bu < params.keys) {
-        let to = ((column / 8u + $bu) * params.stride + row + $ru) * 2u;
-        p[to] = a_$r_$b;
-        p[to + 1u] = b_$r_$b;
+//! for o in LOADS
+//! for h in HALVES
+      if (column + 8u * (HALVES * $ou + $hu) < params.keys) {
+        let to = ((column / 8u + (HALVES * $ou + $hu)) * params.stride + row + $ru) * 2u;
+        p[to] = a_$r_$o_$h;
+        p[to + 1u] = b_$r_$o_$h;
       }
+//! end
 //! end
     }
 //! end
@@ -138,16 +148,18 @@ fn main(
 //! if ACROSS
     if (row < params.rows) {
       let to = (row / 8u) * params.across_stride + column;
-//! for b in BLOCKS
+//! for o in LOADS
+//! for h in HALVES
 //! for k in FOUR
-      across[(to + 8u * $bu + $ku) * 2u] =
-        vec4f(a_0_$b[$ku], a_1_$b[$ku], a_2_$b[$ku], a_3_$b[$ku]);
-      across[(to + 8u * $bu + $ku) * 2u + 1u] =
-        vec4f(a_4_$b[$ku], a_5_$b[$ku], a_6_$b[$ku], a_7_$b[$ku]);
-      across[(to + 8u * $bu + $ku + 4u) * 2u] =
-        vec4f(b_0_$b[$ku], b_1_$b[$ku], b_2_$b[$ku], b_3_$b[$ku]);
-      across[(to + 8u * $bu + $ku + 4u) * 2u + 1u] =
-        vec4f(b_4_$b[$ku], b_5_$b[$ku], b_6_$b[$ku], b_7_$b[$ku]);
+      across[(to + 8u * (HALVES * $ou + $hu) + $ku) * 2u] =
+        vec4f(a_0_$o_$h[$ku], a_1_$o_$h[$ku], a_2_$o_$h[$ku], a_3_$o_$h[$ku]);
+      across[(to + 8u * (HALVES * $ou + $hu) + $ku) * 2u + 1u] =
+        vec4f(a_4_$o_$h[$ku], a_5_$o_$h[$ku], a_6_$o_$h[$ku], a_7_$o_$h[$ku]);
+      across[(to + 8u * (HALVES * $ou + $hu) + $ku + 4u) * 2u] =
+        vec4f(b_0_$o_$h[$ku], b_1_$o_$h[$ku], b_2_$o_$h[$ku], b_3_$o_$h[$ku]);
+      across[(to + 8u * (HALVES * $ou + $hu) + $ku + 4u) * 2u + 1u] =
+        vec4f(b_4_$o_$h[$ku], b_5_$o_$h[$ku], b_6_$o_$h[$ku], b_7_$o_$h[$ku]);
+//! end
 //! end
 //! end
     }

@@ -45,6 +45,7 @@ const LANES = 64;
 
 /** What one invocation computes; see the kernels. */
 interface Tiles {
+  /** BLOCKS of 8 keys. */
   readonly similarity: { readonly GROUP: number; readonly ROWS: number; readonly BLOCKS: number };
   readonly query: { readonly GROUP: number; readonly ROWS: number; readonly PAIRS: number };
   readonly key: { readonly GROUP: number; readonly SETS: number; readonly PAIRS: number };
@@ -62,6 +63,15 @@ const TILES: Readonly<Record<DeviceKind, Tiles>> = {
     key: { GROUP: 16, SETS: 1, PAIRS: 4 },
   },
 };
+
+/** What each load of a lane that hands round 16 values serves: twice as many keys. Loads cost twice as much there. */
+const WIDE_SIMILARITY = { GROUP: 16, ROWS: 8, BLOCKS: 4 } as const;
+
+/** A tile as the kernels count it: HALVES of 8 lanes share each of an invocation's LOADS. */
+function shared(count: number, lanes: number): { LOADS: number; HALVES: number } {
+  const HALVES = lanes > 8 && count % 2 === 0 ? 2 : 1;
+  return { LOADS: count / HALVES, HALVES };
+}
 
 function kernel(device: Device, name: string, source: string, own: KernelConstants = {}): Kernel {
   const constants = { ...own, FOUR: 4, EIGHT: 8 };
@@ -146,11 +156,13 @@ function contrastInto(
   const depth = cols / 4;
   const FIXED = inverseTemperature <= LARGEST_FIXED;
   const tiles = TILES[device.kind];
+  const lanes = BROADCAST ? device.lanes : 0;
+  const similarityTile = lanes > 8 ? WIDE_SIMILARITY : tiles.similarity;
   // Stored twice where it pays; then both take the room of one.
   const ACROSS = gradients !== null && FIXED && cols >= ACROSS_COLS[device.kind];
   const chunkBytes = Math.min(CHUNK_BYTES[device.kind] / (ACROSS ? 2 : 1), device.maxBindingBytes);
   const blocks = Math.ceil(keys / 8);
-  const tile = 8 * tiles.similarity.BLOCKS;
+  const tile = 8 * similarityTile.BLOCKS;
   const acrossStride = (Math.ceil(keys / tile) * tile) | 1;
   const fit = Math.floor(chunkBytes / (32 * blocks));
   const fitAcross = ACROSS ? 8 * Math.floor(chunkBytes / (32 * acrossStride)) : Infinity;
@@ -168,8 +180,10 @@ function contrastInto(
   const rowLosses = atOnce ? loss : empty(device, [keys]);
   const compile = (name: string, source: string, constants: KernelConstants) =>
     kernel(device, name, source, { ...constants, BROADCAST, FIXED });
+  const keyTile = { ...tiles.key, ...shared(tiles.key.PAIRS, lanes) };
   const similarity = compile("nce_similarity", similarityWgsl, {
-    ...tiles.similarity,
+    ...similarityTile,
+    ...shared(similarityTile.BLOCKS, lanes),
     STORE: p !== null,
     ACROSS,
   });
@@ -188,7 +202,7 @@ function contrastInto(
       similarity,
       { query: query.slice, key: key.slice, part: part.slice, ...stored },
       { ...shape, span, inverse_temperature: inverseTemperature },
-      [groups(tiles.similarity.ROWS, tiles.similarity), parts, 1],
+      [groups(similarityTile.ROWS, similarityTile), parts, 1],
     );
     device.run(
       rowKernel,
@@ -221,7 +235,7 @@ function contrastInto(
     ];
     if (across) {
       device.run(
-        compile("nce_key_gradient", keyGradientWgsl, { ...tiles.key, OWN: true, WEIGHTED: false }),
+        compile("nce_key_gradient", keyGradientWgsl, { ...keyTile, OWN: true, WEIGHTED: false }),
         {
           p: across.slice,
           query: key.slice,
@@ -248,7 +262,7 @@ function contrastInto(
       );
     }
     device.run(
-      compile("nce_key_gradient", keyGradientWgsl, { ...tiles.key, OWN: false, WEIGHTED: FIXED }),
+      compile("nce_key_gradient", keyGradientWgsl, { ...keyTile, OWN: false, WEIGHTED: FIXED }),
       { p: p.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
       { ...shape, first_key: 0, factor },
       keyGroups(keys),
