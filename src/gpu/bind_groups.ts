@@ -3,7 +3,7 @@
 import type { BufferSlice } from "./device.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** Groups kept: some steps' worth. A run of steps of one shape finds all of its own; ragged batches make most anew. */
+/** Groups kept: some steps' worth. Steps of one shape find all of theirs; ragged batches make most of them anew. */
 const KEPT = 4096;
 
 /**
@@ -17,8 +17,6 @@ export class BindGroups {
   readonly #groups = new Map<string, GPUBindGroup>();
   readonly #numbers = new WeakMap<object, number>();
   #next = 0;
-  /** Groups made so far. */
-  made = 0;
 
   /** `params` is where kernels find their parameters, at a dynamic offset. */
   constructor(device: GPUDevice, params: GPUBuffer) {
@@ -49,7 +47,6 @@ export class BindGroups {
   }
 
   #make(kernel: Kernel, bind: Readonly<Record<string, BufferSlice>>): GPUBindGroup {
-    this.made++;
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(({ name, index }) => {
       const { buffer, offset, size } = bind[name];
       return {
