@@ -4,6 +4,7 @@ import { fitLinear, type LinearHead, predictLinear } from "../src/evaluation/hea
 import { minimizeAll } from "../src/evaluation/heads/minimize.ts";
 import { symmetricEigen } from "../src/evaluation/heads/symmetric_eigen.ts";
 import {
+  distinctColumns,
   type LabelledTable,
   principalAxes,
   standardise,
@@ -213,4 +214,21 @@ deviceTest("columns are standardised by the training rows alone", async () => {
   assertAlmostEquals(head.standardiser.mean[0], mean[0], 1e-9);
   assertAlmostEquals(head.standardiser.mean[1], mean[1], 1e-9);
   assertEquals(head.standardiser.scale[3], 0);
+});
+
+Deno.test("columns that repeat in every row of every table count once", () => {
+  const table = (...rows: number[][]) => ({
+    values: Float32Array.from(rows.flat()),
+    width: rows[0].length,
+  });
+  const train = table([1, 1, 1, 0, 2], [3, 3, 3, 0, 4]);
+  // The third column is the first one in training rows alone.
+  const test = table([5, 5, 6, 0, 7]);
+  const [a, b] = distinctColumns([train, test]);
+  assertEquals([a.width, [...a.values], [...b.values]], [4, [1, 1, 0, 2, 3, 3, 0, 4], [
+    5,
+    6,
+    0,
+    7,
+  ]]);
 });

@@ -15,6 +15,7 @@ import {
   type ObjectFeatures,
   type ObjectResult,
 } from "./object_protocols.ts";
+import { distinctColumns } from "./heads/table.ts";
 import { type PointResult, pointResult } from "./point_protocol.ts";
 import { classNames, type EvaluationData, labelsOfSides, openSides, type Sides } from "./sides.ts";
 import type { Budget } from "./splits.ts";
@@ -178,12 +179,11 @@ async function evaluateObjects(
       (done, total) =>
         hooks.onProgress?.(`Encoding ${side === "train" ? "training" : side} scenes`, done, total),
     );
-  const train = await gather("train"), test = await gather("test");
-  const features = [...encoders.keys()].map((name): ObjectFeatures => ({
-    name,
-    train: train.get(name)!,
-    test: test.get(name)!,
-  }));
+  const ofTrain = await gather("train"), ofTest = await gather("test");
+  const features = [...encoders.keys()].map((name): ObjectFeatures => {
+    const [train, test] = distinctColumns([ofTrain.get(name)!, ofTest.get(name)!]);
+    return { name, train, test };
+  });
   const task = { device, features, classes: labels.classes.length, seed };
   const axesOf = axesCache(device);
   const results: ObjectResult[] = [], skipped: string[] = [];
