@@ -71,6 +71,25 @@ Deno.test("a dropped point takes the row of one that the view sees, out of its o
   assertEquals(one, scene(), "the scene itself does not change");
 });
 
+Deno.test("a hidden centre takes the nearest point that the view sees", () => {
+  const one = scene();
+  const square = (a: number, b: number) =>
+    [0, 1, 2].reduce((sum, k) => sum + (one.coords[3 * a + k] - one.coords[3 * b + k]) ** 2, 0);
+  let hidden = 0;
+  for (let seed = 0; seed < 20; seed++) {
+    const from = sources(one, augment(one, always({ type: "drop", ratio: 0.5 }), new Random(seed)));
+    one.tree.center.forEach((center, region) => {
+      if (!isLeaf(one, region) || from[center] === center) return;
+      const seen = [...members(one, region)].filter((point) => from[point] === point);
+      if (seen.length === 0) return;
+      const least = Math.min(...seen.map((point) => square(point, center)));
+      assertEquals(square(from[center], center), least);
+      hidden++;
+    });
+  }
+  assert(hidden > 50, String(hidden));
+});
+
 Deno.test("two views drop different points, the same stream the same ones", () => {
   const one = scene();
   const drawn = (seed: number) => augment(one, always({ type: "drop" }), new Random(seed));

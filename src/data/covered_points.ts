@@ -26,19 +26,24 @@ export function coverPoints(
   const seen = order.filter((point) => hidden[point] === 0);
   if (seen.length === 0) return null;
   const before = new Uint32Array(order.length + 1);
-  order.forEach((point, at) => before[at + 1] = before[at] + 1 - hidden[point]);
+  const source = new Uint32Array(order.length);
+  for (let at = 0; at < order.length; at++) {
+    before[at + 1] = before[at] + 1 - hidden[order[at]];
+    source[at] = at;
+  }
   const smallest = smallestRegions(tree);
-  const source = Uint32Array.from(order, (_, point) => point);
-  const centers = new Set(tree.center);
-  order.forEach((point, at) => {
-    if (hidden[point] === 0) return;
+  const isCenter = new Uint8Array(order.length);
+  for (const center of tree.center) isCenter[center] = 1;
+  for (let at = 0; at < order.length; at++) {
+    const point = order[at];
+    if (hidden[point] === 0) continue;
     let region = smallest[at];
     while (before[tree.end[region]] === before[tree.start[region]]) region = tree.parent[region];
     const first = before[tree.start[region]], end = before[tree.end[region]];
-    source[point] = centers.has(point)
+    source[point] = isCenter[point] === 1
       ? nearest(coords, point, seen.subarray(first, end))
       : seen[first + random.int(end - first)];
-  });
+  }
   return source;
 }
 
@@ -71,14 +76,14 @@ function hiddenPoints(
     });
   } else {
     const [x, y, z] = direction(random);
-    const along = Float64Array.from(
-      hidden,
-      (_, i) => x * coords[3 * i] + y * coords[3 * i + 1] + z * coords[3 * i + 2],
-    );
+    const along = new Float64Array(hidden.length);
+    for (let i = 0; i < along.length; i++) {
+      along[i] = x * coords[3 * i] + y * coords[3 * i + 1] + z * coords[3 * i + 2];
+    }
     const share = random.uniform(augmentation.min, augmentation.max);
     const keep = Math.max(1, Math.round(share * hidden.length));
     const furthest = along.slice().sort()[keep - 1];
-    along.forEach((distance, i) => hidden[i] = Number(distance > furthest));
+    for (let i = 0; i < along.length; i++) hidden[i] = Number(along[i] > furthest);
   }
   return hidden;
 }
@@ -102,8 +107,9 @@ function smallestRegions(tree: RegionTree): Uint32Array {
 export function takeRows(values: Float32Array, source: Uint32Array): void {
   const width = values.length / source.length;
   const from = values.slice();
-  source.forEach((row, at) => {
-    if (row === at) return;
+  for (let at = 0; at < source.length; at++) {
+    const row = source[at];
+    if (row === at) continue;
     for (let k = 0; k < width; k++) values[at * width + k] = from[row * width + k];
-  });
+  }
 }

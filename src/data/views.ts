@@ -81,7 +81,7 @@ export function augment(
       const source = coverPoints(augmentation, scene.tree, coords, random);
       if (!source) return;
       for (const values of [coords, feats]) takeRows(values, source);
-      source.forEach((from, point) => seen[point] &= Number(from === point));
+      for (let point = 0; point < count; point++) seen[point] &= Number(source[point] === point);
     } else if (type === "jitter_normals") {
       apply();
       for (const first of vectors) jitterNormals(feats, width, first, augmentation.sigma, random);
