@@ -114,6 +114,7 @@ export {
   type Axis,
   TRAINING_AUGMENTATION,
 } from "./src/data/augmentation.ts";
+export { type DrawnGroup, type ThinnedTree, thinTree } from "./src/data/drawn_points.ts";
 export { augment, identityView, type SceneView } from "./src/data/views.ts";
 export type { Batch, BatchLevel, BatchView } from "./src/data/batch.ts";
 export { type BatchItem, buildBatch } from "./src/data/batch_builder.ts";

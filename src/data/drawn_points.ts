@@ -4,12 +4,14 @@ import type { Random } from "./random.ts";
 import type { RegionTree } from "./scene.ts";
 
 /** Neighbouring rows of the thinned tree that are drawn from points of the same smallest region. */
-interface DrawnGroup {
-  /** First row, and how many. */
+export interface DrawnGroup {
+  /** First row. */
   readonly first: number;
+  /** How many. */
   readonly count: number;
-  /** Positions in the whole tree's `order` that they are drawn from: [start, end). */
+  /** First position in the whole tree's `order` that they are drawn from. */
   readonly start: number;
+  /** Position after the last. */
   readonly end: number;
   /** Points that are in any case among them, in the first rows: centres of regions. */
   readonly centers: Uint32Array;
@@ -21,6 +23,7 @@ export interface ThinnedTree {
   readonly tree: RegionTree;
   /** M */
   readonly count: number;
+  /** All rows, in their order. */
   readonly groups: readonly DrawnGroup[];
 }
 
