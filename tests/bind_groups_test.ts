@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import { BindGroups } from "../src/gpu/bind_groups.ts";
 import { empty, tensor, zeros } from "../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "./support/device.ts";
@@ -21,7 +21,7 @@ deviceTest("a bind group is made once for a kernel and what it binds", async () 
   const other = device.kernel("bind groups again", ADD + "\n");
   const [x, out] = [zeros(device, [128]), empty(device, [128])];
   const first = groups.of(kernel, { x: x.slice, out: out.slice });
-  assertEquals(groups.of(kernel, { out: { ...out.slice }, x: { ...x.slice } }), first);
+  assertStrictEquals(groups.of(kernel, { out: { ...out.slice }, x: { ...x.slice } }), first);
   const { buffer, size } = x.slice;
   const different = [
     groups.of(other, { x: x.slice, out: out.slice }),

@@ -148,8 +148,9 @@ export function computesWide(cpuinfo: string): boolean {
 
 /**
  * Mesa's software device computes 8 invocations at once even where the processor has AVX-512, unless it is told. Measured on
- * two Zen 5 cores, time in kernels of a step: full sizes 2.77 s with 256 bits, 2.2 s with 512 (forward kernels 0.90 and 0.70,
- * straight-line backward 0.48 and 0.34, the loss 0.80 and 0.72); small mode 151 and 113 ms. Its cache on disk does not tell
+ * two Zen 5 cores, time in kernels of a step: full sizes 2.77 s with 256 bits, 2.57 s with 512, though the weight gradients,
+ * since rewritten, took twice as long with them; small mode 151 and 125 ms. Of the former the forward kernels 0.90 and 0.70,
+ * straight-line backward 0.48 and 0.34, the loss 0.80 and 0.72. Its cache on disk does not tell
  * the widths apart, so the wider code has a folder of its own; where none can be made, nothing is changed.
  */
 function widenVectors(set: (key: string, value: string) => void): void {
