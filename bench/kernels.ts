@@ -133,19 +133,13 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
     });
   }
   if (backward) {
-    const { keep, backward: back } = backward;
     pieces.push({
       size,
       parts: [
         {
-          kernels: ["straight_line keep"],
-          title: "straight-line, layers again",
-          ...flops(keep.multiplyAdds * ROWS),
-        },
-        {
-          kernels: [`straight_line ${back.job}`],
-          title: "straight-line, input gradients",
-          ...flops(back.multiplyAdds * ROWS),
+          kernels: [`straight_line ${backward.job}`],
+          title: "straight-line, layers again and input gradients",
+          ...flops(backward.multiplyAdds * ROWS),
         },
         weightGradient,
       ],

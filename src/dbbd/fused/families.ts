@@ -15,7 +15,6 @@ import {
   straightLineName,
   type StraightLinePlan,
 } from "./straight_line.ts";
-import type { StraightLineBackward } from "./straight_line_rows.ts";
 
 /** How rows are computed. */
 export type RowFamily = "loops" | "straight-line";
@@ -48,7 +47,7 @@ export const ROWS_WITH_GRADIENT = 0.25;
 /** How a program's rows are computed; null: by loops. */
 export interface RowPlans {
   readonly forward: StraightLinePlan | null;
-  readonly backward: StraightLineBackward | null;
+  readonly backward: StraightLinePlan | null;
 }
 
 /**
@@ -147,9 +146,10 @@ export function familyPolicy(
       const pools = pooled && device.handsRound;
       const forward = pools && planOf(program, rows, "pool") || planOf(program, rows, "forward");
       const some = rows * ROWS_WITH_GRADIENT;
-      const keep = planOf(program, some, "keep");
-      const backward = keep && planOf(program, some, device.handsRound ? "reduce" : "backward");
-      return { forward, backward: keep && backward && { keep, backward } };
+      return {
+        forward,
+        backward: planOf(program, some, device.handsRound ? "reduce" : "backward"),
+      };
     },
     gradients(rows) {
       const lanes = rowFamily

@@ -59,11 +59,12 @@ export interface StraightLineLimits {
 
 /**
  * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points whose leaf is encoded alone,
- * and beside it the maxima of each 8 rows; `keep` makes what the backward pass needs of every layer but the last;
- * `backward` takes the gradient of the result back to the first layer's and stores those of every LayerNorm's output; `reduce`,
- * instead of the latter, the gradients of γ and β that each 8 rows have.
+ * and beside it the maxima of each 8 rows; `backward` makes all layers but the last again, takes the gradient of the result
+ * back to the first layer's, and stores what the gradients of weights, γ and β are made of; `reduce` does the same, but stores
+ * the gradients of γ and β that each 8 rows have. Two kernels, the second of which loaded what the first had stored of each
+ * LayerNorm, took half as long again: stores and loads at a lane's own address were most of it.
  */
-export type StraightLineJob = "forward" | "pool" | "keep" | "backward" | "reduce";
+export type StraightLineJob = "forward" | "pool" | "backward" | "reduce";
 
 /**
  * Neighbouring rows whose maxima a `pool` kernel and whose sums a `reduce` kernel takes: lanes that hand their values round.
@@ -84,7 +85,9 @@ export function normBlocks({ layers }: RowShape, end: number = layers.length - 1
 /** Some columns of a layer. */
 export interface PhasePiece {
   readonly layer: number;
-  /** Blocks of output columns. */
+  /** Whether they are columns of its input, to which a gradient is taken back. */
+  readonly back: boolean;
+  /** Blocks of columns. */
   readonly first: number;
   readonly end: number;
 }
@@ -118,11 +121,13 @@ export interface StraightLinePlan {
  * `RowChunk` has dispatch arguments for.
  */
 const WORKGROUPS = [512, 256, 128, 64] as const;
+/** Where LayerNorm's values of all layers stay alive, those of 512 rows leave a processor's inner caches. */
+const MOST_LANES = { onward: 512, back: 256 } as const;
 /** Workgroups that there should be at least: few rows would leave cores, and most lanes of a workgroup, without work. */
 const ENOUGH_WORKGROUPS = 8;
 const BLOCK_BYTES = 64;
-/** Past these a program is not offered: half a minute of compiling, 4 MiB of private memory a workgroup. */
-const LARGEST = { multiplyAdds: 150_000, values: 2048 } as const;
+/** Past these a program is not offered: a minute of compiling, 4 MiB of private memory a workgroup. */
+const LARGEST = { multiplyAdds: 300_000, values: 2048 } as const;
 
 /** Blocks of a layer's whole input. */
 export function inBlocks({ mainBlocks, extraCount }: RowLayerShape): number {
@@ -132,6 +137,7 @@ export function inBlocks({ mainBlocks, extraCount }: RowLayerShape): number {
 /** A matrix that a kernel multiplies rows with: `columns` × `ins` blocks from `at` on, γ and β from `norm` on. */
 interface Product {
   readonly layer: number;
+  readonly back: boolean;
   readonly at: number;
   readonly columns: number;
   readonly ins: number;
@@ -139,35 +145,37 @@ interface Product {
 }
 
 function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLayout): Product[] {
-  if (takesBack(job)) {
-    return layers.map((layer, i): Product => ({
-      layer: i,
-      at: layout.transposedAt[i],
-      columns: layer.gradientBlocks,
-      ins: blocks(layer.outs),
-      norm: i > 0 ? { at: layout.normBeforeAt[i], count: blocks(layers[i - 1].outs) } : null,
-    })).slice(1).reverse();
-  }
-  const all = layers.map((layer, i): Product => ({
+  const onward = layers.map((layer, i): Product => ({
     layer: i,
+    back: false,
     at: layout.weightsAt[i],
     columns: blocks(layer.outs),
     ins: inBlocks(layer),
     norm: layer.activation ? { at: layout.normAt[i], count: blocks(layer.outs) } : null,
   }));
-  return job === "keep" ? all.slice(0, -1) : all;
+  if (!takesBack(job)) return onward;
+  const back = layers.map((layer, i): Product => ({
+    layer: i,
+    back: true,
+    at: layout.transposedAt[i],
+    columns: layer.gradientBlocks,
+    ins: blocks(layer.outs),
+    norm: i > 0 ? { at: layout.normBeforeAt[i], count: blocks(layers[i - 1].outs) } : null,
+  }));
+  return [...onward.slice(0, -1), ...back.slice(1).reverse()];
 }
 
 /** Storage buffers that a kernel binds. */
 function buffers(job: StraightLineJob, { layers }: RowShape): number {
   const hidden = layers.length - 1;
-  return {
-    forward: 7,
-    pool: 10,
-    keep: 7 + 2 * hidden,
-    backward: 4 + 3 * hidden,
-    reduce: 5 + 2 * hidden,
-  }[job];
+  return { forward: 7, pool: 10, backward: 7 + 4 * hidden, reduce: 8 + 2 * hidden }[job];
+}
+
+/** Values of a row that are alive at once, at most: a product's, and LayerNorm's of all layers if they are gone back through. */
+function valuesAtOnce(job: StraightLineJob, { layers }: RowShape, all: readonly Product[]): number {
+  const hidden = layers.slice(0, -1).reduce((sum, { outs }) => sum + blocks(outs), 0);
+  const largest = Math.max(0, ...all.map(({ columns, ins }) => columns + ins));
+  return 4 * (largest + (takesBack(job) ? hidden : 0));
 }
 
 /**
@@ -192,7 +200,7 @@ export function planStraightLine(
   if (multiplyAdds > LARGEST.multiplyAdds) {
     return `${multiplyAdds} multiply-adds a row are too many to compile`;
   }
-  const values = 4 * Math.max(0, ...all.map(({ columns, ins }) => columns + ins));
+  const values = valuesAtOnce(job, shape, all);
   if (values > LARGEST.values) return `${values} values of a row at once are too many`;
   if (buffers(job, shape) > limits.storageBuffers) {
     return `${buffers(job, shape)} storage buffers are too many`;
@@ -200,11 +208,13 @@ export function planStraightLine(
   if (all.length === 0) return "there are no hidden layers";
   const memory = Math.floor(limits.workgroupBytes / BLOCK_BYTES);
   const most = Math.min(limits.invocations, memory, Math.max(64, rows / ENOUGH_WORKGROUPS));
-  const workgroup = WORKGROUPS.find((lanes) => lanes <= most);
+  const workgroup = WORKGROUPS.find((lanes) =>
+    lanes <= most && lanes <= MOST_LANES[takesBack(job) ? "back" : "onward"]
+  );
   if (!workgroup) return "the device's workgroups are too small";
   const room = Math.floor(memory / workgroup) * workgroup;
   const phases: Phase[] = [];
-  for (const { layer, at, columns, ins, norm } of all) {
+  for (const { layer, back, at, columns, ins, norm } of all) {
     const end = norm ? norm.at + norm.count : at + columns * ins;
     for (let first = 0; first < columns;) {
       const start = at + first * ins;
@@ -213,7 +223,7 @@ export function planStraightLine(
       const last = Math.min(rest, first + Math.floor(room / ins));
       if (last <= first) return `${4 * ins} inputs of a layer do not fit into workgroup memory`;
       phases.push({
-        pieces: [{ layer, first, end: last }],
+        pieces: [{ layer, back, first, end: last }],
         at: start,
         count: (last === columns ? end : at + last * ins) - start,
       });

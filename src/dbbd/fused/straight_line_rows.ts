@@ -79,19 +79,13 @@ export function runStraightLine(
   );
 }
 
-/** The two kernels of a backward pass. */
-export interface StraightLineBackward {
-  readonly keep: StraightLinePlan;
-  readonly backward: StraightLinePlan;
-}
-
 /**
  * The forward pass again, then the backward pass; adds to the program's sums.
  * @param gradient of the last layer's output
  * @returns the gradient of the first layer's output, before LayerNorm
  */
 export function runStraightLineBackward(
-  { keep, backward }: StraightLineBackward,
+  plan: StraightLinePlan,
   run: ProgramRun,
   chunk: RowChunk,
   inputs: Tensor,
@@ -100,46 +94,39 @@ export function runStraightLineBackward(
 ): Tensor {
   const { device, room } = chunk;
   const { layers } = run.program;
-  const reduces = backward.job === "reduce";
+  const reduces = plan.job === "reduce";
   const hidden = layers.slice(0, -1).map(({ outs }, i) => {
     const rows = () => empty(device, [room, 4 * blocks(outs)]);
     const activation = empty(device, [room, 4 * layers[i + 1].inBlocks]);
-    return { normal: rows(), activation, dy: reduces ? null : rows(), dz: rows() };
+    return { activation, dz: rows(), ...(reduces ? {} : { normal: rows(), dy: rows() }) };
   });
-  const rstd = empty(device, [room, hidden.length]);
   // Whole workgroups: a store without a condition is faster.
-  const reduced = Math.ceil(room / backward.workgroup) * backward.workgroup / POOLED_ROWS;
-  const eighths = reduces ? empty(device, [reduced, 4 * normBlocks(backward.shape)]) : null;
-  const named = (what: "normal" | "activation" | "dy" | "dz") =>
-    Object.fromEntries(
-      hidden.flatMap((layer, i) => layer[what] ? [[`${what}_${i}`, layer[what].slice]] : []),
-    );
-  const shared = { total: chunk.total, sheet: run.sheet, rstd: rstd.slice, ...named("normal") };
-  const params = { ...chunk.params, out_first: 0, pool_first: 0 };
+  const reduced = Math.ceil(room / plan.workgroup) * plan.workgroup / POOLED_ROWS;
+  const eighths = reduces ? empty(device, [reduced, 4 * normBlocks(plan.shape)]) : null;
   device.run(
-    kernelOf(device, keep),
-    { ...shared, inputs: inputs.slice, ...named("activation"), ...startBindings(start) },
-    params,
-    chunk.groups(keep.workgroup),
-  );
-  device.run(
-    kernelOf(device, backward),
+    kernelOf(device, plan),
     {
-      ...shared,
+      total: chunk.total,
+      sheet: run.sheet,
+      inputs: inputs.slice,
+      ...startBindings(start),
       gradient: gradient.slice,
-      ...named("dy"),
-      ...named("dz"),
       ...(eighths && { norm_sums: eighths.slice }),
+      ...Object.fromEntries(
+        hidden.flatMap((layer, i) =>
+          Object.entries(layer).map(([what, { slice }]) => [`${what}_${i}`, slice])
+        ),
+      ),
     },
-    params,
-    chunk.groups(backward.workgroup),
+    { ...chunk.params, out_first: 0, pool_first: 0 },
+    chunk.groups(plan.workgroup),
   );
   const activations = hidden.map(({ activation }) => activation);
   layers.forEach((_, i) => {
     const dz = i < hidden.length ? hidden[i].dz : gradient;
     addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz, "lanes");
-    const dy = hidden[i]?.dy;
-    if (dy) addNormGradients(chunk, run, i, hidden[i].normal, null, dy);
+    const { normal, dy } = hidden[i] ?? {};
+    if (normal && dy) addNormGradients(chunk, run, i, normal, null, dy);
   });
   if (eighths) addNormSums(chunk, run, eighths);
   run.sums().filled = true;

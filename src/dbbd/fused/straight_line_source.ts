@@ -27,57 +27,36 @@ function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean
   return extraCount > 0 && extraFirst + extraCount === slots;
 }
 
-/** Whether a kernel makes rows' results. */
-function makesResults(job: StraightLineJob): boolean {
-  return job === "forward" || job === "pool";
-}
-
-type Binding = [name: string, access: string, type: string];
+type Binding = readonly [name: string, access: string, type: string];
 
 /** The bindings of a plan's kernel besides `total`, `sheet` and `params`, by name. */
-function bindings(
-  { job, shape }: StraightLinePlan,
-): [name: string, access: string, type: string][] {
-  const hidden = shape.layers.slice(0, -1).map((_, i) => i);
-  if (takesBack(job)) {
-    return [
-      ["gradient", "read", "vec4f"],
-      ["rstd", "read", "f32"],
-      ...(job === "reduce" ? [["norm_sums", "read_write", "vec4f"]] as Binding[] : []),
-      ...hidden.flatMap((i): Binding[] => [
-        [`normal_${i}`, "read", "vec4f"],
-        ...(job === "backward" ? [[`dy_${i}`, "read_write", "vec4f"]] as Binding[] : []),
-        [`dz_${i}`, "read_write", "vec4f"],
-      ]),
-    ];
-  }
-  const listed: [string, string, string][] = makesResults(job) || shape.fromRegion
-    ? [["list", "read", "u32"]]
-    : [];
+function bindings({ job, shape: { layers, fromRegion } }: StraightLinePlan): Binding[] {
+  const hidden = layers.slice(0, -1).map((_, i) => i);
+  const back = takesBack(job);
   return [
-    ...listed,
+    ...(!back || fromRegion ? [["list", "read", "u32"] as const] : []),
     ["inputs", "read", "vec4f"],
-    ...(shape.fromRegion
-      ? [["start", "read", "vec4f"], ["region_of_point", "read", "u32"]] as [
-        string,
-        string,
-        string,
-      ][]
+    ...(fromRegion
+      ? [["start", "read", "vec4f"] as const, ["region_of_point", "read", "u32"] as const]
       : []),
+    ...(back
+      ? [
+        ["gradient", "read", "vec4f"] as const,
+        ...(job === "reduce" ? [["norm_sums", "read_write", "vec4f"] as const] : []),
+        ...hidden.flatMap((i) =>
+          ["activation", "dz", ...(job === "backward" ? ["normal", "dy"] : [])].map((what) =>
+            [`${what}_${i}`, "read_write", "vec4f"] as const
+          )
+        ),
+      ]
+      : [["out", "read_write", "vec4f"] as const]),
     ...(job === "pool"
       ? [
-        ["leaf_here", "read", "u32"],
-        ["pool_value", "read_write", "vec4f"],
-        ["pool_arg", "read_write", "vec4u"],
-      ] as [string, string, string][]
+        ["leaf_here", "read", "u32"] as const,
+        ["pool_value", "read_write", "vec4f"] as const,
+        ["pool_arg", "read_write", "vec4u"] as const,
+      ]
       : []),
-    ...(makesResults(job) ? [["out", "read_write", "vec4f"]] as [string, string, string][] : [
-      ["rstd", "read_write", "f32"],
-      ...hidden.flatMap((i): [string, string, string][] => [
-        [`normal_${i}`, "read_write", "vec4f"],
-        [`activation_${i}`, "read_write", "vec4f"],
-      ]),
-    ] as [string, string, string][]),
   ];
 }
 
@@ -111,7 +90,7 @@ ${shares ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
   let own_row = linear_group(group, groups) * ${workgroup}u + lane;
   let row = min(own_row, rows - 1u);
 ${
-    makesResults(job) || plan.shape.fromRegion && job === "keep"
+    !takesBack(job) || plan.shape.fromRegion
       ? "  let point = list[params.chunk_first + row];\n"
       : ""
   }`;
@@ -151,7 +130,10 @@ function mask(width: number, j: number): string {
   return ` * vec4f(${[0, 1, 2, 3].map((c) => c < 4 - past ? "1.0" : "0.0").join()})`;
 }
 
-/** LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ and β of a column block. */
+/**
+ * LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ and β of a column block. What is
+ * gone back through has its normalised values as n{i}_0 … besides, and stores what the next layer multiplies.
+ */
 function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: number) => string) {
   const { shape: { layers }, job } = plan;
   const { outs, activation } = layers[i];
@@ -168,22 +150,26 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
     );
   }
   lines.push(`let r${i} = inverseSqrt(${sum(`v${i}`, outs)} + ${epsilon});`);
-  const keep = job === "keep";
+  const back = takesBack(job);
   const next = layers[i + 1];
   const [own, after] = [columns.length, inBlocks(next)];
-  if (keep) lines.push(`rstd[row * ${layers.length - 1}u + ${i}u] = r${i};`);
   for (const j of columns) {
-    if (keep) lines.push(`normal_${i}[row * ${own}u + ${j}u] = z${i}_${j} * r${i};`);
-    const y = `z${i}_${j} * r${i} * ${block(j)}[0] + ${block(j)}[1]`;
+    let normal = `z${i}_${j} * r${i}`;
+    if (back) {
+      lines.push(`let n${i}_${j} = ${normal};`);
+      normal = `n${i}_${j}`;
+      if (job === "backward") lines.push(`normal_${i}[row * ${own}u + ${j}u] = ${normal};`);
+    }
+    const y = `${normal} * ${block(j)}[0] + ${block(j)}[1]`;
     // max turns NaN into 0. A NaN among a row's values is in r, and one select a row keeps it; one a value, instead of max,
     // took the forward pass a quarter longer.
     const relu = j > 0
       ? `max(${y}, vec4f())`
       : `select(max(${y}, vec4f()), vec4f(r${i}), is_nan(r${i}))`;
     lines.push(`let h${i + 1}_${j} = ${activation === "gelu" ? `gelu4(${y})` : relu};`);
-    if (keep) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
+    if (back) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
   }
-  for (let e = 0; keep && e < next.extraCount; e++) {
+  for (let e = 0; back && e < next.extraCount; e++) {
     const slot = next.extraFirst + e;
     const value = slot === plan.shape.slots - 1 ? "vec4f(1.0, 0.0, 0.0, 0.0)" : `x${slot}`;
     lines.push(`activation_${i}[row * ${after}u + ${own + e}u] = ${value};`);
@@ -191,45 +177,40 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
   return lines;
 }
 
-function forwardLines(plan: StraightLinePlan, epsilon: number): string[] {
+/** Whether 8 lanes are of one region and share its start value. */
+function sharesStart(job: StraightLineJob): boolean {
+  return job === "pool";
+}
+
+/** Some columns of a layer's output z{i}_j, and of the last layer their way out. */
+function onwardLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiece, at: number) {
   const { shape: { layers, slots, fromRegion }, layout, job } = plan;
+  const layer = layers[i];
+  const ins = inBlocks(layer);
+  const biased = bias(layer, slots);
+  const shared = sharesStart(job);
+  const columns = blocks(layer.outs);
   const lines: string[] = [];
-  for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
-  const columns = layers.map((layer) => blocks(layer.outs));
-  if (fromRegion) lines.push(...startLines(columns[0], job === "pool"));
-  if (makesResults(job)) lines.push(`let to = (point - params.out_first) * ${columns.at(-1)}u;`);
-  for (const { piece, at, staged } of piecesOf(plan)) {
-    const { layer: i } = piece;
-    const layer = layers[i];
-    const ins = inBlocks(layer);
-    lines.push(...staged);
-    const biased = bias(layer, slots);
-    // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
-    // in memory for every row of the workgroup. Two blocks at a time cost a tenth, more barriers a quarter.
-    for (let j = piece.first; j < piece.end; j++) {
-      const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
-      const start = i === 0 && fromRegion ? startBlock(j, job === "pool") : "vec4f()";
-      lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
-      for (let k = 0; k < ins - (biased ? 1 : 0); k++) {
-        const x = k < layer.mainBlocks
-          ? `h${i}_${k}`
-          : `x${layer.extraFirst + k - layer.mainBlocks}`;
-        lines.push(`z${i}_${j} += ${block(k)} * ${x};`);
-      }
-      if (layer.activation) continue;
-      if (job === "pool") {
-        if (j === 0) lines.push(...poolLines(columns[i]));
-        lines.push(`if (leaf) { out[to + ${j}u] = z${i}_${j}; }`);
-        const first = j - j % POOLED_ROWS;
-        if (j - first < POOLED_ROWS - 1 && j < columns[i] - 1) continue;
-        const values = Array.from({ length: j + 1 - first }, (_, b) => `z${i}_${first + b}`);
-        lines.push(...poolBlocks(first, values, columns[i]));
-      } else {
-        lines.push(`out[to + ${j}u] = z${i}_${j};`);
-      }
+  // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
+  // in memory for every row of the workgroup. Two blocks at a time are no faster, more barriers cost a quarter.
+  for (let j = first; j < end; j++) {
+    const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
+    const start = i === 0 && fromRegion ? startBlock(j, shared) : "vec4f()";
+    lines.push(`var z${i}_${j} = ${biased ? `${block(ins - 1)}[0]` : start};`);
+    for (let k = 0; k < ins - (biased ? 1 : 0); k++) {
+      const x = k < layer.mainBlocks ? `h${i}_${k}` : `x${layer.extraFirst + k - layer.mainBlocks}`;
+      lines.push(`z${i}_${j} += ${block(k)} * ${x};`);
     }
-    if (layer.activation && piece.end === columns[i]) {
-      lines.push(...norm(plan, i, epsilon, (j) => `stage[${layout.normAt[i] + j - at}]`));
+    if (layer.activation) continue;
+    if (job === "pool") {
+      if (j === 0) lines.push(...poolLines(columns));
+      lines.push(`if (leaf) { out[to + ${j}u] = z${i}_${j}; }`);
+      const least = j - j % POOLED_ROWS;
+      if (j - least < POOLED_ROWS - 1 && j < columns - 1) continue;
+      const values = Array.from({ length: j + 1 - least }, (_, b) => `z${i}_${least + b}`);
+      lines.push(...poolBlocks(least, values, columns));
+    } else {
+      lines.push(`out[to + ${j}u] = z${i}_${j};`);
     }
   }
   return lines;
@@ -245,7 +226,6 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
   const lines = [`var hs${i} = vec4f();`, `var hx${i} = vec4f();`];
   for (const j of columns) {
     lines.push(
-      `let n${i}_${j} = normal_${i}[row * ${own}u + ${j}u];`,
       `let y${i}_${j} = n${i}_${j} * ${block(j)}[0] + ${block(j)}[1];`,
       activation === "gelu"
         ? `d${i}_${j} *= gelu_slope4(y${i}_${j});`
@@ -271,7 +251,6 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
   lines.push(
     `let a${i} = ${sum(`hs${i}`, outs)};`,
     `let b${i} = ${sum(`hx${i}`, outs)};`,
-    `let r${i} = rstd[row * ${layers.length - 1}u + ${i}u];`,
   );
   for (const j of columns) {
     lines.push(
@@ -282,29 +261,60 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
   return lines;
 }
 
-function backwardLines(plan: StraightLinePlan): string[] {
-  const { shape: { layers }, layout, job } = plan;
+/** Some columns of the gradient d{i−1}_k of a layer's input. */
+function backLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiece, at: number) {
+  const { shape: { layers }, layout } = plan;
+  const ins = blocks(layers[i].outs);
+  const lines: string[] = [];
+  for (let k = first; k < end; k++) {
+    lines.push(`var d${i - 1}_${k} = vec4f();`);
+    for (let j = 0; j < ins; j++) {
+      const block = `stage[${layout.transposedAt[i] + k * ins + j - at}]`;
+      lines.push(`d${i - 1}_${k} += ${block} * g${i}_${j};`);
+    }
+  }
+  return lines;
+}
+
+/** What a row loads before it computes. */
+function rowLines({ shape: { layers, slots, fromRegion }, job }: StraightLinePlan): string[] {
+  const lines: string[] = [];
+  for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
+  if (fromRegion) lines.push(...startLines(blocks(layers[0].outs), sharesStart(job)));
   const last = layers.length - 1;
-  const lines = columnsOf(layers[last].outs).map((j) =>
-    `let g${last}_${j} = gradient[row * ${blocks(layers[last].outs)}u + ${j}u];`
-  );
+  const columns = columnsOf(layers[last].outs);
+  if (!takesBack(job)) lines.push(`let to = (point - params.out_first) * ${columns.length}u;`);
   // Lanes past the last row compute it again; it counts once.
   if (job === "reduce") lines.push(...shareLines(), `let live = vec4<bool>(own_row < rows);`);
+  return lines;
+}
+
+/** The gradient of the last layer's output, loaded where it is needed first. */
+function gradientLines({ shape: { layers } }: StraightLinePlan): string[] {
+  const last = layers.length - 1;
+  const columns = columnsOf(layers[last].outs);
+  return columns.map((j) => `let g${last}_${j} = gradient[row * ${columns.length}u + ${j}u];`);
+}
+
+function bodyLines(plan: StraightLinePlan, epsilon: number): string[] {
+  const { shape: { layers }, layout } = plan;
+  const lines = rowLines(plan);
   for (const { piece, at, staged } of piecesOf(plan)) {
-    const { layer: i } = piece;
-    const ins = blocks(layers[i].outs);
+    const { layer: i, back, first, end } = piece;
     lines.push(...staged);
-    for (let k = piece.first; k < piece.end; k++) {
-      lines.push(`var d${i - 1}_${k} = vec4f();`);
-      for (let j = 0; j < ins; j++) {
-        const block = `stage[${layout.transposedAt[i] + k * ins + j - at}]`;
-        lines.push(`d${i - 1}_${k} += ${block} * g${i}_${j};`);
+    if (back) {
+      if (i === layers.length - 1 && first === 0) lines.push(...gradientLines(plan));
+      lines.push(...backLines(plan, piece, at));
+      if (end === layers[i].gradientBlocks) {
+        lines.push(
+          ...normBackward(plan, i - 1, (j) => `stage[${layout.normBeforeAt[i] + j - at}]`),
+        );
       }
-    }
-    if (piece.end === layers[i].gradientBlocks) {
-      lines.push(
-        ...normBackward(plan, i - 1, (j) => `stage[${layout.normBeforeAt[i] + j - at}]`),
-      );
+    } else {
+      lines.push(...onwardLines(plan, piece, at));
+      if (layers[i].activation && end === blocks(layers[i].outs)) {
+        lines.push(...norm(plan, i, epsilon, (j) => `stage[${layout.normAt[i] + j - at}]`));
+      }
     }
   }
   return lines;
@@ -312,6 +322,5 @@ function backwardLines(plan: StraightLinePlan): string[] {
 
 /** The kernel's WGSL. */
 export function straightLineWgsl(plan: StraightLinePlan, epsilon: number): string {
-  const lines = takesBack(plan.job) ? backwardLines(plan) : forwardLines(plan, epsilon);
-  return `${header(plan)}  ${lines.join("\n  ")}\n}\n`;
+  return `${header(plan)}  ${bodyLines(plan, epsilon).join("\n  ")}\n}\n`;
 }
