@@ -4,7 +4,7 @@ import { Random } from "../src/data/random.ts";
 import { familyPolicy } from "../src/dbbd/fused/families.ts";
 import { ProgramWeights, type StepPrograms } from "../src/dbbd/fused/program_weights.ts";
 import { fusedInfoNCE } from "../src/dbbd/fused/info_nce.ts";
-import { RowChunk, rowLinear } from "../src/dbbd/fused/row_kernels.ts";
+import { RowChunk, rowLinear, type RowSource } from "../src/dbbd/fused/row_kernels.ts";
 import { backwardRows, hiddenRows } from "../src/dbbd/fused/row_layers.ts";
 import { blocks } from "../src/dbbd/fused/row_program.ts";
 import { POOLED_ROWS } from "../src/dbbd/fused/straight_line.ts";
@@ -109,9 +109,17 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
   // As a long training computes them.
   const { forward, backward } = familyPolicy(device, { steps: Infinity }, 0)
     .plans(program, ROWS, true);
+  const of = (...values: number[]) => tensor(device, Uint32Array.from(values));
+  const source: RowSource = {
+    list: of(...Array(ROWS).keys()),
+    coords: random(device, ROWS, 3),
+    feats: random(device, ROWS, program.points!.features),
+    regionOfPoint: of(...Array(ROWS).fill(0)),
+    centers: of(0),
+    origin: null,
+  };
   if (forward) {
     const pools = forward.job === "pool";
-    const list = tensor(device, Uint32Array.from({ length: ROWS }, (_, row) => row));
     const out = random(device, ROWS, gradient.cols);
     const maxima = () => empty(device, [ROWS / POOLED_ROWS, gradient.cols]).slice;
     const pool = pools
@@ -125,11 +133,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
         ...flops(forward.multiplyAdds * ROWS),
       }],
       run: () =>
-        runStraightLine(forward, raw, chunk(), inputs, null, {
-          out: out.slice,
-          first: 0,
-          list,
-        }, pool),
+        runStraightLine(forward, raw, chunk(), source, null, { out: out.slice, first: 0 }, pool),
     });
   }
   if (backward) {
@@ -143,7 +147,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
         },
         weightGradient,
       ],
-      run: () => void runStraightLineBackward(backward, raw, chunk(), inputs, null, gradient),
+      run: () => void runStraightLineBackward(backward, raw, chunk(), source, null, gradient),
     });
   }
   return pieces;

@@ -28,7 +28,7 @@ import { tinyConfig } from "./support/training.ts";
 
 const LIMITS = { workgroupBytes: 32768, invocations: 1024, storageBuffers: 32 };
 const TINY_SHAPE: RowShape = {
-  slots: 4,
+  points: { features: 3, placed: false },
   fromRegion: true,
   layers: [
     {
@@ -70,17 +70,17 @@ Deno.test("the source of a small program, line by line", () => {
   assertEquals(made.multiplyAdds, 16 * (2 * 1 + 1 * 3));
   assertEquals([made.layout.weightsAt, made.layout.normAt[0]], [[0, 8], 4]);
   const lines = body(straightLineWgsl(made, 1e-5)).split("\n").map((line) => line.trim());
-  assertEquals(lines.slice(lines.indexOf("let x0 = inputs[row * 4u + 0u];")), [
-    "let x0 = inputs[row * 4u + 0u];",
-    "let x1 = inputs[row * 4u + 1u];",
-    "let x2 = inputs[row * 4u + 2u];",
-    "let origin = region_of_point[point] * 2u;",
+  assertEquals(lines.slice(lines.indexOf("let here = coords_of(point);")), [
+    "let here = coords_of(point);",
+    "let x0 = vec4f(here, 0.0);",
+    "let x2 = vec4f(feats[point * 3u + 0u], feats[point * 3u + 1u], feats[point * 3u + 2u], 1.0);",
+    "let first = parent_of_point[point] * 2u;",
     "let to = (point - params.out_first) * 1u;",
     "stage[lane + 0u] = sheet[lane + 0u];",
     "workgroupBarrier();",
-    "var z0_0 = start[origin + 0u];",
+    "var z0_0 = start[first + 0u];",
     "z0_0 += stage[0] * x0;",
-    "var z0_1 = start[origin + 1u];",
+    "var z0_1 = start[first + 1u];",
     "z0_1 += stage[1] * x0;",
     "let s0 = z0_0 + z0_1;",
     "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
@@ -105,14 +105,14 @@ Deno.test("the source of its backward pass, line by line", () => {
   const made = plan(TINY_SHAPE, "backward");
   assertEquals([made.layout.transposedAt[1], made.layout.normBeforeAt[1]], [12, 16]);
   const lines = body(straightLineWgsl(made, 1e-5)).split("\n").map((line) => line.trim());
-  assertEquals(lines.slice(lines.indexOf("let x2 = inputs[row * 4u + 2u];")), [
-    "let x2 = inputs[row * 4u + 2u];",
-    "let origin = region_of_point[point] * 2u;",
+  assertEquals(lines.slice(lines.indexOf("inputs[row * 1u + 0u] = x0;")), [
+    "inputs[row * 1u + 0u] = x0;",
+    "let first = parent_of_point[point] * 2u;",
     "stage[lane + 0u] = sheet[lane + 0u];",
     "workgroupBarrier();",
-    "var z0_0 = start[origin + 0u];",
+    "var z0_0 = start[first + 0u];",
     "z0_0 += stage[0] * x0;",
-    "var z0_1 = start[origin + 1u];",
+    "var z0_1 = start[first + 1u];",
     "z0_1 += stage[1] * x0;",
     "let s0 = z0_0 + z0_1;",
     "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
@@ -164,7 +164,7 @@ Deno.test("no control flow, every load inside the stage and the sheet, each colu
     const width = () => 1 + Math.floor(random.uniform() * 130);
     const widths = Array.from({ length: 2 + round % 5 }, width);
     const shape: RowShape = {
-      slots: 4 + round % 3,
+      points: { features: 3 + 4 * (round % 3), placed: round % 5 === 0 },
       fromRegion: round % 2 === 0,
       layers: widths.map((outs, i) => ({
         outs,
@@ -218,7 +218,7 @@ Deno.test("what is too large is not offered, and why is said", () => {
   // Plans that differ in anything but the sheet's values differ in name.
   assertMatch(
     String(planStraightLine(TINY_SHAPE, { ...LIMITS, storageBuffers: 6 }, "backward")),
-    /^11 storage buffers are too many/,
+    /^15 storage buffers are too many/,
   );
   const names = [TINY_SHAPE, wide(3, 3), wide(4, 2), { ...TINY_SHAPE, fromRegion: false }]
     .flatMap((shape) =>
@@ -340,6 +340,7 @@ const WIDTHS = {
     propagator_hidden_dim: 5,
     encoder_pooling: "mean" as const,
   },
+  "places told from the region above": { propagator_coords: "parent" as const },
 };
 
 function assertClose(found: Map<string, Float32Array>, expected: Map<string, Float32Array>): void {

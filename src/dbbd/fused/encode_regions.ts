@@ -20,6 +20,7 @@ import {
   type RegionStart,
   RowChunk,
   rowInputs,
+  type RowSource,
   type Scatter,
 } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, lastRows } from "./row_layers.ts";
@@ -110,7 +111,7 @@ function startOf(parent: ParentStart | null, list: Tensor): RegionStart | null {
   return parent && { values: parent.values, regionOfPoint: parent.parents.regionOfPoint, list };
 }
 
-function source({ regions, state }: Encoding, list: Tensor) {
+function source({ regions, state }: Encoding, list: Tensor): RowSource {
   const { regionOfPoint, centers, origin } = regions;
   return {
     list,
@@ -166,12 +167,13 @@ function forwardRows(encoding: Encoding, pieces: Pieces | null): void {
     const window = Math.min(step, count - firstPoint);
     const out = rowsOf(state.points.slice, firstPoint, window, cols * 4);
     const scatter: Scatter = { out, first: firstPoint, list };
-    const inputs = rowInputs(chunk, source(encoding, list), program.slots);
+    const from = source(encoding, list);
     const start = startOf(parent, list);
     if (plans.forward) {
       const pool = pieces && poolOf(pieces, regions.leafHere, first, last);
-      runStraightLine(plans.forward, run, chunk, inputs, start, scatter, pool);
+      runStraightLine(plans.forward, run, chunk, from, start, scatter, pool);
     } else {
+      const inputs = rowInputs(chunk, from, program.slots);
       lastRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), scatter);
     }
   }
@@ -199,6 +201,17 @@ interface StartSums {
   filled: boolean;
 }
 
+function loopsBackward(
+  run: ProgramRun,
+  chunk: RowChunk,
+  from: RowSource,
+  start: RegionStart | null,
+  outGradient: Tensor,
+): Tensor {
+  const inputs = rowInputs(chunk, from, run.program.slots);
+  return backwardRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), outGradient);
+}
+
 function backwardChunk(
   encoding: Encoding,
   chunk: RowChunk,
@@ -207,11 +220,11 @@ function backwardChunk(
   startSums: StartSums | null,
 ): void {
   const { run, plans, parent } = encoding;
-  const inputs = rowInputs(chunk, source(encoding, points.list), run.program.slots);
+  const from = source(encoding, points.list);
   const start = startOf(parent, points.list);
   const gradient = plans.backward
-    ? runStraightLineBackward(plans.backward, run, chunk, inputs, start, outGradient)
-    : backwardRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), outGradient);
+    ? runStraightLineBackward(plans.backward, run, chunk, from, start, outGradient)
+    : loopsBackward(run, chunk, from, start, outGradient);
   if (startSums) addStartGradient(chunk, points, gradient, startSums);
 }
 

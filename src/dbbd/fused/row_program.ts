@@ -70,12 +70,21 @@ export interface RowLayer {
   readonly norm: RowNorm | null;
 }
 
+/** What the input slots of a point are made of. */
+export interface PointInputs {
+  readonly features: number;
+  /** Whether places are told from the centre of the region one level up, not in the scene. */
+  readonly placed: boolean;
+}
+
 /** Every layer from the inputs to a row's result. */
 export interface RowProgram {
   readonly name: string;
   readonly layers: readonly RowLayer[];
   /** Input slots of a row, the last of them [1, 0, 0, 0]. */
   readonly slots: number;
+  /** Null: rows are not points but those of a tensor. */
+  readonly points: PointInputs | null;
   /** Whether the first layer starts from a value of the row's parent region instead of 0. */
   readonly fromRegion: boolean;
   /** Products that the layers read. */
@@ -220,7 +229,7 @@ export function rowPrograms(config: ModelConfig, flat: FlatLayout): RowPrograms 
       if (i > 0) return layer;
       return { ...layer, mainBlocks: 0, extraFirst: 0, extraCount: count };
     });
-    return { name, layers, slots: count, fromRegion: false, merged: [] };
+    return { name, layers, slots: count, points: null, fromRegion: false, merged: [] };
   };
 
   /** Second layer of a projection merged into the backbone's first, and the rest of the backbone. */
@@ -278,6 +287,7 @@ export function rowPrograms(config: ModelConfig, flat: FlatLayout): RowPrograms 
       name: "raw",
       layers: [first, ...layers],
       slots: slots.count,
+      points: { features: C, placed: false },
       fromRegion: false,
       merged: [merged],
     };
@@ -329,6 +339,7 @@ export function rowPrograms(config: ModelConfig, flat: FlatLayout): RowPrograms 
       name: "propagated",
       layers: [...layers, ...rest.layers],
       slots: slots.count,
+      points: { features: C, placed: config.propagator_coords === "parent" },
       fromRegion: true,
       merged: [merged, rest.merged],
     };
@@ -350,6 +361,7 @@ export function rowPrograms(config: ModelConfig, flat: FlatLayout): RowPrograms 
         norm: null,
       }],
       slots: count,
+      points: null,
       fromRegion: false,
       merged: [],
     };

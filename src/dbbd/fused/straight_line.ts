@@ -10,13 +10,13 @@
  */
 
 import { ALIGN, type ProgramLayout, programLayout } from "./program_layout.ts";
-import { blocks, type RowProgram } from "./row_program.ts";
+import { blocks, type PointInputs, type RowProgram } from "./row_program.ts";
 
 /** What the generated source depends on. */
 export interface RowShape {
   readonly layers: readonly RowLayerShape[];
-  /** Input slots of a row, the last of them [1, 0, 0, 0]. */
-  readonly slots: number;
+  /** What rows' input slots are made of. */
+  readonly points: PointInputs;
   /** Whether the first layer starts from a value of the row's region. */
   readonly fromRegion: boolean;
 }
@@ -33,8 +33,9 @@ export interface RowLayerShape {
   readonly activation: "relu" | "gelu" | null;
 }
 
-/** The shape of a program. */
-export function rowShape({ layers, slots, fromRegion }: RowProgram): RowShape {
+/** The shape of a program whose rows are points. */
+export function rowShape({ name, layers, points, fromRegion }: RowProgram): RowShape {
+  if (!points) throw new TypeError(`The rows of the program ${name} are not points.`);
   return {
     layers: layers.map(({ outs, mainBlocks, extraFirst, extraCount, gradientBlocks, norm }) => ({
       outs,
@@ -44,7 +45,7 @@ export function rowShape({ layers, slots, fromRegion }: RowProgram): RowShape {
       gradientBlocks,
       activation: norm && (norm.gelu ? "gelu" : "relu"),
     })),
-    slots,
+    points,
     fromRegion,
   };
 }
@@ -166,9 +167,10 @@ function products(job: StraightLineJob, { layers }: RowShape, layout: ProgramLay
 }
 
 /** Storage buffers that a kernel binds. */
-function buffers(job: StraightLineJob, { layers }: RowShape): number {
+function buffers(job: StraightLineJob, { layers, points, fromRegion }: RowShape): number {
   const hidden = layers.length - 1;
-  return { forward: 7, pool: 10, backward: 7 + 4 * hidden, reduce: 8 + 2 * hidden }[job];
+  const read = 7 + (points.placed ? 1 : 0) + (fromRegion ? 2 : 0);
+  return read + { forward: 1, pool: 4, backward: 2 + 4 * hidden, reduce: 3 + 2 * hidden }[job];
 }
 
 /** Values of a row that are alive at once, at most: a product's, and LayerNorm's of all layers if they are gone back through. */
@@ -262,11 +264,12 @@ function joinPhases(phases: readonly Phase[], room: number): Phase[] {
 
 /** A name for a plan's kernel: plans of the same name have the same source. */
 export function straightLineName({ job, shape, workgroup, stage }: StraightLinePlan): string {
+  const { features, placed } = shape.points;
   const layers = shape.layers.map((l) =>
     `${l.mainBlocks}+${l.extraFirst}:${l.extraCount}>${l.outs}${
       l.activation ?? ""
     }/${l.gradientBlocks}`
   );
-  const start = shape.fromRegion ? "region " : "";
-  return `straight_line ${job} ${start}${shape.slots} ${layers.join(" ")} @${workgroup}/${stage}`;
+  const kind = `${shape.fromRegion ? "region " : ""}${placed ? "placed " : ""}`;
+  return `straight_line ${job} ${kind}${features} ${layers.join(" ")} @${workgroup}/${stage}`;
 }

@@ -90,20 +90,20 @@ export function poolBlocks(first: number, values: readonly string[], blocks: num
 
 /** Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth and hands it round. */
 export function startLines(blocks: number, shared: boolean): string[] {
-  const origin = `let origin = region_of_point[point] * ${blocks}u;`;
-  if (!shared) return [origin];
+  const first = `let first = parent_of_point[point] * ${blocks}u;`;
+  if (!shared) return [first];
   const own = Array.from({ length: Math.ceil(blocks / POOLED_ROWS) }, (_, g) => {
     const at = `min(${POOLED_ROWS * g}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
-    return `let start_${g} = start[origin + ${at}];`;
+    return `let start_${g} = start[first + ${at}];`;
   });
-  return [origin, ...own, `let lanes = place - (place & ${POOLED_ROWS - 1}u);`];
+  return [first, ...own, `let lanes = place - (place & ${POOLED_ROWS - 1}u);`];
 }
 
 /** Block j of a row's start value, as `startLines` have made it available. */
 export function startBlock(j: number, shared: boolean): string {
   return shared
     ? `subgroupShuffle(start_${Math.floor(j / POOLED_ROWS)}, lanes + ${j % POOLED_ROWS}u)`
-    : `start[origin + ${j}u]`;
+    : `start[first + ${j}u]`;
 }
 
 /** Columns of which γ's and β's gradients make up 8 blocks. */

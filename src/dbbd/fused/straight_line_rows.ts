@@ -6,9 +6,14 @@ import type { BufferSlice, Device } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import type { ProgramRun } from "./program_weights.ts";
-import { NORM_EPS, type RegionStart, type RowChunk, type Scatter } from "./row_kernels.ts";
+import {
+  NORM_EPS,
+  type RegionStart,
+  type RowChunk,
+  type RowSource,
+  type Scatter,
+} from "./row_kernels.ts";
 import { addNormGradients, addNormSums, addWeightGradient } from "./row_gradients.ts";
-import { layerInput } from "./row_layers.ts";
 import { blocks } from "./row_program.ts";
 import {
   normBlocks,
@@ -33,10 +38,17 @@ function kernelOf(device: Device, plan: StraightLinePlan): Kernel {
   return kernel;
 }
 
-function startBindings(start: RegionStart | null): Record<string, BufferSlice> {
-  if (!start) return {};
-  const { values, regionOfPoint, list } = start;
-  return { start: values.slice, region_of_point: regionOfPoint.slice, list: list.slice };
+function sourceBindings(source: RowSource, start: RegionStart | null): Record<string, BufferSlice> {
+  const { list, coords, feats, regionOfPoint, centers, origin } = source;
+  return {
+    list: list.slice,
+    coords: coords.slice,
+    feats: feats.slice,
+    region_of_point: regionOfPoint.slice,
+    center: centers.slice,
+    ...(origin && { origin: origin.slice }),
+    ...(start && { start: start.values.slice, parent_of_point: start.regionOfPoint.slice }),
+  };
 }
 
 /** Where the maxima of each 8 rows of a chunk go. */
@@ -49,14 +61,14 @@ export interface RowPool {
   readonly first: number;
 }
 
-/** The features of a chunk's rows, from their input slots to their points' places, and with `pool` their maxima. */
+/** The features of a chunk's rows, to their points' places, and with `pool` their maxima. */
 export function runStraightLine(
   plan: StraightLinePlan,
   run: ProgramRun,
   chunk: RowChunk,
-  inputs: Tensor,
+  source: RowSource,
   start: RegionStart | null,
-  { out, first, list }: Scatter,
+  { out, first }: Omit<Scatter, "list">,
   pool: RowPool | null = null,
 ): void {
   chunk.device.run(
@@ -64,10 +76,8 @@ export function runStraightLine(
     {
       total: chunk.total,
       sheet: run.sheet,
-      inputs: inputs.slice,
+      ...sourceBindings(source, start),
       out,
-      ...startBindings(start),
-      list: list.slice,
       ...(pool && {
         leaf_here: pool.leafHere.slice,
         pool_value: pool.value,
@@ -88,7 +98,7 @@ export function runStraightLineBackward(
   plan: StraightLinePlan,
   run: ProgramRun,
   chunk: RowChunk,
-  inputs: Tensor,
+  source: RowSource,
   start: RegionStart | null,
   gradient: Tensor,
 ): Tensor {
@@ -100,6 +110,7 @@ export function runStraightLineBackward(
     const activation = empty(device, [room, 4 * layers[i + 1].inBlocks]);
     return { activation, dz: rows(), ...(reduces ? {} : { normal: rows(), dy: rows() }) };
   });
+  const inputs = empty(device, [room, 4 * layers[0].inBlocks]);
   // Whole workgroups: a store without a condition is faster.
   const reduced = Math.ceil(room / plan.workgroup) * plan.workgroup / POOLED_ROWS;
   const eighths = reduces ? empty(device, [reduced, 4 * normBlocks(plan.shape)]) : null;
@@ -108,9 +119,9 @@ export function runStraightLineBackward(
     {
       total: chunk.total,
       sheet: run.sheet,
-      inputs: inputs.slice,
-      ...startBindings(start),
+      ...sourceBindings(source, start),
       gradient: gradient.slice,
+      inputs: inputs.slice,
       ...(eighths && { norm_sums: eighths.slice }),
       ...Object.fromEntries(
         hidden.flatMap((layer, i) =>
@@ -121,10 +132,10 @@ export function runStraightLineBackward(
     { ...chunk.params, out_first: 0, pool_first: 0 },
     chunk.groups(plan.workgroup),
   );
-  const activations = hidden.map(({ activation }) => activation);
-  layers.forEach((_, i) => {
+  layers.forEach(({ inBlocks }, i) => {
+    const values = i === 0 ? inputs : hidden[i - 1].activation;
     const dz = i < hidden.length ? hidden[i].dz : gradient;
-    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), dz, "lanes");
+    addWeightGradient(chunk, run, i, { values, first: 0, stride: inBlocks }, dz, "lanes");
     const { normal, dy } = hidden[i] ?? {};
     if (normal && dy) addNormGradients(chunk, run, i, normal, null, dy);
   });

@@ -1,6 +1,6 @@
 /** Writes the WGSL of straight-line kernels; see `straight_line.ts`. It needs shaders/math.wgsl and count.wgsl before it. */
 
-import { blocks } from "./row_program.ts";
+import { blocks, type InputSlots, inputSlots } from "./row_program.ts";
 import {
   inBlocks,
   type Phase,
@@ -23,42 +23,48 @@ import {
 } from "./straight_line_lanes.ts";
 
 /** Whether a layer's last input is the slot [1, 0, 0, 0], so that its weights are a bias. */
-function bias({ extraFirst, extraCount }: RowLayerShape, slots: number): boolean {
-  return extraCount > 0 && extraFirst + extraCount === slots;
+function bias({ extraFirst, extraCount }: RowLayerShape, { one }: InputSlots): boolean {
+  return extraCount > 0 && extraFirst + extraCount - 1 === one;
 }
 
 type Binding = readonly [name: string, access: string, type: string];
 
 /** The bindings of a plan's kernel besides `total`, `sheet` and `params`, by name. */
-function bindings({ job, shape: { layers, fromRegion } }: StraightLinePlan): Binding[] {
+function bindings({ job, shape: { layers, points, fromRegion } }: StraightLinePlan): Binding[] {
   const hidden = layers.slice(0, -1).map((_, i) => i);
-  const back = takesBack(job);
+  const read = (name: string, type = "vec4f"): Binding => [name, "read", type];
+  const written = (name: string, type = "vec4f"): Binding => [name, "read_write", type];
   return [
-    ...(!back || fromRegion ? [["list", "read", "u32"] as const] : []),
-    ["inputs", "read", "vec4f"],
-    ...(fromRegion
-      ? [["start", "read", "vec4f"] as const, ["region_of_point", "read", "u32"] as const]
-      : []),
-    ...(back
+    read("list", "u32"),
+    read("coords", "f32"),
+    read("feats", "f32"),
+    read("region_of_point", "u32"),
+    read("center", "u32"),
+    ...(points.placed ? [read("origin", "u32")] : []),
+    ...(fromRegion ? [read("start"), read("parent_of_point", "u32")] : []),
+    ...(takesBack(job)
       ? [
-        ["gradient", "read", "vec4f"] as const,
-        ...(job === "reduce" ? [["norm_sums", "read_write", "vec4f"] as const] : []),
+        read("gradient"),
+        written("inputs"),
+        ...(job === "reduce" ? [written("norm_sums")] : []),
         ...hidden.flatMap((i) =>
           ["activation", "dz", ...(job === "backward" ? ["normal", "dy"] : [])].map((what) =>
-            [`${what}_${i}`, "read_write", "vec4f"] as const
+            written(`${what}_${i}`)
           )
         ),
       ]
-      : [["out", "read_write", "vec4f"] as const]),
+      : [written("out")]),
     ...(job === "pool"
-      ? [
-        ["leaf_here", "read", "u32"] as const,
-        ["pool_value", "read_write", "vec4f"] as const,
-        ["pool_arg", "read_write", "vec4u"] as const,
-      ]
+      ? [read("leaf_here", "u32"), written("pool_value"), written("pool_arg", "vec4u")]
       : []),
   ];
 }
+
+const COORDS_OF = `
+fn coords_of(point: u32) -> vec3f {
+  return vec3f(coords[3u * point], coords[3u * point + 1u], coords[3u * point + 2u]);
+}
+`;
 
 const IS_NAN = `
 fn is_nan(value: f32) -> bool {
@@ -78,7 +84,7 @@ function header(plan: StraightLinePlan): string {
 @group(0) @binding(1) var<storage, read> total: array<u32>;
 @group(0) @binding(2) var<storage, read> sheet: array<mat4x4f>;
 ${declared.join("")}var<workgroup> stage: array<mat4x4f, ${stage}>;
-${IS_NAN}${pools ? TAKES : ""}
+${IS_NAN}${COORDS_OF}${pools ? TAKES : ""}
 @compute @workgroup_size(${workgroup})
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -89,11 +95,8 @@ ${shares ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
   let rows = max(rows_here(total[0], params.chunk_first, params.chunk_rows), 1u);
   let own_row = linear_group(group, groups) * ${workgroup}u + lane;
   let row = min(own_row, rows - 1u);
-${
-    !takesBack(job) || plan.shape.fromRegion
-      ? "  let point = list[params.chunk_first + row];\n"
-      : ""
-  }`;
+  let point = list[params.chunk_first + row];
+`;
 }
 
 /** Loads of a phase's weights into the stage. */
@@ -128,6 +131,11 @@ function mask(width: number, j: number): string {
   const past = 4 * blocks(width) - width;
   if (past === 0 || j < blocks(width) - 1) return "";
   return ` * vec4f(${[0, 1, 2, 3].map((c) => c < 4 - past ? "1.0" : "0.0").join()})`;
+}
+
+/** An input slot of a row. */
+function slotOf({ shape: { points } }: StraightLinePlan, slot: number): string {
+  return slot === inputSlots(points.features).one ? "vec4f(1.0, 0.0, 0.0, 0.0)" : `x${slot}`;
 }
 
 /**
@@ -170,9 +178,9 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
     if (back) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
   }
   for (let e = 0; back && e < next.extraCount; e++) {
-    const slot = next.extraFirst + e;
-    const value = slot === plan.shape.slots - 1 ? "vec4f(1.0, 0.0, 0.0, 0.0)" : `x${slot}`;
-    lines.push(`activation_${i}[row * ${after}u + ${own + e}u] = ${value};`);
+    lines.push(
+      `activation_${i}[row * ${after}u + ${own + e}u] = ${slotOf(plan, next.extraFirst + e)};`,
+    );
   }
   return lines;
 }
@@ -184,10 +192,10 @@ function sharesStart(job: StraightLineJob): boolean {
 
 /** Some columns of a layer's output z{i}_j, and of the last layer their way out. */
 function onwardLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiece, at: number) {
-  const { shape: { layers, slots, fromRegion }, layout, job } = plan;
+  const { shape: { layers, points, fromRegion }, layout, job } = plan;
   const layer = layers[i];
   const ins = inBlocks(layer);
-  const biased = bias(layer, slots);
+  const biased = bias(layer, inputSlots(points.features));
   const shared = sharesStart(job);
   const columns = blocks(layer.outs);
   const lines: string[] = [];
@@ -276,14 +284,47 @@ function backLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiece,
   return lines;
 }
 
+/** The input slots of a row that its layers read, as shaders/fused/row_inputs.wgsl makes them. */
+function inputLines({ shape: { layers, points }, job }: StraightLinePlan): string[] {
+  const slots = inputSlots(points.features);
+  const used = (slot: number) =>
+    layers.some(({ extraFirst, extraCount }) =>
+      extraFirst <= slot && slot < extraFirst + extraCount
+    );
+  const lines = [`let here = coords_of(point);`];
+  if (used(slots.coords)) {
+    const from = points.placed ? " - coords_of(origin[point])" : "";
+    lines.push(`let x${slots.coords} = vec4f(here${from}, 0.0);`);
+  }
+  if (used(slots.offset)) {
+    const center = "coords_of(center[region_of_point[point]])";
+    lines.push(`let x${slots.offset} = vec4f(here - ${center}, 1.0);`);
+  }
+  for (let s = 0; s < slots.featureCount; s++) {
+    const values = [0, 1, 2, 3].map((c) => {
+      const feature = 4 * s + c;
+      if (feature >= points.features) return feature === points.features ? "1.0" : "0.0";
+      return `feats[point * ${points.features}u + ${feature}u]`;
+    });
+    lines.push(`let x${slots.features + s} = vec4f(${values.join(", ")});`);
+  }
+  if (takesBack(job)) {
+    const { extraFirst, extraCount } = layers[0];
+    for (let e = 0; e < extraCount; e++) {
+      lines.push(`inputs[row * ${extraCount}u + ${e}u] = x${extraFirst + e};`);
+    }
+  }
+  return lines;
+}
+
 /** What a row loads before it computes. */
-function rowLines({ shape: { layers, slots, fromRegion }, job }: StraightLinePlan): string[] {
-  const lines: string[] = [];
-  for (let s = 0; s + 1 < slots; s++) lines.push(`let x${s} = inputs[row * ${slots}u + ${s}u];`);
+function rowLines(plan: StraightLinePlan): string[] {
+  const { shape: { layers, fromRegion }, job } = plan;
+  const lines = inputLines(plan);
   if (fromRegion) lines.push(...startLines(blocks(layers[0].outs), sharesStart(job)));
-  const last = layers.length - 1;
-  const columns = columnsOf(layers[last].outs);
-  if (!takesBack(job)) lines.push(`let to = (point - params.out_first) * ${columns.length}u;`);
+  if (!takesBack(job)) {
+    lines.push(`let to = (point - params.out_first) * ${blocks(layers.at(-1)!.outs)}u;`);
+  }
   // Lanes past the last row compute it again; it counts once.
   if (job === "reduce") lines.push(...shareLines(), `let live = vec4<bool>(own_row < rows);`);
   return lines;
