@@ -7,6 +7,7 @@ import mergeWgsl from "../../../shaders/fused/merge_layers_backward.wgsl" with {
 import mergedWgsl from "../../../shaders/fused/merged_layer.wgsl" with { type: "text" };
 import placeWgsl from "../../../shaders/fused/place_gradients.wgsl" with { type: "text" };
 import type { Device } from "../../gpu/device.ts";
+import type { Kernel } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/template.ts";
 import type { ParameterSet } from "../../nn/parameters.ts";
 import { empty, Tensor } from "../../tensor/mod.ts";
@@ -124,13 +125,8 @@ export class GradientPlaces implements Disposable {
       );
     }
     for (const { layers, words } of this.#merged) {
-      const [x, y, z] = mergedTiles(
-        layers,
-        ({ ins, middle }) => Math.max(ins + 1, middle),
-        ({ outs, middle }) => Math.max(outs, middle),
-      );
       device.run(
-        device.kernel("merge_layers_backward", () => mergedWgsl + mergeWgsl),
+        mergedKernel(device, "merge_layers_backward", mergeWgsl),
         {
           parameters: values.slice,
           layers: words.slice,
@@ -138,7 +134,14 @@ export class GradientPlaces implements Disposable {
           gradients: gradients.slice,
         },
         {},
-        [x, y, 2 * z],
+        [
+          mergedGroups(
+            layers,
+            ({ outs, middle, ins }) => Math.max(tiles(outs, middle), tiles(middle, ins + 1)),
+          ),
+          1,
+          2 * layers.length,
+        ],
       );
     }
   }
@@ -211,14 +214,22 @@ export class StepGradients {
   }
 }
 
-/** Workgroups for the largest of `layers`, each tile 4 × 4 values, each workgroup 8 × 8 tiles. */
-export function mergedTiles(
+/** A kernel over merged layers, an invocation a tile. */
+export function mergedKernel(device: Device, name: string, source: string): Kernel {
+  return device.kernel(name, () => mergedWgsl + expandTemplate(source, { TWO: 2, FOUR: 4 }));
+}
+
+/** Tiles of 8 × 8 values of a matrix. */
+export function tiles(rows: number, columns: number): number {
+  return Math.ceil(rows / 8) * Math.ceil(columns / 8);
+}
+
+/** Workgroups for the most tiles that a layer has. */
+export function mergedGroups(
   layers: readonly MergedLayer[],
-  wide: (layer: MergedLayer) => number,
-  high: (layer: MergedLayer) => number,
-): [number, number, number] {
-  const most = (of: (layer: MergedLayer) => number) => Math.ceil(Math.max(...layers.map(of)) / 32);
-  return [most(wide), most(high), layers.length];
+  tilesOf: (layer: MergedLayer) => number,
+): number {
+  return Math.ceil(Math.max(...layers.map(tilesOf)) / 16);
 }
 
 /** Layers as the shaders' `Merged` lists them. */

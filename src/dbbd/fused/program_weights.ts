@@ -3,7 +3,6 @@
  * gradients summed by program and brought back to the parameters once a step, however often a program was run.
  */
 
-import mergedWgsl from "../../../shaders/fused/merged_layer.wgsl" with { type: "text" };
 import mergeWgsl from "../../../shaders/fused/merge_layers.wgsl" with { type: "text" };
 import sheetWgsl from "../../../shaders/fused/program_sheet.wgsl" with { type: "text" };
 import type { BufferSlice } from "../../gpu/device.ts";
@@ -14,10 +13,12 @@ import { type LinearTile, type LinearTiles, shapeKey } from "./linear_tiles.ts";
 import {
   GradientPlaces,
   lasting,
-  mergedTiles,
+  mergedGroups,
+  mergedKernel,
   mergedWords,
   type ProgramSums,
   StepGradients,
+  tiles,
 } from "./program_gradients.ts";
 import {
   BLOCK,
@@ -234,10 +235,14 @@ export class ProgramWeights {
     const sheet = empty(device, [this.#sources.size + SHEET_MARGIN * BLOCK]);
     const merged = empty(device, [this.#mergedSize]);
     device.run(
-      device.kernel("merge_layers", () => mergedWgsl + mergeWgsl),
+      mergedKernel(device, "merge_layers", mergeWgsl),
       { parameters: values.slice, layers: this.#mergedWords.slice, merged: merged.slice },
       {},
-      mergedTiles(this.#merged, ({ ins }) => ins + 1, ({ outs }) => outs),
+      [
+        mergedGroups(this.#merged, ({ outs, ins }) => tiles(outs, ins + 1)),
+        1,
+        this.#merged.length,
+      ],
     );
     device.run(
       device.kernel("program_sheet", sheetWgsl),
