@@ -130,7 +130,8 @@ export function watchGradientRows(device: Device): { stop: GradientRows } {
   const totals: (OwnedBuffer | undefined)[] = [];
   device.onDispatch = ({ name }, bind, params) => {
     const regions = bind.region_of_point?.buffer;
-    if (name === "row_inputs" && !encodings.includes(regions)) encodings.push(regions);
+    // What makes rows' inputs reads their regions' centres.
+    if (bind.center && !encodings.includes(regions)) encodings.push(regions);
     const which = encodings.indexOf(regions);
     if (name === "row_gradient" && params.chunk_first === 0) {
       const copy = device.allocate(4, "rows with gradient", false);

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type BenchArguments, benchHelp, parseBenchArguments } from "../bench/arguments.ts";
-import { hasTimestamps, timedDispatches } from "../bench/profile.ts";
+import { hasTimestamps, timedDispatches, watchGradientRows } from "../bench/profile.ts";
 import { kernelTitle, type Problem, profileSteps, warmWorkload } from "../bench/step.ts";
 import {
   duration,
@@ -15,9 +15,12 @@ import { sweepLine, sweepProblems } from "../bench/sweep.ts";
 import { executedWork, stepRows, usefulWork } from "../bench/work.ts";
 import type { BatchLevel } from "../src/data/batch.ts";
 import { UsageError } from "../src/errors.ts";
-import { full, scale } from "../src/tensor/mod.ts";
+import { makeTrainingBatch } from "../src/data/loader.ts";
+import { Model } from "../src/dbbd/model.ts";
+import { uploadBatch } from "../src/dbbd/region_batch.ts";
+import { full, rowIndex, scale } from "../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "./support/device.ts";
-import { tinyConfig } from "./support/training.ts";
+import { tinyConfig, tinyRooms } from "./support/training.ts";
 
 /** A root with two leaves below it, of 4 and 6 points. */
 const LEVELS: BatchLevel[] = [
@@ -319,6 +322,32 @@ deviceTest(
     assertEquals(profile.phases.upload.dispatches, 0);
   },
 );
+
+deviceTest("rows with gradient are counted alike whichever kernels make rows", async () => {
+  const device = await testDevice();
+  const config = tinyConfig();
+  const batch = await makeTrainingBatch(tinyRooms(1, 0, 1500), [0], {
+    seed: 1,
+    epoch: 0,
+    step: 0,
+    augmentation: [],
+    maxHierarchyDepth: 1,
+    featureWidth: config.input_feat_dim,
+  });
+  const counted = async (rowFamily: "loops" | "straight-line") => {
+    using model = new Model(device, config, { rowFamily });
+    model.parameters.initialise(5);
+    using _ = device.scope();
+    const watch = watchGradientRows(device);
+    const sample = rowIndex(device, Uint32Array.from({ length: 30 }, (_, i) => 50 * i), 1500);
+    model.losses(model.encode(uploadBatch(device, batch)), sample).total.backward();
+    return await watch.stop();
+  };
+  const loops = await counted("loops");
+  assertEquals(loops.length, 3);
+  assert(loops.every((rows) => rows !== null && rows > 0 && rows < 1500), `${loops}`);
+  assertEquals(await counted("straight-line"), loops);
+});
 
 deviceTest("each dispatch is timed under its phase, and watching ends with the work", async () => {
   const device = await testDevice();

@@ -264,9 +264,13 @@ function outputGradient(
   const { regions, state } = encoding;
   const { device, cols } = pooled;
   const out = empty(device, [chunk.room, cols]);
-  const sampled = state.sampled?.gradient ? state.sampled : null;
+  const sampled = regions.hasLeaves ? state.sampled : null;
+  const BLOCKS = cols / 4;
+  // On the software device a row's words are loaded once for all its blocks.
+  const OWN = device.kind === "software" ? BLOCKS : 1;
+  const constants = { BLOCKS, OWN, MAX: arg !== null, SAMPLED: Boolean(sampled?.gradient) };
   device.run(
-    fusedKernel(device, "row_gradient", gradientWgsl, { BLOCKS: cols / 4, MAX: arg !== null }),
+    fusedKernel(device, "row_gradient", gradientWgsl, constants),
     {
       total: chunk.total,
       list: points.list.slice,
@@ -276,13 +280,15 @@ function outputGradient(
         region_start: regions.runs.deviceStart.slice,
         region_end: regions.runs.deviceEnd.slice,
       }),
-      leaf_here: regions.leafHere.slice,
-      sample_of_point: (sampled?.drawOfPoint ?? regions.leafHere).slice,
-      sample_gradient: (sampled?.gradient ?? pooled).slice,
+      ...(sampled?.gradient && {
+        leaf_here: regions.leafHere.slice,
+        sample_of_point: sampled.drawOfPoint.slice,
+        sample_gradient: sampled.gradient.slice,
+      }),
       out: out.slice,
     },
-    { ...chunk.params, sampled: sampled ? 1 : 0 },
-    chunk.groups(GROUP, cols / 4),
+    chunk.params,
+    chunk.groups(GROUP, BLOCKS / OWN),
   );
   return out;
 }
@@ -295,7 +301,7 @@ function listPoints(encoding: Encoding, arg: Tensor | null): { points: PointList
     return { points: { list: regions.list, total: null, position: regions.position! }, bound };
   }
   const marks = makeMarks(state.points.device, state.points.rows);
-  const sampled = state.sampled?.gradient ? state.sampled : null;
+  const sampled = regions.hasLeaves && state.sampled?.gradient ? state.sampled : null;
   markPoints(marks, arg);
   if (sampled) markLeafPoints(marks, sampled.points, regions.leafHere);
   bound = Math.min(bound, arg.size + (sampled?.points.size ?? 0));

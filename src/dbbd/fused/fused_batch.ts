@@ -33,6 +33,8 @@ export interface FusedRegions {
   readonly centers: Tensor;
   /** (N) 1 where the point's leaf is among these regions. */
   readonly leafHere: Tensor;
+  /** Whether any point's leaf is. */
+  readonly hasLeaves: boolean;
   /** (N) centre of the region one level up; null: points' places are told in the scene. */
   readonly origin: Tensor | null;
 }
@@ -126,6 +128,7 @@ function fusedRegions(
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),
     leafHere: tensor(device, leafHere),
+    hasLeaves: leafHere.includes(1),
     origin: parents && tensor(device, centerOfPoint(parents, count)),
   };
 }
