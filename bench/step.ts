@@ -12,6 +12,7 @@ import type { Device } from "../src/gpu/device.ts";
 import { AdamW } from "../src/nn/adamw.ts";
 import { rowIndex } from "../src/tensor/mod.ts";
 import { TrainingConfig } from "../src/training/config.ts";
+import { READ_EVERY } from "../src/training/pace.ts";
 import { type TimedDispatch, timedDispatches, watchGradientRows } from "./profile.ts";
 import { fmaPeak, type Spread, spread } from "./support.ts";
 import { executedWork, stepRows, type StepWork, usefulWork } from "./work.ts";
@@ -213,8 +214,6 @@ export interface StepTimes {
   readonly peakBytes: number;
 }
 
-/** Milliseconds between two waits for the device in training; see `Pace`. */
-const WAIT_EVERY = 500;
 /** Most steps between two waits. */
 const MOST_TOGETHER = 64;
 
@@ -240,7 +239,7 @@ export async function timeSteps(device: Device, work: WarmWorkload): Promise<Ste
     return (performance.now() - start) / count;
   };
   const first = await several(1);
-  const together = Math.min(MOST_TOGETHER, Math.max(1, Math.floor(WAIT_EVERY / first)));
+  const together = Math.min(MOST_TOGETHER, Math.max(1, Math.floor(1000 * READ_EVERY / first)));
   for (const times of recorded.values()) times.length = 0;
   const before = { ...device.counters };
   const times: number[] = [];

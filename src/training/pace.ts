@@ -1,7 +1,7 @@
 /** How fast training goes, and how many steps to queue before their numbers are read. */
 
-/** Seconds between reads, about: a read stops the device for some ms. */
-const READ_EVERY = 0.5;
+/** Seconds between reads, about: a read stops the device for some 10 ms. */
+export const READ_EVERY = 1;
 
 /** Measures points per second between reads, and spaces the reads. */
 export class Pace {
