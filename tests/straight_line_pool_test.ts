@@ -20,7 +20,7 @@ import math from "../shaders/math.wgsl" with { type: "text" };
 function shapeOf(outs: number): RowShape {
   const layer = { mainBlocks: 0, extraFirst: 0, extraCount: 1, gradientBlocks: 0 };
   return {
-    slots: 4,
+    points: { features: 3, placed: false },
     fromRegion: false,
     layers: [
       { ...layer, outs: 6, activation: "relu" },
@@ -30,9 +30,9 @@ function shapeOf(outs: number): RowShape {
 }
 
 /** Rows of one block (rows, 4 · blocks), and from a pooling kernel (eights, 4 · blocks) with where they come from. */
-async function results(outs: number, inputs: Float32Array, leaf: Uint32Array, from = 0) {
+async function results(outs: number, coords: Float32Array, leaf: Uint32Array, from = 0) {
   const device = await testDevice();
-  const rows = inputs.length / 16, blocks = Math.ceil(outs / 4), eights = Math.ceil(rows / 8);
+  const rows = coords.length / 3, blocks = Math.ceil(outs / 4), eights = Math.ceil(rows / 8);
   const random = new Random(outs);
   using _ = device.scope();
   const plan = (job: StraightLineJob) => {
@@ -55,7 +55,10 @@ async function results(outs: number, inputs: Float32Array, leaf: Uint32Array, fr
       total: tensor(device, Uint32Array.of(rows)),
       sheet,
       list,
-      inputs: tensor(device, inputs),
+      coords: tensor(device, coords),
+      feats: tensor(device, new Float32Array(3 * rows)),
+      region_of_point: tensor(device, new Uint32Array(rows)),
+      center: tensor(device, new Uint32Array(1)),
       out,
       ...more,
     };
@@ -93,9 +96,9 @@ function largest(all: ArrayLike<number>, rows: number, cols: number) {
   return { value, arg };
 }
 
-function randomInputs(rows: number): Float32Array {
+function randomCoords(rows: number): Float32Array {
   const random = new Random(rows, 1);
-  return Float32Array.from({ length: 16 * rows }, () => 2 * random.uniform() - 1);
+  return Float32Array.from({ length: 3 * rows }, () => 2 * random.uniform() - 1);
 }
 
 /** A test that needs a device whose lanes hand values round; elsewhere it is told that it was ignored. */
@@ -105,7 +108,7 @@ const poolTest = (name: string, fn: () => Promise<void>) => Deno.test({ name, ig
 for (const [outs, rows] of [[1, 1], [3, 7], [29, 8], [35, 523], [64, 1030], [100, 16]]) {
   poolTest(`maxima of 8 rows: ${outs} channels, ${rows} rows`, async () => {
     const leaf = Uint32Array.from({ length: rows }, (_, row) => row % 3 === 0 ? 1 : 0);
-    const { all, leaves, value, arg, blocks } = await results(outs, randomInputs(rows), leaf);
+    const { all, leaves, value, arg, blocks } = await results(outs, randomCoords(rows), leaf);
     const cols = 4 * blocks;
     const expected = largest(all, rows, cols);
     assertEquals(value, expected.value);
@@ -115,10 +118,10 @@ for (const [outs, rows] of [[1, 1], [3, 7], [29, 8], [35, 523], [64, 1030], [100
 }
 
 poolTest("of equal rows the first is where maxima come from", async () => {
-  const inputs = randomInputs(21);
+  const coords = randomCoords(21);
   // Rows 9 to 15 are row 8 again, rows 4 to 7 row 3, row 20 row 17.
   const copyOf = [0, 1, 2, 3, 3, 3, 3, 3, 8, 8, 8, 8, 8, 8, 8, 8, 16, 17, 18, 19, 17];
-  const rows = Float32Array.from(inputs, (_, i) => inputs[16 * copyOf[i >> 4] + i % 16]);
+  const rows = Float32Array.from(coords, (_, i) => coords[3 * copyOf[Math.floor(i / 3)] + i % 3]);
   const { all, value, arg, blocks } = await results(10, rows, new Uint32Array(21));
   const expected = largest(all, 21, 4 * blocks);
   assertEquals(value, expected.value);
@@ -128,9 +131,9 @@ poolTest("of equal rows the first is where maxima come from", async () => {
 
 poolTest("a NaN is the largest value of its rows", async () => {
   for (let row = 0; row < 8; row++) {
-    const inputs = randomInputs(16);
-    inputs[16 * row] = NaN;
-    const { all, value, arg, blocks } = await results(5, inputs, new Uint32Array(16));
+    const coords = randomCoords(16);
+    coords[3 * row] = NaN;
+    const { all, value, arg, blocks } = await results(5, coords, new Uint32Array(16));
     const expected = largest(all, 16, 4 * blocks);
     assertEquals(value, expected.value);
     assertEquals([value[0], arg[0]], [NaN, row]);
@@ -141,7 +144,7 @@ poolTest("a NaN is the largest value of its rows", async () => {
 
 poolTest("points before the window are pooled and not stored", async () => {
   const leaf = new Uint32Array(20).fill(1);
-  const { all, leaves, value, blocks } = await results(3, randomInputs(20), leaf, 8);
+  const { all, leaves, value, blocks } = await results(3, randomCoords(20), leaf, 8);
   assertEquals(value, largest(all, 20, 4 * blocks).value);
   assertEquals(leaves.slice(0, 12 * 4 * blocks), all.slice(8 * 4 * blocks));
   assertEquals(leaves.slice(12 * 4 * blocks), new Float32Array(8 * 4 * blocks));
