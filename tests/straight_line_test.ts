@@ -65,6 +65,24 @@ function body(wgsl: string): string {
   return wgsl.slice(wgsl.indexOf("fn main(")).replace(/\/\/.*$/gm, "");
 }
 
+/** The tiny program up to the deviation of its first layer. */
+const FIRST_NORM = [
+  "stage[lane + 0u] = sheet[lane + 0u];",
+  "workgroupBarrier();",
+  "var z0_0 = start[first + 0u];",
+  "z0_0 += stage[0] * x0;",
+  "var z0_1 = start[first + 1u];",
+  "z0_1 += stage[1] * x0;",
+  "let s0 = z0_0 + z0_1;",
+  "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
+  "var v0 = vec4f();",
+  "z0_0 = (z0_0 - m0);",
+  "v0 += z0_0 * z0_0;",
+  "z0_1 = (z0_1 - m0) * vec4f(1.0,1.0,0.0,0.0);",
+  "v0 += z0_1 * z0_1;",
+  "let r0 = inverseSqrt((v0.x + v0.y + v0.z + v0.w) / 6.0 + 0.00001);",
+];
+
 Deno.test("the source of a small program, line by line", () => {
   const made = plan(TINY_SHAPE);
   assertEquals(made.multiplyAdds, 16 * (2 * 1 + 1 * 3));
@@ -76,20 +94,7 @@ Deno.test("the source of a small program, line by line", () => {
     "let x2 = vec4f(feats[point * 3u + 0u], feats[point * 3u + 1u], feats[point * 3u + 2u], 1.0);",
     "let first = parent_of_point[point] * 2u;",
     "let to = (point - params.out_first) * 1u;",
-    "stage[lane + 0u] = sheet[lane + 0u];",
-    "workgroupBarrier();",
-    "var z0_0 = start[first + 0u];",
-    "z0_0 += stage[0] * x0;",
-    "var z0_1 = start[first + 1u];",
-    "z0_1 += stage[1] * x0;",
-    "let s0 = z0_0 + z0_1;",
-    "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
-    "var v0 = vec4f();",
-    "z0_0 = (z0_0 - m0);",
-    "v0 += z0_0 * z0_0;",
-    "z0_1 = (z0_1 - m0) * vec4f(1.0,1.0,0.0,0.0);",
-    "v0 += z0_1 * z0_1;",
-    "let r0 = inverseSqrt((v0.x + v0.y + v0.z + v0.w) / 6.0 + 0.00001);",
+    ...FIRST_NORM,
     "let h1_0 = gelu4(z0_0 * r0 * stage[4][0] + stage[4][1]);",
     "let h1_1 = gelu4(z0_1 * r0 * stage[5][0] + stage[5][1]);",
     "var z1_0 = stage[10][0];",
@@ -108,20 +113,7 @@ Deno.test("the source of its backward pass, line by line", () => {
   assertEquals(lines.slice(lines.indexOf("inputs[row * 1u + 0u] = x0;")), [
     "inputs[row * 1u + 0u] = x0;",
     "let first = parent_of_point[point] * 2u;",
-    "stage[lane + 0u] = sheet[lane + 0u];",
-    "workgroupBarrier();",
-    "var z0_0 = start[first + 0u];",
-    "z0_0 += stage[0] * x0;",
-    "var z0_1 = start[first + 1u];",
-    "z0_1 += stage[1] * x0;",
-    "let s0 = z0_0 + z0_1;",
-    "let m0 = (s0.x + s0.y + s0.z + s0.w) / 6.0;",
-    "var v0 = vec4f();",
-    "z0_0 = (z0_0 - m0);",
-    "v0 += z0_0 * z0_0;",
-    "z0_1 = (z0_1 - m0) * vec4f(1.0,1.0,0.0,0.0);",
-    "v0 += z0_1 * z0_1;",
-    "let r0 = inverseSqrt((v0.x + v0.y + v0.z + v0.w) / 6.0 + 0.00001);",
+    ...FIRST_NORM,
     ...[0, 1].flatMap((j) => [
       `let n0_${j} = z0_${j} * r0;`,
       `normal_0[row * 2u + ${j}u] = n0_${j};`,

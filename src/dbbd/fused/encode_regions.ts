@@ -253,6 +253,12 @@ function addStartGradient(
   into.filled = true;
 }
 
+/** The points drawn for the point loss, if they have gradient and leaves of theirs are encoded here. */
+function drawnHere({ regions, state: { sampled } }: Encoding) {
+  if (!regions.hasLeaves || !sampled?.gradient) return null;
+  return { ...sampled, gradient: sampled.gradient };
+}
+
 /** The gradient at each listed point's feature: from its region's pooled value, and from the point loss. */
 function outputGradient(
   encoding: Encoding,
@@ -261,14 +267,14 @@ function outputGradient(
   pooled: Tensor,
   arg: Tensor | null,
 ): Tensor {
-  const { regions, state } = encoding;
+  const { regions } = encoding;
   const { device, cols } = pooled;
   const out = empty(device, [chunk.room, cols]);
-  const sampled = regions.hasLeaves ? state.sampled : null;
+  const sampled = drawnHere(encoding);
   const BLOCKS = cols / 4;
   // On the software device a row's words are loaded once for all its blocks.
   const OWN = device.kind === "software" ? BLOCKS : 1;
-  const constants = { BLOCKS, OWN, MAX: arg !== null, SAMPLED: Boolean(sampled?.gradient) };
+  const constants = { BLOCKS, OWN, MAX: arg !== null, SAMPLED: sampled !== null };
   device.run(
     fusedKernel(device, "row_gradient", gradientWgsl, constants),
     {
@@ -280,7 +286,7 @@ function outputGradient(
         region_start: regions.runs.deviceStart.slice,
         region_end: regions.runs.deviceEnd.slice,
       }),
-      ...(sampled?.gradient && {
+      ...(sampled && {
         leaf_here: regions.leafHere.slice,
         sample_of_point: sampled.drawOfPoint.slice,
         sample_gradient: sampled.gradient.slice,
@@ -301,7 +307,7 @@ function listPoints(encoding: Encoding, arg: Tensor | null): { points: PointList
     return { points: { list: regions.list, total: null, position: regions.position! }, bound };
   }
   const marks = makeMarks(state.points.device, state.points.rows);
-  const sampled = regions.hasLeaves && state.sampled?.gradient ? state.sampled : null;
+  const sampled = drawnHere(encoding);
   markPoints(marks, arg);
   if (sampled) markLeafPoints(marks, sampled.points, regions.leafHere);
   bound = Math.min(bound, arg.size + (sampled?.points.size ?? 0));

@@ -62,8 +62,8 @@ export interface StraightLineLimits {
  * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points whose leaf is encoded alone,
  * and beside it the maxima of each 8 rows; `backward` makes all layers but the last again, takes the gradient of the result
  * back to the first layer's, and stores what the gradients of weights, γ and β are made of; `reduce` does the same, but stores
- * the gradients of γ and β that each 8 rows have. Two kernels, the second of which loaded what the first had stored of each
- * LayerNorm, took half as long again: stores and loads at a lane's own address were most of it.
+ * the gradients of γ and β that each 8 rows have. Two kernels, the second of which loads what the first has stored of each
+ * LayerNorm, take the same time, more memory and a dispatch more.
  */
 export type StraightLineJob = "forward" | "pool" | "backward" | "reduce";
 
