@@ -148,6 +148,7 @@ export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
 export {
   add,
   ADDED,
+  type BackwardPass,
   columns,
   concat,
   diagonal,
@@ -172,6 +173,7 @@ export {
   NO_ROW,
   noGrad,
   normalize,
+  type Operand,
   record,
   relu,
   reshape,

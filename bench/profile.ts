@@ -149,7 +149,7 @@ export function watchGradientRows(device: Device): { stop: GradientRows } {
         if (!buffer) throw new Error(`Encoding ${e} has no backward pass`);
         const [count] = new Uint32Array(await device.read({ buffer, offset: 0, size: 4 }));
         rows.push(count === 0xffffffff ? null : count);
-        buffer.release(device.pool);
+        buffer.release();
       }
       return rows;
     },

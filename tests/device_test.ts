@@ -1,9 +1,19 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertNotStrictEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { findAdapter, parseDeviceRequest } from "../src/gpu/adapter.ts";
 import { Device } from "../src/gpu/device.ts";
+import { compileKernel } from "../src/gpu/kernel.ts";
 import { DeviceError, formatBytes, NoDeviceError } from "../src/gpu/errors.ts";
 import { UsageError } from "../src/errors.ts";
-import { empty, mul, scale, sum, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
+import { empty, exp, mul, scale, sum, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "./support/device.ts";
 
 /** A kernel that writes `body` to an array of u32; one workgroup of 8. */
@@ -296,3 +306,123 @@ deviceTest("bytes are written in the largest fitting unit", () => {
     "5.0 GiB",
   ]);
 });
+
+const FILL = `@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1) fn main() { out[0] = VALUEu; }`;
+
+deviceTest("a second source of one name is a kernel of its own", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const out = zeros(device, [1], "u32");
+  for (const value of [3, 5, 3]) {
+    device.run(
+      device.kernel("exp", FILL.replace("VALUE", String(value))),
+      { out: out.slice },
+      {},
+      1,
+    );
+    assertEquals([...await out.integers()], [value]);
+  }
+  const pieces = (value: number) => [`const VALUE = ${value};\n`, FILL.replace("VALUEu", "VALUE")];
+  assertStrictEquals(device.kernel("exp", pieces(7)), device.kernel("exp", pieces(7)));
+  assertNotStrictEquals(device.kernel("exp", pieces(7)), device.kernel("exp", pieces(8)));
+  // The library's own operation of that name is not the user's.
+  assertEquals([...await exp(tensor(device, [0])).data()], [1]);
+});
+
+deviceTest("bindings and parameters that a kernel does not have are refused", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const out = zeros(device, [1], "u32");
+  const kernel = device.kernel("fill", FILL.replace("VALUE", "1"));
+  const bind = { out: out.slice };
+  assertThrows(
+    () => device.run(kernel, { ...bind, oth: out.slice }, {}, 1),
+    Error,
+    "Kernel fill: there is no binding oth, only out",
+  );
+  assertThrows(() => device.run(kernel, {}, {}, 1), Error, "Kernel fill: binding out is missing");
+  const counted = device.kernel("counted", shader("out[i] = params.n;"));
+  assertThrows(
+    () => device.run(counted, bind, { n: 1, m: 2 }, 1),
+    Error,
+    "Kernel counted: there is no parameter m, only n",
+  );
+});
+
+deviceTest("scopes that close out of order are told so, and nothing leaks", async () => {
+  const device = await testDevice();
+  const before = device.pool.usage.live;
+  const first = device.scope();
+  zeros(device, [100]);
+  const second = device.scope();
+  zeros(device, [100]);
+  const error = assertThrows(() => first[Symbol.dispose](), Error);
+  assertStringIncludes(error.message, "closed while 1 opened after it was still open");
+  zeros(device, [100]); // into the second, which is still open
+  second[Symbol.dispose]();
+  assertEquals(device.pool.usage.live, before);
+  // Nothing of them is left: what is kept now goes to its holder.
+  {
+    using _ = device.scope();
+    zeros(device, [10]).keep().dispose();
+  }
+  assertEquals(device.pool.usage.live, before);
+});
+
+deviceTest("what a tensor owns itself outlives the scopes around it", async () => {
+  const device = await testDevice();
+  let own;
+  {
+    using _outer = device.scope();
+    using _inner = device.scope();
+    own = tensor(device, [1, 2]).own();
+  }
+  assertEquals([...await own.data()], [1, 2]);
+  own.dispose();
+});
+
+deviceTest("a read that fails to submit leaves no staging buffer", async () => {
+  using device = await Device.create();
+  using _ = device.scope();
+  const out = zeros(device, [4], "u32");
+  const made: GPUBuffer[] = [];
+  const create = device.gpu.createBuffer.bind(device.gpu);
+  device.gpu.createBuffer = (descriptor) => {
+    const buffer = create(descriptor);
+    made.push(buffer);
+    return buffer;
+  };
+  device.gpu.queue.submit = () => {
+    throw new Error("cannot submit");
+  };
+  await assertRejects(() => out.integers(), Error, "cannot submit");
+  // A destroyed buffer cannot be mapped.
+  assertEquals(made.length, 1);
+  await assertRejects(() => made[0].mapAsync(GPUMapMode.READ));
+});
+
+deviceTest(
+  "subgroups are enabled where the adapter lists them and a kernel uses them",
+  async () => {
+    const device = await testDevice();
+    const using_ = "fn f() -> u32 { return subgroupAdd(1u); }\n" + FILL.replace("VALUE", "1");
+    const plain = FILL.replace("VALUE", "1") + "\n// subgroupAdd( is not called";
+    const codes: string[] = [];
+    const gpu = new Proxy(device.gpu, {
+      get: (target, name) =>
+        name === "createShaderModule"
+          ? ({ code }: { code: string }) => {
+            codes.push(code);
+            return target.createShaderModule({ code: FILL.replace("VALUE", "1") });
+          }
+          : typeof target[name as keyof GPUDevice] === "function"
+          ? (target[name as keyof GPUDevice] as () => void).bind(target)
+          : target[name as keyof GPUDevice],
+    });
+    for (const [source, lists] of [[using_, true], [using_, false], [plain, true]] as const) {
+      compileKernel(gpu, "k", source, {}, lists);
+    }
+    assertEquals(codes.map((code) => code.startsWith("enable subgroups;\n")), [true, false, false]);
+  },
+);

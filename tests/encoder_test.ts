@@ -3,7 +3,6 @@ import { join } from "@std/path";
 import type { PointCloud } from "../src/data/point_cloud.ts";
 import { prepare } from "../src/data/prepare.ts";
 import { DEFAULT_SETTINGS } from "../src/data/preprocess/settings.ts";
-import { treeFromNested } from "../src/data/region_tree.ts";
 import { readSafetensors, writeSafetensors } from "../src/data/safetensors.ts";
 import type { Scene } from "../src/data/scene.ts";
 import { sceneFromFile, writeScene } from "../src/data/scene_file.ts";
@@ -24,6 +23,7 @@ import type { Branch, SceneFeatures } from "../src/evaluation/features.ts";
 import { noGrad } from "../src/tensor/mod.ts";
 import { noDevice, testDevice } from "./support/device.ts";
 import { missingPermissions } from "./support/permissions.ts";
+import { withStrays } from "./support/strays.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 import { tinyConfig, tinyRooms, tinyTrainer, weights } from "./support/training.ts";
 
@@ -32,43 +32,6 @@ const ignoreFiles = noDevice || missingPermissions("read", "write");
 const ALL = ["g2l", "l2g", "regions", "scene"] as const;
 const BRANCHES: readonly Branch[] = ["g2l", "l2g"];
 const D = 16;
-
-/** Eleven points, of which 4 and 7 are in no leaf, and the leaves at two levels. */
-function withStrays(): Scene {
-  const random = new Random(3, "strays");
-  const draw = (n: number) => Float32Array.from({ length: n }, () => random.normal());
-  const leaf = (center: number, ...points: number[]) => ({
-    center_idx: center,
-    indices: points,
-    children: [],
-  });
-  const tree = treeFromNested(
-    {
-      level: 0,
-      center_idx: 5,
-      indices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-      children: [
-        { ...leaf(9, 9, 1, 3), level: 1 },
-        {
-          level: 1,
-          center_idx: 8,
-          indices: [10, 8, 0, 2, 7],
-          children: [{ ...leaf(0, 0, 10), level: 2 }, { ...leaf(8, 8, 2), level: 2 }],
-        },
-        { ...leaf(6, 6, 5), level: 1 },
-      ],
-    },
-    11,
-    "strays",
-  );
-  return {
-    id: "strays",
-    coords: draw(33),
-    feats: draw(33),
-    featureColumns: [{ name: "normals", width: 3, kind: "vector" }],
-    tree,
-  };
-}
 
 async function rooms(): Promise<Scene[]> {
   const large = tinyRooms(1, 40, 507);

@@ -28,8 +28,13 @@ function unitRows(n: number, d: number): { query: Float32Array; key: Float32Arra
 }
 
 /** Loss and gradients of `weight` · InfoNCE in double precision. */
-function reference(n: number, d: number, temperature: number, weight: number): Result {
-  const rows = unitRows(n, d);
+function reference(
+  n: number,
+  d: number,
+  temperature: number,
+  weight: number,
+  rows = unitRows(n, d),
+): Result {
   const query = new Float64Array(n * d);
   const key = new Float64Array(n * d);
   let loss = 0;
@@ -60,9 +65,9 @@ async function computed(
   temperature: number,
   weight: number,
   contrast: typeof infoNCE,
+  rows = unitRows(n, d),
 ): Promise<Result> {
   using _ = device.scope();
-  const rows = unitRows(n, d);
   const query = tensor(device, rows.query, [n, d], { requiresGrad: true });
   const key = tensor(device, rows.key, [n, d], { requiresGrad: true });
   const loss = contrast(query, key, temperature);
@@ -211,6 +216,65 @@ deviceTest("opposite rows at a small temperature stay finite", async () => {
     assertAlmostEquals((await query.grad!.data())[0], 1 / temperature, 1e-2);
   }
 });
+
+deviceTest(
+  "8,192 rows at temperature 0.025 with one opposed pair: 9.02, not infinity",
+  async () => {
+    const device = await testDevice();
+    const n = 8192;
+    for (const broadcast of ways(device, 0.025)) {
+      using _ = device.scope();
+      const rows = () => Float32Array.from({ length: 4 * n }, (_, i) => Number(i % 4 === 0));
+      const opposed = rows();
+      opposed[0] = -1;
+      const query = tensor(device, rows(), [n, 4], { requiresGrad: true });
+      const key = tensor(device, opposed, [n, 4], { requiresGrad: true });
+      const loss = fusedInfoNCE(query, key, 0.025, broadcast);
+      loss.backward();
+      assertAlmostEquals(await loss.item(), Math.log(n - 1) + 80 / n, 1e-4);
+      // The opposed row's own key has probability 0, all others 1 / (n − 1): its gradient is Σ p k − k_own = 2 e₀.
+      assertAlmostEquals((await query.grad!.data())[0], 2 / (0.025 * n), 1e-7);
+      // Every row's probability of the opposed key is 0; its own row pulls with 1.
+      assertAlmostEquals((await key.grad!.data())[0], -1 / (0.025 * n), 1e-7);
+    }
+  },
+);
+
+deviceTest(
+  "all keys opposed at temperature 0.025: small probabilities keep their digits",
+  async () => {
+    const device = await testDevice();
+    for (const [n, d] of [[40, 8], [40, 128]]) {
+      // Keys near −q, told apart by their other columns: sums of exp(s/τ − 1/τ) are as small as they get.
+      const rows = unitRows(n, d);
+      const axis = (values: Float32Array, sign: number) => {
+        for (let i = 0; i < n; i++) {
+          const row = values.subarray(i * d, (i + 1) * d);
+          row.forEach((v, c) => row[c] = c === 0 ? sign : 0.02 * v);
+          const norm = Math.hypot(...row);
+          row.forEach((v, c) => row[c] = v / norm);
+        }
+      };
+      axis(rows.query, 1);
+      axis(rows.key, -1);
+      for (const broadcast of ways(device, 0.025)) {
+        assertSame(
+          await computed(
+            device,
+            n,
+            d,
+            0.025,
+            1,
+            (q, k, t) => fusedInfoNCE(q, k, t, broadcast),
+            rows,
+          ),
+          reference(n, d, 0.025, 1, rows),
+          1 / (n * 0.025 ** 2),
+        );
+      }
+    }
+  },
+);
 
 deviceTest("a row alone has loss 0 and no gradient, to the bit", async () => {
   const device = await testDevice();

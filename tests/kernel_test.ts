@@ -106,7 +106,7 @@ Deno.test("parameters are packed in the order of the struct, whatever the order 
 ${MAIN}`);
   const bytes = new DataView(new ArrayBuffer(64));
   kernel.packParams(
-    { last: -2, cols: 7, first: 4294967295, rows: 3, factor: 0.1, extra: 9 },
+    { last: -2, cols: 7, first: 4294967295, rows: 3, factor: 0.1 },
     bytes,
     16,
   );
@@ -121,6 +121,11 @@ ${MAIN}`);
     [3, Math.fround(0.1), 4294967295, 7, -2],
   );
   assertEquals(kernel.paramsSize, 32);
+  assertThrows(
+    () => kernel.packParams({ last: 0, cols: 0, first: 0, rows: 0, factor: 0, extra: 9 }, bytes, 0),
+    Error,
+    "Kernel test: there is no parameter extra, only rows, factor, first, cols, last",
+  );
   assertThrows(
     () => kernel.packParams({ rows: 3 }, bytes, 0),
     Error,

@@ -63,7 +63,7 @@ async function results(outs: number, coords: Float32Array, leaf: Uint32Array, fr
       ...more,
     };
     device.run(
-      device.kernel(straightLineName(made), () => math + count + straightLineWgsl(made, 1e-5)),
+      device.kernel(straightLineName(made), math + count + straightLineWgsl(made, 1e-5)),
       Object.fromEntries(Object.entries(bound).map(([name, { slice }]) => [name, slice])),
       { chunk_first: 0, chunk_rows: rows, out_first: job === "pool" ? from : 0, pool_first: 0 },
       Math.ceil(rows / made.workgroup),

@@ -5,13 +5,15 @@ import {
   assertLess,
   assertNotEquals,
   assertRejects,
+  assertStringIncludes,
 } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { readSafetensors } from "../src/data/safetensors.ts";
 import type { Dataset } from "../src/data/scene.ts";
 import { DataError, UsageError } from "../src/errors.ts";
 import type { EpochSummary, StepReport } from "../src/training/reports.ts";
-import { noDevice, testDevice } from "./support/device.ts";
+import { add, mul, scale, sqrt, sum, tensor } from "../src/tensor/mod.ts";
+import { deviceTest, noDevice, testDevice } from "./support/device.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 import { tinyRooms, tinyTrainer, weights } from "./support/training.ts";
@@ -361,4 +363,49 @@ Deno.test("a trainer gives back all it took from the device", { ignore }, async 
     assert(pool.usage.live > live);
   }
   assertEquals([pool.usage.live, pool.usage.buffers], [live, buffers]);
+});
+
+deviceTest(
+  "a gradient that is not finite is told at its own step, though the loss is finite",
+  async () => {
+    using trainer = await tinyTrainer();
+    await trainer.trainStep(await trainer.nextBatch());
+    const before = await weights(trainer);
+    const { model } = trainer;
+    const losses = model.losses.bind(model);
+    model.losses = (output, sample) => {
+      const made = losses(output, sample);
+      // √0 is 0, its slope infinite: NaN once it is multiplied by 0.
+      const [first] = model.parameters.names;
+      const term = sum(sqrt(scale(model.parameters.get(first), 0)));
+      return { ...made, total: add(made.total, term) };
+    };
+    const error = await assertRejects(
+      async () => await trainer.trainStep(await trainer.nextBatch()),
+      DataError,
+    );
+    assertStringIncludes(error.message, "a gradient of step 2 is NaN or infinite");
+    // What has no finite gradient is left as it was.
+    const [[name, values]] = before;
+    assertEquals((await weights(trainer)).get(name), values);
+  },
+);
+
+deviceTest("a validation leaves others on its device their gradients", async () => {
+  using trainer = await tinyTrainer();
+  const { device } = trainer;
+  const validation = trainer.validate();
+  let done = false;
+  validation.then(() => done = true);
+  let turns = 0;
+  while (!done) {
+    using _ = device.scope();
+    const x = tensor(device, [3], [1], { requiresGrad: true });
+    mul(x, x).backward();
+    assertEquals(x.grad !== null, true);
+    turns++;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assert(turns > 1);
+  assert((await validation).loss > 0);
 });

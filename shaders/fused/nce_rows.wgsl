@@ -76,7 +76,9 @@ fn row_loss(row: u32) -> f32 {
 //! if ACROSS
   across[((row / 8u) * params.across_stride + own) * 8u + row % 8u] = term - joined.y;
 //! end
-  return log(joined.y / term);
+  // One quotient keeps the digits of a loss near 0. Where it would pass f32's range, as that of a row opposed to its own key and
+  // like another does at a small τ, the loss is far from 0 and the difference of logarithms has digits enough.
+  return select(log(joined.y) - log(term), log(joined.y / term), joined.y < term * 1e38);
 //! end
 //! if !FIXED
   weight[row] = joined.x + log(joined.y);

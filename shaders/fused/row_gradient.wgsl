@@ -2,10 +2,9 @@
 //   MAX: a region's gradient goes to the point each channel's maximum came from;
 //   otherwise to all its points, divided by their number.
 // SAMPLED: points drawn for the point loss add their own, where this level holds their leaf. An invocation makes OWN blocks of
-// a row (x), along y the next; past the end the last row's again, into the room that a chunk's buffers have: branches around
-// loads cost more on the software device.
-struct Params { chunk_first: u32, chunk_rows: u32 }
-@group(0) @binding(0) var<storage, read> total: array<u32>;
+// a row (x), along y the next; past the list's end some point's, into the room that a chunk's buffers have: branches around
+// loads cost more on the software device. All entries of `list` are points; more buffers than 8 no device need bind.
+struct Params { chunk_first: u32, last: u32 }
 @group(0) @binding(1) var<storage, read> list: array<u32>;
 @group(0) @binding(2) var<storage, read> region_of_point: array<u32>;
 @group(0) @binding(3) var<storage, read> pooled_gradient: array<vec4f>;
@@ -13,8 +12,7 @@ struct Params { chunk_first: u32, chunk_rows: u32 }
 @group(0) @binding(4) var<storage, read> arg: array<vec4u>;
 //! end
 //! if !MAX
-@group(0) @binding(4) var<storage, read> region_start: array<u32>;
-@group(0) @binding(5) var<storage, read> region_end: array<u32>;
+@group(0) @binding(4) var<storage, read> points_of_region: array<u32>;
 //! end
 //! if SAMPLED
 @group(0) @binding(6) var<storage, read> leaf_here: array<u32>;
@@ -26,11 +24,10 @@ struct Params { chunk_first: u32, chunk_rows: u32 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let rows = rows_here(total[0], params.chunk_first, params.chunk_rows);
-  let point = list[params.chunk_first + min(id.x, max(rows, 1u) - 1u)];
+  let point = list[min(params.chunk_first + id.x, params.last)];
   let region = region_of_point[point];
 //! if !MAX
-  let count = f32(region_end[region] - region_start[region]);
+  let count = f32(points_of_region[region]);
 //! end
 //! if SAMPLED
   let drawn = sample_of_point[point];

@@ -4,6 +4,7 @@ import type { ParameterSet } from "../nn/parameters.ts";
 import {
   add,
   diagonal,
+  formatShape,
   logSumExp,
   matmul,
   mean,
@@ -13,6 +14,7 @@ import {
   sub,
   type Tensor,
 } from "../tensor/mod.ts";
+import { checkInputs } from "../tensor/inputs.ts";
 import type { EncoderOutput } from "./encoder.ts";
 import { type LayerName, modelLayers } from "./layers.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -30,10 +32,30 @@ export interface Losses {
 }
 
 /**
+ * Throws unless query and key are rows that pair, at least one, and the temperature is above 0.
+ *
+ * @throws {TypeError} They are not.
+ */
+export function checkContrast(query: Tensor, key: Tensor, temperature: number): void {
+  checkInputs("infoNCE", [query, key]);
+  if (key.rows !== query.rows || key.cols !== query.cols || query.rows === 0) {
+    throw new TypeError(
+      `Cannot contrast ${formatShape(query.shape)} with ${formatShape(key.shape)}.`,
+    );
+  }
+  if (!(temperature > 0 && Number.isFinite(1 / temperature))) {
+    throw new TypeError(
+      `Cannot contrast at temperature ${temperature}: expected a number above 0.`,
+    );
+  }
+}
+
+/**
  * InfoNCE (van den Oord et al. 2018) of unit rows: the mean over i of −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)).
  * query and key (n, d).
  */
 export function infoNCE(query: Tensor, key: Tensor, temperature: number): Tensor {
+  checkContrast(query, key, temperature);
   const similarity = scale(matmul(query, key, { transposeB: true }), 1 / temperature);
   return mean(sub(logSumExp(similarity), diagonal(similarity)));
 }

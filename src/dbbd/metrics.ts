@@ -3,8 +3,8 @@
 import joinWgsl from "../../shaders/feature_metrics_join.wgsl" with { type: "text" };
 import rowsWgsl from "../../shaders/feature_metrics.wgsl" with { type: "text" };
 import { rowsOf } from "../gpu/device.ts";
-import { expandTemplate } from "../gpu/template.ts";
-import { empty, Tensor } from "../tensor/mod.ts";
+import { checkInputs } from "../tensor/inputs.ts";
+import { empty, formatShape, Tensor } from "../tensor/mod.ts";
 
 /** Invocations of a workgroup. */
 const GROUP = 64;
@@ -32,14 +32,18 @@ function join(parts: Tensor, count: number, out: Tensor, first: number | null): 
  * deviation over all entries of G2L's, mean norm of G2L's rows.
  */
 export function featureMetrics(g2l: Tensor, l2g: Tensor): Tensor {
-  const { device, rows, cols } = g2l;
+  const device = checkInputs("featureMetrics", [g2l, l2g]);
+  const { rows, cols } = g2l;
+  if (rows === 0 || cols === 0 || l2g.rows !== rows || l2g.cols !== cols) {
+    throw new TypeError(
+      `Cannot compare features ${formatShape(g2l.shape)} and ${
+        formatShape(l2g.shape)
+      }: expected the same shape, with rows.`,
+    );
+  }
   const width = cols % 4 === 0 ? 4 : 1;
   const constants = { VEC4: width === 4, WIDTH: width, COLS: cols / width };
-  const kernel = device.kernel(
-    "feature_metrics",
-    () => expandTemplate(rowsWgsl, constants),
-    constants,
-  );
+  const kernel = device.kernel("feature_metrics", rowsWgsl, constants);
   const widest = Math.max(4 * cols, PART_BYTES);
   const step = Math.floor(device.maxBindingBytes / widest / GROUP) * GROUP;
   const joined = empty(device, [Math.ceil(rows / PARTS) + Math.ceil(rows / step), 8]);

@@ -86,7 +86,7 @@ class ReadBack {
       try {
         return new Float32Array(await device.read({ buffer, offset: 0, size: 4 * this.#size }));
       } finally {
-        buffer.release(device.pool);
+        buffer.release();
       }
     };
   }
@@ -187,7 +187,7 @@ function recordBatch(
         mean: back.add(pools.mean),
       },
       regions: parts.has("regions") ? regions.map((level) => back.add(level)) : [],
-      points: parts.has(branch) ? points.keep() : null,
+      points: parts.has(branch) ? points.own() : null,
     };
   };
   const recorded = { g2l: place("g2l", output.g2l), l2g: place("l2g", output.l2g) };

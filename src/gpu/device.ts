@@ -1,16 +1,18 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
-import { lanesOf, openDevice } from "./open_device.ts";
+import { lanesOf, listsSubgroups, openDevice } from "./open_device.ts";
 import { BindGroups } from "./bind_groups.ts";
 import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
+  checkBindings,
   compileKernel,
   grid,
   type Kernel,
   type KernelConstants,
   type KernelParams,
+  type KernelSource,
 } from "./kernel.ts";
 import { OwnedBuffer, Scope } from "./scope.ts";
 
@@ -34,10 +36,10 @@ export function rowsOf(
   return { buffer: slice.buffer, offset: slice.offset + first * rowBytes, size: count * rowBytes };
 }
 
-function requireLive({ buffer }: BufferSlice, use: () => string): void {
-  if (buffer.released) {
-    throw new Error(`${use()}: ${buffer.label} is used after its scope ended.`);
-  }
+/** Whether two sources are the same. Those of files are the same strings, which takes no comparing. */
+function sameSource(a: KernelSource, b: KernelSource): boolean {
+  if (typeof a === "string" || typeof b === "string") return a === b;
+  return a.length === b.length && a.every((part, i) => part === b[i]);
 }
 
 /** What `Device.create` may be told. */
@@ -48,6 +50,11 @@ export interface DeviceOptions {
   readonly debug?: number;
   /** Largest binding in bytes, to test windows with; default the adapter's own limit. */
   readonly maxBindingBytes?: number;
+  /**
+   * Whether to ask for all that the adapter has (default), or for no more than WebGPU guarantees everywhere: 8 storage
+   * buffers, 16 KiB of workgroup memory and 256 invocations in a kernel, 128 MiB a binding, no optional features.
+   */
+  readonly limits?: "adapter" | "default";
 }
 
 /** How many workgroups: along one axis, along three, or as the device itself has written. */
@@ -124,11 +131,15 @@ export class Device implements Disposable {
     ) => GPUComputePassTimestampWrites | undefined)
     | null = null;
 
+  /** Sees each kernel when it is compiled. For tests of what kernels ask of a device. */
+  onKernel: ((kernel: Kernel) => void) | null = null;
+
   #failure: Error | null = null;
   /** The kernels dispatched last, latest at the end: the device's messages seldom name one. */
   readonly #recent = new Set<string>();
   #closed = false;
-  #scope: Scope | null = null;
+  /** Open scopes, the innermost last. */
+  readonly #scopes: Scope[] = [];
   /** Buffers that commands recorded since the last submission use. */
   readonly #inUse = new Set<GPUBuffer>();
   /** Dispatches recorded since then. */
@@ -137,14 +148,23 @@ export class Device implements Disposable {
   #uploaded = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
-  readonly #kernels = new Map<string, Kernel>();
+  /** By name and constants; each source that goes by them has a kernel of its own. */
+  readonly #kernels = new Map<string, { source: KernelSource; kernel: Kernel }[]>();
+  readonly #enableSubgroups: boolean;
   readonly #bindGroups: BindGroups;
   readonly #arena: GPUBuffer;
   readonly #arenaData = new DataView(new ArrayBuffer(ARENA_BYTES));
   #arenaUsed = 0;
 
-  private constructor(gpu: GPUDevice, kind: DeviceKind, name: string, options: DeviceOptions) {
+  private constructor(
+    gpu: GPUDevice,
+    kind: DeviceKind,
+    name: string,
+    options: DeviceOptions,
+    enableSubgroups: boolean,
+  ) {
     this.gpu = gpu;
+    this.#enableSubgroups = enableSubgroups;
     this.kind = kind;
     this.name = name;
     this.limits = gpu.limits;
@@ -180,11 +200,11 @@ export class Device implements Disposable {
   /** Take a device. Throws `NoDeviceError` when there is none of the kind asked for. */
   static async create(options: DeviceOptions = {}): Promise<Device> {
     const { adapter, kind } = await findAdapter(options.request ?? "auto");
-    const gpu = await openDevice(adapter, kind);
+    const gpu = await openDevice(adapter, kind, options.limits);
     const { description, device, architecture, vendor } = adapter.info;
     const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";
-    return new Device(gpu, kind, name, options);
+    return new Device(gpu, kind, name, options, listsSubgroups(adapter));
   }
 
   /** Whether there are `lanes` that hand values round. */
@@ -221,11 +241,7 @@ export class Device implements Disposable {
 
   /** Open a scope: what is allocated until it closes is freed with it. */
   scope(): Scope {
-    const scope = new Scope(this.pool, this.#scope, (parent) => {
-      this.#scope = parent;
-    });
-    this.#scope = scope;
-    return scope;
+    return new Scope(this.#scopes);
   }
 
   /**
@@ -246,26 +262,39 @@ export class Device implements Disposable {
   }
 
   #own(pooled: PooledBuffer, label: string, scoped: boolean): OwnedBuffer {
-    const buffer = new OwnedBuffer(pooled, label);
-    if (scoped) this.#scope?.adopt(buffer);
+    const buffer = new OwnedBuffer(pooled, label, this.pool);
+    if (scoped) this.#scopes.at(-1)?.adopt(buffer);
     return buffer;
   }
 
   /**
-   * Compile `source` specialised by `constants`, or give the kernel compiled before under this name and constants.
-   * @param source WGSL, or what makes it when it has to be compiled
+   * Compile `source` specialised by `constants`, or give the kernel compiled before from this source and constants under this
+   * name.
    */
-  kernel(name: string, source: string | (() => string), constants: KernelConstants = {}): Kernel {
+  kernel(name: string, source: KernelSource, constants: KernelConstants = {}): Kernel {
     let key = name;
     for (const constant in constants) key += ` ${constant}=${constants[constant]}`;
-    let kernel = this.#kernels.get(key);
-    if (!kernel) {
-      const wgsl = typeof source === "string" ? source : source();
-      kernel = compileKernel(this.gpu, name, wgsl, constants);
-      this.#kernels.set(key, kernel);
-      if (this.debug >= 2) console.error(`[dbbd] kernel ${key}`);
-    }
+    let made = this.#kernels.get(key);
+    if (!made) this.#kernels.set(key, made = []);
+    const known = made.find((each) => sameSource(each.source, source));
+    if (known) return known.kernel;
+    const kernel = compileKernel(this.gpu, name, source, constants, this.#enableSubgroups);
+    made.push({ source, kernel });
+    if (this.debug >= 2) console.error(`[dbbd] kernel ${key}`);
+    this.onKernel?.(kernel);
     return kernel;
+  }
+
+  /** Throws unless a slice is of this device and its memory is still its own. */
+  #require({ buffer }: BufferSlice, use: () => string): void {
+    if (buffer.pool !== this.pool) {
+      throw new Error(
+        `${use()}: ${buffer.label} lies on another device. Read its values and make it anew on this one.`,
+      );
+    }
+    if (buffer.released) {
+      throw new Error(`${use()}: ${buffer.label} is used after its scope ended.`);
+    }
   }
 
   #commands(): GPUCommandEncoder {
@@ -299,6 +328,7 @@ export class Device implements Disposable {
       ? [...grid(groups, this.limits.maxComputeWorkgroupsPerDimension), 1] as const
       : groups;
     if ("length" in size && size.includes(0)) return;
+    checkBindings(kernel, bind);
     const timestampWrites = this.onDispatch?.(kernel, bind, params);
     if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
     this.#recent.delete(kernel.name);
@@ -306,8 +336,7 @@ export class Device implements Disposable {
     if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.values().next().value!);
     for (const { name } of kernel.bindings) {
       const slice = bind[name];
-      if (!slice) throw new Error(`Kernel ${kernel.name}: binding ${name} is missing`);
-      requireLive(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
+      this.#require(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
       if (slice.size > this.maxBindingBytes) {
         throw new DeviceError(
           `Cannot bind ${
@@ -359,16 +388,18 @@ export class Device implements Disposable {
       for (const [name, [slice, rowBytes]] of Object.entries(byRow)) {
         bind[name] = rowsOf(slice, first, count, rowBytes);
       }
-      const groups = Math.ceil(count / rowsPerGroup);
-      this.run(kernel, bind, { ...params, rows: count, first_row: first }, groups);
+      const window: KernelParams = kernel.paramNames.includes("first_row")
+        ? { ...params, rows: count, first_row: first }
+        : { ...params, rows: count };
+      this.run(kernel, bind, window, Math.ceil(count / rowsPerGroup));
     }
   }
 
   /** Record a copy between buffers. Sizes and offsets are multiples of 4. */
   copy(source: BufferSlice, target: BufferSlice): void {
     if (source.size === 0) return;
-    requireLive(source, () => "Cannot copy");
-    requireLive(target, () => "Cannot copy");
+    this.#require(source, () => "Cannot copy");
+    this.#require(target, () => "Cannot copy");
     this.#endPass();
     this.#inUse.add(source.buffer.gpu).add(target.buffer.gpu);
     this.#commands().copyBufferToBuffer(
@@ -383,7 +414,7 @@ export class Device implements Disposable {
   /** Record filling with zeros. */
   clear(target: BufferSlice): void {
     if (target.size === 0) return;
-    requireLive(target, () => "Cannot clear");
+    this.#require(target, () => "Cannot clear");
     this.#endPass();
     this.#inUse.add(target.buffer.gpu);
     this.#commands().clearBuffer(target.buffer.gpu, target.offset, Math.ceil(target.size / 4) * 4);
@@ -392,7 +423,7 @@ export class Device implements Disposable {
   /** Write from the CPU, after everything recorded so far. */
   write(target: BufferSlice, data: ArrayBufferView): void {
     if (data.byteLength === 0) return;
-    requireLive(target, () => "Cannot write");
+    this.#require(target, () => "Cannot write");
     // A write comes before everything not yet submitted: that has to go first where it uses the buffer.
     if (this.#inUse.has(target.buffer.gpu)) this.flush();
     // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
@@ -414,17 +445,19 @@ export class Device implements Disposable {
       this.gpu.queue.writeBuffer(this.#arena, 0, this.#arenaData.buffer, 0, this.#arenaUsed);
       this.#arenaUsed = 0;
     }
-    this.gpu.queue.submit([this.#encoder.finish()]);
+    const encoder = this.#encoder;
+    // First, so that a submission that fails is not tried again.
     this.#encoder = null;
     this.#inUse.clear();
     this.#recorded = 0;
     this.#uploaded = 0;
+    this.gpu.queue.submit([encoder.finish()]);
     this.counters.submissions++;
   }
 
   /** Bytes of a buffer after everything recorded so far. Waits for the device. */
   async read(source: BufferSlice): Promise<ArrayBuffer> {
-    requireLive(source, () => "Cannot read");
+    this.#require(source, () => "Cannot read");
     const size = Math.ceil(source.size / 4) * 4;
     if (size === 0) {
       await this.sync();
@@ -435,11 +468,11 @@ export class Device implements Disposable {
       size,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    this.#endPass();
-    this.#commands().copyBufferToBuffer(source.buffer.gpu, source.offset, staging, 0, size);
-    this.flush();
-    const failure = await staging.mapAsync(GPUMapMode.READ).then(() => null, (error) => error);
     try {
+      this.#endPass();
+      this.#commands().copyBufferToBuffer(source.buffer.gpu, source.offset, staging, 0, size);
+      this.flush();
+      const failure = await staging.mapAsync(GPUMapMode.READ).then(() => null, (error) => error);
       // The device's own account of what went wrong, where it gives one, tells more than a map that failed.
       await this.#settle();
       if (failure) throw failure;

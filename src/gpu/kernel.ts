@@ -4,6 +4,7 @@
  */
 
 import prelude from "../../shaders/prelude.wgsl" with { type: "text" };
+import { expandTemplate } from "./template.ts";
 
 /** A storage or uniform binding as the shader declares it. */
 export interface KernelBinding {
@@ -29,7 +30,13 @@ export type KernelConstants = Readonly<Record<string, number | boolean>>;
 /** Values for the fields of the shader's `Params` struct, by name. */
 export type KernelParams = Readonly<Record<string, number>>;
 
-/** A compiled kernel. Made by `Device.kernel`, which caches by name and constants. */
+/**
+ * WGSL, or several pieces of it that are put one after the other, such as functions that kernels share and the kernel.
+ * Directives as in `template.ts` are resolved with the kernel's constants.
+ */
+export type KernelSource = string | readonly string[];
+
+/** A compiled kernel. Made by `Device.kernel`, which caches by name, source and constants. */
 export interface Kernel {
   /** Names it in messages. */
   readonly name: string;
@@ -41,11 +48,17 @@ export interface Kernel {
   readonly paramsBinding: number;
   /** Bytes of `Params`. */
   readonly paramsSize: number;
+  /** Names of the fields of `Params`, in their order. */
+  readonly paramNames: readonly string[];
   /** The compiled pipeline. */
   readonly pipeline: GPUComputePipeline;
   /** Its one bind group's layout. */
   readonly layout: GPUBindGroupLayout;
-  /** Write the parameters at a byte offset of a uniform staging area. */
+  /**
+   * Write the parameters at a byte offset of a uniform staging area.
+   *
+   * @throws {Error} One is missing, or there is one that the shader does not have.
+   */
   packParams(params: KernelParams, into: DataView, offset: number): void;
 }
 
@@ -86,15 +99,49 @@ function parseParams(name: string, code: string): Param[] {
   );
 }
 
-/** Compile a kernel. `source` is the WGSL of a file; constants become module-scope `const`s. */
+/** Names the first of `given` that is not among `known`, for a message; null: all are. */
+function surplus(given: object, known: readonly string[]): string | null {
+  return Object.keys(given).find((name) => !known.includes(name)) ?? null;
+}
+
+/**
+ * Throws unless `bind` names every binding of a kernel and nothing else.
+ *
+ * @throws {Error} A binding is missing, or there is one that the shader does not have.
+ */
+export function checkBindings({ name: kernel, bindings }: Kernel, bind: object): void {
+  const missing = bindings.find(({ name }) => !Object.hasOwn(bind, name));
+  if (missing) throw new Error(`Kernel ${kernel}: binding ${missing.name} is missing`);
+  if (Object.keys(bind).length === bindings.length) return;
+  const names = bindings.map(({ name }) => name);
+  throw new Error(
+    `Kernel ${kernel}: there is no binding ${surplus(bind, names)}, only ${names.join(", ")}`,
+  );
+}
+
+/** The directive by which a shader asks for subgroup operations, where the device's compiler knows it. */
+function enableLine(code: string, enableSubgroups: boolean): string {
+  return enableSubgroups && /\bsubgroup\w*\s*\(|\bsubgroup_\w+/.test(code)
+    ? "enable subgroups;\n"
+    : "";
+}
+
+/**
+ * Compile a kernel. Constants become module-scope `const`s.
+ *
+ * @param enableSubgroups whether shaders with subgroup operations have to ask for them: Tint wants it, naga refuses it
+ */
 export function compileKernel(
   device: GPUDevice,
   name: string,
-  source: string,
+  source: KernelSource,
   constants: KernelConstants,
+  enableSubgroups = false,
 ): Kernel {
-  const code = constantLines(name, constants) + prelude + source;
-  const declarations = withoutComments(code);
+  const whole = expandTemplate(typeof source === "string" ? source : source.join(""), constants);
+  const declarations = withoutComments(constantLines(name, constants) + prelude + whole);
+  const code = enableLine(declarations, enableSubgroups) + constantLines(name, constants) +
+    prelude + whole;
   const bindings: KernelBinding[] = [];
   let paramsBinding = -1;
   for (const [, index, kind, variable] of declarations.matchAll(BINDING)) {
@@ -109,6 +156,7 @@ export function compileKernel(
     }
   }
   const params = paramsBinding < 0 ? [] : parseParams(name, declarations);
+  const paramNames = params.map(({ name }) => name);
   const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
     binding: index,
     visibility: GPUShaderStage.COMPUTE,
@@ -135,9 +183,17 @@ export function compileKernel(
     bindings,
     paramsBinding,
     paramsSize: Math.ceil(params.length / 4) * 16,
+    paramNames,
     pipeline,
     layout,
     packParams(values, into, offset) {
+      if (Object.keys(values).length > params.length) {
+        throw new Error(
+          `Kernel ${name}: there is no parameter ${surplus(values, paramNames)}, only ${
+            paramNames.join(", ") || "none"
+          }`,
+        );
+      }
       for (const { name: field, float } of params) {
         const value = values[field];
         if (value === undefined) throw new Error(`Kernel ${name}: parameter ${field} is missing`);

@@ -4,8 +4,21 @@ import type { DeviceKind } from "./adapter.ts";
 
 const SUBGROUPS = "subgroups" as GPUFeatureName;
 
-/** A device with all of the adapter's limits, and of timestamp-query, shader-f16 and (software) subgroups what it has. */
-export async function openDevice(adapter: GPUAdapter, kind: DeviceKind): Promise<GPUDevice> {
+/** Whether an adapter lists subgroups; then its shader compiler wants to be asked for them (`enable subgroups;`). */
+export function listsSubgroups(adapter: GPUAdapter): boolean {
+  return adapter.features.has(SUBGROUPS);
+}
+
+/**
+ * A device with all of the adapter's limits, and of timestamp-query, shader-f16 and (software) subgroups what it has; with
+ * `which` "default" one with what every WebGPU device has.
+ */
+export async function openDevice(
+  adapter: GPUAdapter,
+  kind: DeviceKind,
+  which: "adapter" | "default" = "adapter",
+): Promise<GPUDevice> {
+  if (which === "default") return await adapter.requestDevice();
   const { limits } = adapter;
   const listed = (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
     adapter.features.has(feature)

@@ -35,6 +35,8 @@ export class AdamW implements Disposable {
   readonly #secondMoment: Tensor;
   readonly #blockParameter: Tensor;
   readonly #factors: Tensor;
+  /** One word, not 0 once a gradient was NaN or infinite: told by its bits, for shader compilers may take NaN for a number. */
+  readonly notFinite: Tensor;
   readonly #steps: Uint32Array;
 
   /** Moments start at zero. */
@@ -52,12 +54,13 @@ export class AdamW implements Disposable {
     device.write(place.slice, blocks);
     this.#blockParameter = place;
     this.#factors = parameters.flat("AdamW factors", Math.max(1, specs.length) * 4);
+    this.notFinite = parameters.flat("AdamW finite", 1);
     this.#steps = new Uint32Array(specs.length);
   }
 
   /**
    * Update every parameter in `touched` (those that received a gradient; the others are left alone, as PyTorch
-   * does) from the set's gradients.
+   * does) from the set's gradients. Values whose gradient is NaN or infinite are left alone too, and `notFinite` is set.
    */
   step(learningRate: number, touched: ReadonlySet<Tensor>): void {
     const { device, specs, values, gradients } = this.parameters;
@@ -81,6 +84,7 @@ export class AdamW implements Disposable {
         value: values.slice,
         first_moment: this.#firstMoment.slice,
         second_moment: this.#secondMoment.slice,
+        not_finite: this.notFinite.slice,
       },
       { blocks: values.size / PARAMETER_BLOCK, beta1, beta2, eps },
       Math.ceil(values.size / 256),
@@ -108,8 +112,15 @@ export class AdamW implements Disposable {
 
   /** Free the moments. The parameters stay. */
   [Symbol.dispose](): void {
+    const { notFinite } = this;
     for (
-      const part of [this.#firstMoment, this.#secondMoment, this.#blockParameter, this.#factors]
+      const part of [
+        this.#firstMoment,
+        this.#secondMoment,
+        this.#blockParameter,
+        this.#factors,
+        notFinite,
+      ]
     ) {
       part.dispose();
     }

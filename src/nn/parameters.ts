@@ -2,7 +2,8 @@
 
 import { Random } from "../data/random.ts";
 import type { BufferSlice, Device } from "../gpu/device.ts";
-import { elements, formatShape, Tensor } from "../tensor/tensor.ts";
+import { elements, formatShape } from "../tensor/shapes.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import type { Initialiser } from "./initialisers.ts";
 
 /** Elements a parameter's place is rounded up to: 256 bytes, the alignment every binding offset needs. */

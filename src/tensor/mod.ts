@@ -2,10 +2,9 @@
 
 export {
   ADDED,
+  BackwardPass,
   type DType,
-  elements,
   empty,
-  formatShape,
   full,
   type InputGradient,
   noGrad,
@@ -18,6 +17,8 @@ export {
   VISIT,
   zeros,
 } from "./tensor.ts";
+export { elements, formatShape } from "./shapes.ts";
+export type { Operand } from "./inputs.ts";
 export { makeRuns, type Runs, runsOfLengths, type RunStage } from "./runs.ts";
 export { add, div, mul, scale, sub } from "./ops/binary.ts";
 export { columns, concat } from "./ops/columns.ts";

@@ -69,6 +69,6 @@ async function report(device: Device, watch: Watch): Promise<void> {
       );
     }
   } finally {
-    for (const block of blocks) block.release(device.pool);
+    for (const block of blocks) block.release();
   }
 }

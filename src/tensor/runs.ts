@@ -1,6 +1,7 @@
 /** Runs of consecutive rows (regions of a level, children of a region), on the CPU and on the device. */
 
 import type { Device } from "../gpu/device.ts";
+import { isCount } from "./shapes.ts";
 import { type Tensor, tensor } from "./tensor.ts";
 
 /** Most rows that one invocation reduces; longer runs are reduced in pieces, then the pieces. */
@@ -67,8 +68,28 @@ interface RunPieces {
   end: Uint32Array;
 }
 
+/** Throws unless runs are disjoint, ascending and within `rows`. */
+function checkRuns(start: Uint32Array, end: Uint32Array, rows: number): void {
+  if (start.length !== end.length || !isCount(rows)) {
+    throw new TypeError(
+      `Cannot make runs of ${start.length} first rows and ${end.length} ends over ${rows} rows.`,
+    );
+  }
+  for (let r = 0, before = 0; r < start.length; before = end[r++]) {
+    if (start[r] < before || end[r] < start[r] || end[r] > rows) {
+      throw new RangeError(
+        `Cannot make run ${r} of rows ${start[r]} to ${
+          end[r]
+        }: expected it behind row ${before}, the end of the one ` +
+          `before, and within ${rows} rows.`,
+      );
+    }
+  }
+}
+
 /** Put runs on the device. They belong to the open scope like any tensor. */
 export function makeRuns(device: Device, start: Uint32Array, end: Uint32Array, rows: number): Runs {
+  checkRuns(start, end, rows);
   const stages: RunStage[] = [];
   const push = ({ start, end }: RunPieces): RunStage => {
     const stage = {
@@ -107,6 +128,9 @@ export function runsOfLengths(device: Device, lengths: ArrayLike<number>): Runs 
   const end = new Uint32Array(lengths.length);
   let row = 0;
   for (let r = 0; r < lengths.length; r++) {
+    if (!isCount(lengths[r])) {
+      throw new RangeError(`Cannot make a run of ${lengths[r]} rows (number ${r}).`);
+    }
     start[r] = row;
     row += lengths[r];
     end[r] = row;

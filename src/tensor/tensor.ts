@@ -2,8 +2,8 @@
 
 import type { BufferSlice, Device } from "../gpu/device.ts";
 import type { OwnedBuffer } from "../gpu/scope.ts";
-import { expandTemplate } from "../gpu/template.ts";
 import { watchOutput } from "./nan_watch.ts";
+import { checkShape, elements, formatShape } from "./shapes.ts";
 import accumulateWgsl from "../../shaders/accumulate.wgsl" with { type: "text" };
 import addGradientsWgsl from "../../shaders/add_gradients.wgsl" with { type: "text" };
 
@@ -20,6 +20,20 @@ export const VISIT: unique symbol = Symbol("visit");
 /** What a backward pass returns for an input; null: it needs none. */
 export type InputGradient = Tensor | null | typeof ADDED | typeof VISIT;
 
+/**
+ * One run of `backward`. Operations whose parts have their gradients at different times keep here what they have to tell each
+ * other: it is gone with the pass, so a graph can be differentiated again, whole or in parts.
+ */
+export class BackwardPass {
+  readonly #states = new Map<object, unknown>();
+
+  /** What this pass keeps under `key`, an object of the operation's own; made by `make` when first asked for. */
+  state<T>(key: object, make: () => T): T {
+    if (!this.#states.has(key)) this.#states.set(key, make());
+    return this.#states.get(key) as T;
+  }
+}
+
 /** How a tensor came to be, and how a gradient of it becomes gradients of its inputs. */
 export interface TapeNode {
   /** The operation's name, for messages. */
@@ -27,20 +41,10 @@ export interface TapeNode {
   /** What the operation read. */
   readonly inputs: readonly Tensor[];
   /** Gradients of `inputs`, in their order. */
-  readonly backward: (gradient: Tensor) => readonly InputGradient[];
+  readonly backward: (gradient: Tensor, pass: BackwardPass) => readonly InputGradient[];
 }
 
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
-
-/** Number of elements of a shape. */
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
-/** A shape in words: "[3, 4]". */
-export function formatShape(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
-}
 
 /**
  * A row-major array in device memory. It belongs to the scope that was open when it was made (`device.scope()`)
@@ -128,19 +132,42 @@ export class Tensor {
     return this;
   }
 
+  /** Take out of all scopes: it lives until it is disposed of, whatever scopes are open and close meanwhile. */
+  own(): this {
+    this.slice.buffer.disown();
+    return this;
+  }
+
   /** Free the memory now. Views of the same memory become unusable too. */
   dispose(): void {
-    this.slice.buffer.release(this.device.pool);
+    this.slice.buffer.release();
   }
 
   /**
    * Differentiate: add to `grad` of every leaf with `requiresGrad` the gradient of this tensor, weighted by
-   * `gradient` (default 1, for a scalar). Returns the leaves that received one. Reverse-mode over the tape.
+   * `gradient` (default 1, for a scalar). Returns the leaves that received one. Reverse-mode over the tape. May be called again,
+   * on this tensor or on another of the same graph: gradients add up.
+   *
+   * @throws {TypeError} Nothing that this was computed from has `requiresGrad`, or gradients were off; or `gradient` does not
+   * fit.
    */
   backward(gradient?: Tensor): Set<Tensor> {
+    if (!this.tracked) {
+      throw new TypeError(
+        `Cannot differentiate a tensor of shape ${
+          formatShape(this.shape)
+        }: nothing it was computed from has ` +
+          `requiresGrad, or it was computed while gradients were off (noGrad).`,
+      );
+    }
     if (!gradient && this.size !== 1) {
       throw new TypeError(
         `Cannot differentiate a tensor of shape ${formatShape(this.shape)} without a gradient.`,
+      );
+    }
+    if (gradient && (gradient.dtype !== "f32" || gradient.device !== this.device)) {
+      throw new TypeError(
+        `Cannot differentiate with a gradient of ${gradient.dtype} values: expected f32, on the same device.`,
       );
     }
     if (gradient && gradient.size !== this.size) {
@@ -157,6 +184,7 @@ export class Tensor {
 
 /** A new tensor with undefined content: for operations that write all of it. */
 export function empty(device: Device, shape: readonly number[], dtype: DType = "f32"): Tensor {
+  checkShape(shape);
   const size = elements(shape) * 4;
   return new Tensor(device, shape, dtype, {
     buffer: device.allocate(size, `${dtype}${formatShape(shape)}`),
@@ -174,12 +202,18 @@ export function zeros(device: Device, shape: readonly number[], dtype: DType = "
 
 /** A new f32 tensor with every element `value`. */
 export function full(device: Device, shape: readonly number[], value: number): Tensor {
+  checkShape(shape);
   return tensor(device, new Float32Array(elements(shape)).fill(value), shape);
 }
 
 function dtypeOf(data: TensorData): DType {
-  if (data instanceof Float32Array) return "f32";
-  return data instanceof Int32Array ? "i32" : "u32";
+  const dtype = (["f32", "i32", "u32"] as const).find((each) => data instanceof ARRAYS[each]);
+  if (dtype) return dtype;
+  throw new TypeError(
+    `Cannot make a tensor of ${
+      (data as object | null)?.constructor?.name ?? String(data)
+    }: expected numbers, Float32Array, Int32Array or Uint32Array.`,
+  );
 }
 
 /**
@@ -193,12 +227,16 @@ export function tensor(
   options: { requiresGrad?: boolean } = {},
 ): Tensor {
   const values: TensorData = Array.isArray(data) ? Float32Array.from(data) : data as TensorData;
+  const dtype = dtypeOf(values);
+  checkShape(shape);
   if (elements(shape) !== values.length) {
     throw new TypeError(
       `Cannot make a tensor of shape ${formatShape(shape)} from ${values.length} values.`,
     );
   }
-  const dtype = dtypeOf(values);
+  if (options.requiresGrad && dtype !== "f32") {
+    throw new TypeError(`Cannot give ${dtype} values a gradient: expected f32.`);
+  }
   const size = values.byteLength;
   const buffer = device.allocateUnused(size, `${dtype}${formatShape(shape)}`);
   const out = new Tensor(device, shape, dtype, { buffer, offset: 0, size });
@@ -208,6 +246,7 @@ export function tensor(
 
 /** The same memory under another shape; gradients pass through. */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  checkShape(shape);
   if (elements(shape) !== x.size) {
     throw new TypeError(`Cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)}.`);
   }
@@ -217,7 +256,10 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 
 const gradientsOff = new WeakMap<Device, number>();
 
-/** Until disposed, operations on `device` keep no history: for validation and inference. */
+/**
+ * Until disposed, operations on `device` keep no history: for validation and inference. For a stretch of code that does not
+ * wait: whoever computes on the device meanwhile would have no gradients either.
+ */
 export function noGrad(device: Device): Disposable {
   gradientsOff.set(device, (gradientsOff.get(device) ?? 0) + 1);
   return {
@@ -288,7 +330,7 @@ function addTogether(
   });
   const constants = { COUNT: count };
   device.run(
-    device.kernel("add_gradients", () => expandTemplate(addGradientsWgsl, constants), constants),
+    device.kernel("add_gradients", addGradientsWgsl, constants),
     bind,
     params,
     [Math.ceil(Math.max(...pairs.map(({ grad }) => grad.size)) / 256), count, 1],
@@ -337,6 +379,7 @@ function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
     }
     accumulate(sum.tensor, value);
   };
+  const pass = new BackwardPass();
   const visits = new Set<Tensor>();
   const leaves: { grad: Tensor; gradient: Tensor }[] = [];
   for (const current of topological(root)) {
@@ -351,7 +394,7 @@ function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
     }
     if (!current.node) continue;
     const { inputs, op } = current.node;
-    current.node.backward(own).forEach((value, i) => {
+    current.node.backward(own, pass).forEach((value, i) => {
       if (!value || !inputs[i].tracked) return;
       if (value === ADDED) touched.add(inputs[i]);
       else if (value === VISIT) visits.add(inputs[i]);

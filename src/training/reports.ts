@@ -98,5 +98,6 @@ export function meanMetrics(all: readonly StepMetrics[]): ValidationMetrics {
     alignment: mean((m) => m.alignment),
     featStd: mean((m) => m.featStd),
     featNorm: mean((m) => m.featNorm),
+    gradientIsFinite: all.every((m) => m.gradientIsFinite),
   };
 }

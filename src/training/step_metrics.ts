@@ -22,22 +22,23 @@ export interface StepMetrics {
   readonly featStd: number;
   /** Mean norm of G2L's point features. */
   readonly featNorm: number;
+  /** Whether every gradient up to this step was a finite number; true where there is none, in validation. */
+  readonly gradientIsFinite: boolean;
 }
 
 /** Steps whose metrics can wait to be read. */
 export const RING_STEPS = 64;
-const LEVELS = 58;
-/** total, region, point, alignment, feat_std, feat_norm, levels: 256 bytes a step. */
-const ROW = 6 + LEVELS;
+const LEVELS = 57;
+/** total, region, point, alignment, feat_std, feat_norm, whether a gradient is not finite, levels: 256 bytes a step. */
+const ROW = 7 + LEVELS;
 
 /** Metrics of steps that were submitted and not yet read. A waiting read stops the event loop: read seldom. */
 export class MetricsRing implements Disposable {
   readonly #ring: Tensor;
-  readonly #waiting: { step: number; levels: number }[] = [];
+  readonly #waiting: { step: number; levels: number; judged: boolean }[] = [];
 
   constructor(device: Device) {
-    using _ = device.scope();
-    this.#ring = empty(device, [RING_STEPS, ROW]).keep();
+    this.#ring = empty(device, [RING_STEPS, ROW]).own();
   }
 
   /** Steps recorded and not read. */
@@ -45,8 +46,11 @@ export class MetricsRing implements Disposable {
     return this.#waiting.length;
   }
 
-  /** Record a step's metrics behind its own commands. Levels past 58 are not logged. */
-  push(step: number, losses: Losses, features: Tensor): void {
+  /**
+   * Record a step's metrics behind its own commands. Levels past 57 are not logged.
+   * @param notFinite a word that is not 0 once a gradient was not finite; null: there are no gradients
+   */
+  push(step: number, losses: Losses, features: Tensor, notFinite: Tensor | null): void {
     if (this.#waiting.length === RING_STEPS) throw new Error("The metrics ring is full");
     const row = this.#waiting.length * ROW * 4;
     const levels = losses.regionLevels.slice(0, LEVELS);
@@ -54,8 +58,9 @@ export class MetricsRing implements Disposable {
     const place = (source: Tensor, column: number) =>
       device.copy(source.slice, { buffer, offset: row + column * 4, size: source.size * 4 });
     [losses.total, losses.region, losses.point, features].forEach(place);
-    levels.forEach((loss, l) => place(loss, 6 + l));
-    this.#waiting.push({ step, levels: levels.length });
+    if (notFinite) place(notFinite, 6);
+    levels.forEach((loss, l) => place(loss, 7 + l));
+    this.#waiting.push({ step, levels: levels.length, judged: notFinite !== null });
   }
 
   /** Wait for the device and take all that was recorded. */
@@ -63,14 +68,24 @@ export class MetricsRing implements Disposable {
     if (this.#waiting.length === 0) return [];
     const taken = this.#waiting.splice(0);
     const { device, slice: { buffer } } = this.#ring;
-    const values = new Float32Array(
-      await device.read({ buffer, offset: 0, size: taken.length * ROW * 4 }),
-    );
-    return taken.map(({ step, levels }, i) => {
+    const bytes = await device.read({ buffer, offset: 0, size: taken.length * ROW * 4 });
+    const values = new Float32Array(bytes), words = new Uint32Array(bytes);
+    return taken.map(({ step, levels, judged }, i) => {
       const row = values.subarray(i * ROW, (i + 1) * ROW);
       const [loss, region, point, alignment, featStd, featNorm] = row;
-      const regionLevels = [...row.subarray(6, 6 + levels)];
-      return { step, loss, region, point, regionLevels, alignment, featStd, featNorm };
+      const regionLevels = [...row.subarray(7, 7 + levels)];
+      const gradientIsFinite = !judged || words[i * ROW + 6] === 0;
+      return {
+        step,
+        loss,
+        region,
+        point,
+        regionLevels,
+        alignment,
+        featStd,
+        featNorm,
+        gradientIsFinite,
+      };
     });
   }
 

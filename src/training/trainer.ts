@@ -207,7 +207,12 @@ export class Trainer implements Disposable {
     );
     const touched = losses.total.backward();
     this.#optimizer.step(this.learningRate, touched);
-    this.#ring.push(this.#at.step, losses, featureMetrics(output.g2l.points, output.l2g.points));
+    this.#ring.push(
+      this.#at.step,
+      losses,
+      featureMetrics(output.g2l.points, output.l2g.points),
+      this.#optimizer.notFinite,
+    );
     device.flush();
     device.pool.tick();
     this.#at.step++;
@@ -228,12 +233,13 @@ export class Trainer implements Disposable {
     return all;
   }
 
-  #account({ step, loss }: StepMetrics): void {
-    if (!Number.isFinite(loss)) {
+  #account({ step, loss, gradientIsFinite }: StepMetrics): void {
+    if (!Number.isFinite(loss) || !gradientIsFinite) {
+      const what = Number.isFinite(loss)
+        ? `a gradient of step ${step + 1} is NaN or infinite (its loss is ${loss})`
+        : `the loss of step ${step + 1} is ${loss}`;
       throw new DataError(
-        `Training diverged: the loss of step ${
-          step + 1
-        } is ${loss}. No checkpoint was written after it. ` +
+        `Training diverged: ${what}. No checkpoint was written after it. ` +
           `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
       );
     }
@@ -250,28 +256,29 @@ export class Trainer implements Disposable {
 
   /** Losses on the validation set: no augmentation, no gradients, no change of any parameter. */
   async validate(): Promise<ValidationMetrics> {
-    const { device, model } = this;
     const loader = this.#loaders.validation;
     if (!loader) throw new UsageError("Cannot validate: there are no validation scenes.");
-    using _ = noGrad(device);
     const ring = this.#ring;
     if (ring.waiting > 0) throw new Error("Steps are still waiting to be read");
     const all: StepMetrics[] = [];
     let k = 0;
     for await (const batch of loader.epoch(0)) {
-      using _scope = device.scope();
-      const output = model.encode(uploadBatch(device, batch));
-      const sample = this.#sample(batch.pointCount, "validation sample", k);
-      ring.push(
-        k++,
-        model.losses(output, sample),
-        featureMetrics(output.g2l.points, output.l2g.points),
-      );
-      device.flush();
+      this.#submitValidation(batch, k++);
       if (ring.waiting === RING_STEPS) all.push(...await ring.read());
     }
     all.push(...await ring.read());
     return meanMetrics(all);
+  }
+
+  /** Record and submit a validation batch. Nothing waits in here, so nobody else computes without gradients. */
+  #submitValidation(batch: Batch, k: number): void {
+    const { device, model } = this;
+    using _off = noGrad(device);
+    using _scope = device.scope();
+    const output = model.encode(uploadBatch(device, batch));
+    const losses = model.losses(output, this.#sample(batch.pointCount, "validation sample", k));
+    this.#ring.push(k, losses, featureMetrics(output.g2l.points, output.l2g.points), null);
+    device.flush();
   }
 
   /**

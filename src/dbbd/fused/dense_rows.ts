@@ -6,8 +6,8 @@ import { empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
 import type { FamilyPolicy } from "./families.ts";
 import type { ProgramRun } from "./program_weights.ts";
 import { fusedKernel, GROUP, roomOf, RowChunk } from "./row_kernels.ts";
-import { backwardRows, hiddenRows, inputGradient, lastRows } from "./row_layers.ts";
-import { blocks, rowsOfBinding } from "./row_program.ts";
+import { backwardRows, hiddenRows, inputGradient, type KeptRows, lastRows } from "./row_layers.ts";
+import { blocks, rowsOfChunk } from "./row_program.ts";
 
 /** Rows of a tensor, as a view: nothing is recorded. `first` is where a binding may begin. */
 function view(x: Tensor, first: number, rows: number): Tensor {
@@ -82,6 +82,15 @@ export interface DenseRows {
   readonly places: readonly Place[];
 }
 
+/** Some of the rows, and what a backward pass needs of them. */
+interface DenseChunk {
+  readonly first: number;
+  readonly rows: number;
+  readonly inputs: Tensor;
+  readonly chunk: RowChunk;
+  readonly kept: KeptRows;
+}
+
 /**
  * The program of `run` on the rows of all `parts`, each (rows, 4 · blocks), in one go.
  * @param families decide how weight gradients are summed
@@ -108,22 +117,28 @@ export function denseRows(
   run.expect(total);
   const gradients = families.gradients(total);
   // One chunk, unless a binding is too small for it.
-  const step = rowsOfBinding(run.program, device.maxBindingBytes);
+  const step = rowsOfChunk(run.program, device);
   const values = empty(device, [total, cols]);
-  const chunks = Array.from({ length: Math.ceil(total / step) }, (_, c) => {
-    const first = c * step;
+  const compute = (first: number): DenseChunk => {
     const rows = Math.min(step, total - first);
     const inputs = inputsOf(run, parts, places, first, rows);
     const chunk = new RowChunk(device, null, 0, rows);
-    const kept = hiddenRows(run, chunk, inputs, null);
+    return { first, rows, inputs, chunk, kept: hiddenRows(run, chunk, inputs, null) };
+  };
+  const chunks = Array.from({ length: Math.ceil(total / step) }, (_, c) => {
+    const made = compute(c * step);
+    const { first, rows, inputs, chunk, kept } = made;
     lastRows(run, chunk, inputs, kept, null, view(values, first, rows).slice);
-    return { first, rows, inputs, chunk, kept };
+    return made;
   });
   // A part alone is all there is to differentiate: what fills up the last workgroup gets no gradient.
   const out = parts.length === 1 ? view(values, 0, parts[0].rows) : values;
   record("denseRows", out, [run.token, ...parts], (gradient) => {
     const toInputs = empty(device, [total, 4 * layers[0].gradientBlocks]);
-    for (const { first, rows, inputs, chunk, kept } of chunks) {
+    for (const before of chunks) {
+      // An earlier backward pass has used up what was kept.
+      const used = before.inputs.slice.buffer.released;
+      const { first, rows, inputs, chunk, kept } = used ? compute(before.first) : before;
       // backwardRows uses up what it is given, which may be someone else's.
       const own = empty(device, [rows, gradient.cols]);
       const known = Math.max(0, Math.min(rows, gradient.rows - first));
@@ -145,13 +160,15 @@ export function denseRows(
 export function parted({ values: x, places }: DenseRows): Tensor[] {
   if (places.length === 1 && places[0].rows === x.rows) return [x];
   const { device } = x;
-  let whole: Tensor | null = null;
+  const key = {};
   return places.map(({ first, rows }) =>
-    record("rows", view(x, first, rows), [x], (gradient) => {
-      const known = whole;
-      whole ??= zeros(device, x.shape);
-      device.copy(gradient.slice, view(whole, first, rows).slice);
-      return [known ? VISIT : whole];
+    record("rows", view(x, first, rows), [x], (gradient, pass) => {
+      const state = pass.state(key, () => ({ whole: zeros(device, x.shape), given: false }));
+      device.copy(gradient.slice, view(state.whole, first, rows).slice);
+      // The first part hands over the tensor that all parts write into.
+      const known = state.given;
+      state.given = true;
+      return [known ? VISIT : state.whole];
     })
   );
 }

@@ -9,7 +9,16 @@ import gradientWgsl from "../../../shaders/fused/row_gradient.wgsl" with { type:
 import regionSumWgsl from "../../../shaders/fused/region_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import { addRuns, largestOfRuns, runMean } from "../../tensor/ops/runs.ts";
-import { empty, noGrad, record, type Runs, type Tensor, VISIT, zeros } from "../../tensor/mod.ts";
+import {
+  type BackwardPass,
+  empty,
+  noGrad,
+  record,
+  type Runs,
+  type Tensor,
+  VISIT,
+  zeros,
+} from "../../tensor/mod.ts";
 import type { DeviceView } from "../region_batch.ts";
 import type { RowPlans } from "./families.ts";
 import type { FusedRegions, PooledRows } from "./fused_batch.ts";
@@ -25,7 +34,8 @@ import {
 } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, lastRows } from "./row_layers.ts";
 import { listMarked, makeMarks, markLeafPoints, markPoints, type PointList } from "./row_list.ts";
-import { blocks, type RowProgram, rowsOfBinding, widestBlocks } from "./row_program.ts";
+import { blocks, type RowProgram, rowsOfChunk, widestBlocks } from "./row_program.ts";
+import { type SampledBranch, type SampledGradient, sampledGradient } from "./sampled_points.ts";
 import { POOLED_ROWS } from "./straight_line.ts";
 import { type RowPool, runStraightLine, runStraightLineBackward } from "./straight_line_rows.ts";
 
@@ -44,32 +54,19 @@ const FEW = 1024;
  */
 const UPPER = { chunks: [1, 1, 2], rows: 16384 } as const;
 
-/** Points drawn for the point loss, and the gradient their features receive. */
-export interface SampledPoints {
-  /** Points, as drawn. */
-  readonly points: Tensor;
-  /** (N) which draw each point is; none for the others. */
-  readonly drawOfPoint: Tensor;
-  /** Set by the backward pass before any level's. */
-  gradient: Tensor | null;
-}
-
 /** One branch's features of all points, written level by level: a deeper level overwrites its parents' values. */
-export interface BranchState {
+export interface BranchState extends SampledBranch {
   readonly view: DeviceView;
-  /** (N, 4 · blocks) */
-  readonly points: Tensor;
-  sampled: SampledPoints | null;
 }
 
-/** Rows of each of `chunks` chunks of `count`; no more than a binding holds of the program's widest rows. */
+/** Rows of each of `chunks` chunks of `count`; no more than the device takes at once. */
 function chunkRows(
   device: Device,
   program: RowProgram,
   count: number,
   chunks: number,
 ): number {
-  const most = rowsOfBinding(program, device.maxBindingBytes);
+  const most = rowsOfChunk(program, device);
   return Math.min(most, Math.ceil(count / (count <= FEW ? 1 : chunks) / 64) * 64);
 }
 
@@ -254,9 +251,8 @@ function addStartGradient(
 }
 
 /** The points drawn for the point loss, if they have gradient and leaves of theirs are encoded here. */
-function drawnHere({ regions, state: { sampled } }: Encoding) {
-  if (!regions.hasLeaves || !sampled?.gradient) return null;
-  return { ...sampled, gradient: sampled.gradient };
+function drawnHere({ regions, state }: Encoding, pass: BackwardPass): SampledGradient | null {
+  return regions.hasLeaves ? sampledGradient(state, pass) : null;
 }
 
 /** The gradient at each listed point's feature: from its region's pooled value, and from the point loss. */
@@ -266,11 +262,11 @@ function outputGradient(
   points: PointList,
   pooled: Tensor,
   arg: Tensor | null,
+  sampled: SampledGradient | null,
 ): Tensor {
   const { regions } = encoding;
   const { device, cols } = pooled;
   const out = empty(device, [chunk.room, cols]);
-  const sampled = drawnHere(encoding);
   const BLOCKS = cols / 4;
   // On the software device a row's words are loaded once for all its blocks.
   const OWN = device.kind === "software" ? BLOCKS : 1;
@@ -278,14 +274,10 @@ function outputGradient(
   device.run(
     fusedKernel(device, "row_gradient", gradientWgsl, constants),
     {
-      total: chunk.total,
       list: points.list.slice,
       region_of_point: regions.regionOfPoint.slice,
       pooled_gradient: pooled.slice,
-      ...(arg ? { arg: arg.slice } : {
-        region_start: regions.runs.deviceStart.slice,
-        region_end: regions.runs.deviceEnd.slice,
-      }),
+      ...(arg ? { arg: arg.slice } : { points_of_region: regions.lengths!.slice }),
       ...(sampled && {
         leaf_here: regions.leafHere.slice,
         sample_of_point: sampled.drawOfPoint.slice,
@@ -293,31 +285,39 @@ function outputGradient(
       }),
       out: out.slice,
     },
-    chunk.params,
+    { chunk_first: chunk.first, last: points.list.size - 1 },
     chunk.groups(GROUP, BLOCKS / OWN),
   );
   return out;
 }
 
 /** Points that received gradient, and how many there can be. */
-function listPoints(encoding: Encoding, arg: Tensor | null): { points: PointList; bound: number } {
+function listPoints(
+  encoding: Encoding,
+  arg: Tensor | null,
+  sampled: SampledGradient | null,
+): { points: PointList; bound: number } {
   const { regions, state } = encoding;
   let bound = regions.points.length;
   if (!arg || regions.position) {
     return { points: { list: regions.list, total: null, position: regions.position! }, bound };
   }
   const marks = makeMarks(state.points.device, state.points.rows);
-  const sampled = drawnHere(encoding);
   markPoints(marks, arg);
   if (sampled) markLeafPoints(marks, sampled.points, regions.leafHere);
   bound = Math.min(bound, arg.size + (sampled?.points.size ?? 0));
   return { points: listMarked(marks, bound), bound };
 }
 
-function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tensor | null {
+function backward(
+  encoding: Encoding,
+  pooled: Tensor,
+  arg: Tensor | null,
+  sampled: SampledGradient | null,
+): Tensor | null {
   const { run, parent } = encoding;
   const { device } = pooled;
-  const { points, bound } = listPoints(encoding, arg);
+  const { points, bound } = listPoints(encoding, arg, sampled);
   const startSums = parent && {
     pieces: zeros(device, [parent.parents.runs.stages[0].count, parent.values.cols]),
     runs: parent.parents.runs,
@@ -339,7 +339,7 @@ function backward(encoding: Encoding, pooled: Tensor, arg: Tensor | null): Tenso
     using _ = device.scope();
     const rows = Math.min(step, bound - first);
     const chunk = new RowChunk(device, points.total, first, rows, most, room);
-    const gradient = outputGradient(encoding, chunk, points, pooled, arg);
+    const gradient = outputGradient(encoding, chunk, points, pooled, arg, sampled);
     backwardChunk(encoding, chunk, points, gradient, startSums);
   }
   if (!startSums) return null;
@@ -369,6 +369,6 @@ export function encodeRegions(
     "encodeRegions",
     value,
     [run.token, ...(parent ? [parent.values] : [])],
-    (gradient) => [VISIT, backward(encoding, gradient, arg)],
+    (gradient, pass) => [VISIT, backward(encoding, gradient, arg, drawnHere(encoding, pass))],
   );
 }

@@ -27,6 +27,8 @@ export interface FusedRegions {
   readonly position: Tensor | null;
   /** Each region's run of points. */
   readonly runs: Runs;
+  /** (regions) points of each region; null with max pooling, which does not ask. */
+  readonly lengths: Tensor | null;
   /** (N) region of each point, none for points outside. */
   readonly regionOfPoint: Tensor;
   /** (regions) centre points. */
@@ -125,6 +127,7 @@ function fusedRegions(
     list: tensor(device, points),
     position: listsAll(listed, pooling) ? tensor(device, position) : null,
     runs: makeRuns(device, start, end, count),
+    lengths: pooling === "mean" ? tensor(device, start.map((first, r) => end[r] - first)) : null,
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),
     leafHere: tensor(device, leafHere),

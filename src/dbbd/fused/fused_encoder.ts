@@ -7,14 +7,9 @@ import {
   concat,
   empty,
   gatherRows,
-  NO_ROW,
-  noGrad,
   normalize,
-  record,
   type RowIndex,
   type Tensor,
-  tensor,
-  VISIT,
   weightedSum,
   zeros,
 } from "../../tensor/mod.ts";
@@ -25,6 +20,7 @@ import type { ModelConfig } from "../model_config.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
 import { type DenseRows, denseRows, parted } from "./dense_rows.ts";
 import { type BranchState, encodeRegions } from "./encode_regions.ts";
+import { samplePoints } from "./sampled_points.ts";
 import { type FamilyOptions, type FamilyPolicy, familyPolicy, type RowPlans } from "./families.ts";
 import { type FusedBatch, type FusedRegions, pooledRows, uploadFusedBatch } from "./fused_batch.ts";
 import { fusedInfoNCE } from "./info_nce.ts";
@@ -67,7 +63,7 @@ export class FusedEncoder implements Encoder {
     return {
       view,
       points: empty(device, [rows, 4 * blocks(this.#config.output_dim)]),
-      sampled: null,
+      samples: [],
     };
   }
 
@@ -233,32 +229,4 @@ function zeroRows(points: Tensor, list: Tensor): void {
       Math.ceil(list.size * cols / 4 / GROUP),
     );
   }
-}
-
-/** Features of drawn points. Their gradient is left where the encodings' backward passes, which come later, find it. */
-function samplePoints(
-  state: BranchState,
-  encoded: readonly Tensor[],
-  rows: RowIndex | null,
-): Tensor {
-  const { points } = state;
-  const { device } = points;
-  const drawn = rows?.source ?? Uint32Array.from({ length: points.rows }, (_, p) => p);
-  const drawOfPoint = new Uint32Array(points.rows).fill(NO_ROW);
-  drawn.forEach((point, draw) => drawOfPoint[point] = draw);
-  const sampled = {
-    points: rows?.index ?? tensor(device, drawn),
-    drawOfPoint: tensor(device, drawOfPoint),
-    gradient: null as Tensor | null,
-  };
-  state.sampled = sampled;
-  let out: Tensor;
-  {
-    using _ = noGrad(device);
-    out = rows ? gatherRows(points, rows) : points.detach();
-  }
-  return record("samplePoints", out, encoded, (gradient) => {
-    sampled.gradient = gradient;
-    return encoded.map(() => VISIT);
-  });
 }

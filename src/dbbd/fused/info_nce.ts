@@ -18,9 +18,9 @@ import scaleWgsl from "../../../shaders/fused/nce_scale.wgsl" with { type: "text
 import similarityWgsl from "../../../shaders/fused/nce_similarity.wgsl" with { type: "text" };
 import type { DeviceKind } from "../../gpu/adapter.ts";
 import type { Device } from "../../gpu/device.ts";
-import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
-import { expandTemplate } from "../../gpu/template.ts";
-import { concat, empty, formatShape, record, Tensor, zeros } from "../../tensor/mod.ts";
+import type { Kernel, KernelConstants, KernelParams } from "../../gpu/kernel.ts";
+import { checkContrast } from "../losses.ts";
+import { concat, empty, record, Tensor, zeros } from "../../tensor/mod.ts";
 
 /**
  * Bytes of similarities that exist at once. Each chunk adds to the gradients once more: for 4,096 rows of 128, with chunks of
@@ -78,7 +78,7 @@ function shared(count: number, lanes: number): { LOADS: number; HALVES: number }
 
 function kernel(device: Device, name: string, source: string, own: KernelConstants = {}): Kernel {
   const constants = { ...own, FOUR: 4, EIGHT: 8 };
-  return device.kernel(name, () => expandTemplate(source, constants), constants);
+  return device.kernel(name, source, constants);
 }
 
 /** Columns filled up with zeros to whole vec4. */
@@ -98,12 +98,7 @@ export function fusedInfoNCE(
   temperature: number,
   broadcast: boolean = query.device.handsRound,
 ): Tensor {
-  const n = query.rows;
-  if (key.rows !== n || key.cols !== query.cols || n === 0) {
-    throw new TypeError(
-      `Cannot contrast ${formatShape(query.shape)} with ${formatShape(key.shape)}.`,
-    );
-  }
+  checkContrast(query, key, temperature);
   return contrast(wholeBlocks(query), wholeBlocks(key), temperature, broadcast);
 }
 
@@ -198,26 +193,27 @@ function contrastInto(
   const stored = { ...(p ? { p: p.slice } : {}), ...(across ? { across: across.slice } : {}) };
   for (let first = 0; first < keys; first += chunk) {
     const rows = Math.min(chunk, keys - first);
-    const shape = { rows, first_row: first, depth, keys, stride, across_stride: acrossStride };
+    const chunkRows = { rows, first_row: first, stride };
+    const wide = { ...chunkRows, depth, keys };
+    const acrossPlace: KernelParams = ACROSS ? { across_stride: acrossStride } : {};
     const groups = (rowsOfLane: number, { GROUP }: { GROUP: number }) =>
       Math.ceil(rows / (GROUP * rowsOfLane));
     device.run(
       similarity,
       { query: query.slice, key: key.slice, part: part.slice, ...stored },
-      { ...shape, span, inverse_temperature: inverseTemperature },
+      { ...wide, ...acrossPlace, span, inverse_temperature: inverseTemperature },
       [groups(similarityTile.ROWS, similarityTile), parts, 1],
     );
     device.run(
       rowKernel,
       {
         part: part.slice,
-        query: query.slice,
-        key: key.slice,
+        ...(p ? {} : { query: query.slice, key: key.slice }),
         weight: weight.slice,
         loss: rowLosses.slice,
         ...stored,
       },
-      { ...shape, parts, inverse_temperature: inverseTemperature },
+      { ...chunkRows, ...acrossPlace, depth, parts, inverse_temperature: inverseTemperature },
       atOnce ? 1 : Math.ceil(rows / LANES),
     );
     if (!p || !gradients) continue;
@@ -225,7 +221,7 @@ function contrastInto(
       device.run(
         kernel(device, "nce_probabilities", probabilitiesWgsl),
         { p: p.slice, weight: weight.slice },
-        { ...shape, blocks },
+        { ...chunkRows, keys, blocks },
         Math.ceil(rows * blocks / LANES),
       );
     }
@@ -260,14 +256,14 @@ function contrastInto(
       device.run(
         compile("nce_query_gradient", queryGradientWgsl, tiles.query),
         { p: p.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
-        { ...shape, factor },
+        { ...wide, factor },
         [groups(tiles.query.ROWS, tiles.query), columnGroups(tiles.query), 1],
       );
     }
     device.run(
       compile("nce_key_gradient", keyGradientWgsl, { ...keyTile, OWN: false, WEIGHTED: FIXED }),
       { p: p.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
-      { ...shape, first_key: 0, factor },
+      { ...wide, first_key: 0, factor },
       keyGroups(keys),
     );
   }

@@ -8,7 +8,6 @@ import mergedWgsl from "../../../shaders/fused/merged_layer.wgsl" with { type: "
 import placeWgsl from "../../../shaders/fused/place_gradients.wgsl" with { type: "text" };
 import type { Device } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
-import { expandTemplate } from "../../gpu/template.ts";
 import type { ParameterSet } from "../../nn/parameters.ts";
 import { empty, Tensor } from "../../tensor/mod.ts";
 import { gradientTargets, NOTHING, type ProgramLayout } from "./program_layout.ts";
@@ -105,11 +104,7 @@ export class GradientPlaces implements Disposable {
       params[`stride_${p}`] = this.layouts[p].sums / 4;
     });
     const constants = { PROGRAMS: programs.length };
-    const kernel = device.kernel(
-      "place_gradients",
-      () => expandTemplate(placeWgsl, constants),
-      constants,
-    );
+    const kernel = device.kernel("place_gradients", placeWgsl, constants);
     for (const { first, count } of this.#quads) {
       device.run(
         kernel,
@@ -216,7 +211,7 @@ export class StepGradients {
 
 /** A kernel over merged layers, an invocation a tile. */
 export function mergedKernel(device: Device, name: string, source: string): Kernel {
-  return device.kernel(name, () => mergedWgsl + expandTemplate(source, { TWO: 2, FOUR: 4 }));
+  return device.kernel(name, [mergedWgsl, source], { TWO: 2, FOUR: 4 });
 }
 
 /** Tiles of 8 × 8 values of a matrix. */

@@ -9,8 +9,7 @@ import normWgsl from "../../../shaders/fused/row_norm.wgsl" with { type: "text" 
 import normBackwardWgsl from "../../../shaders/fused/row_norm_backward.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device, DispatchGroups } from "../../gpu/device.ts";
-import type { Kernel, KernelConstants } from "../../gpu/kernel.ts";
-import { expandTemplate } from "../../gpu/template.ts";
+import type { Kernel, KernelConstants, KernelSource } from "../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../tensor/mod.ts";
 import type { PackedWeights, ProgramRun } from "./program_weights.ts";
 import { DEFAULT_TILE, sharedRows, SLAB } from "./linear_tiles.ts";
@@ -25,10 +24,10 @@ export const NORM_EPS = 1e-5;
 export function fusedKernel(
   device: Device,
   name: string,
-  source: string,
+  source: KernelSource,
   constants: KernelConstants = {},
 ): Kernel {
-  return device.kernel(name, () => count + expandTemplate(source, constants), constants);
+  return device.kernel(name, [count, source].flat(), constants);
 }
 
 /** For each device the word that stands for the length of a list where there is no list. */
@@ -102,6 +101,14 @@ export class RowChunk {
 
   get params(): { chunk_first: number; chunk_rows: number } {
     return { chunk_first: this.first, chunk_rows: this.rows };
+  }
+
+  /**
+   * Workgroups for `perGroup` rows a workgroup, for kernels that take their number from both axes (`linear_group`): a list
+   * with repeated points may have more rows than a chunk has points.
+   */
+  foldedGroups(perGroup: number): DispatchGroups {
+    return this.#arguments ? this.groups(perGroup) : Math.ceil(this.rows / perGroup);
   }
 
   /** Workgroups for `perGroup` rows a workgroup, `y` along the second axis. */
@@ -272,7 +279,7 @@ export function rowNorm(
   const activations = empty(device, [chunk.room, 4 * next.inBlocks]);
   const stats = empty(device, [chunk.room, 2]);
   device.run(
-    fusedKernel(device, "row_norm", math + normWgsl, {
+    fusedKernel(device, "row_norm", [math, normWgsl], {
       BLOCKS: blocks(width),
       WIDTH: width,
       EXTRA: next.extraCount,
@@ -304,7 +311,7 @@ export function rowNormBackward(
   const { outs: width, norm } = run.program.layers[layer];
   const dz = empty(device, z.shape);
   device.run(
-    fusedKernel(device, "row_norm_backward", math + normBackwardWgsl, {
+    fusedKernel(device, "row_norm_backward", [math, normBackwardWgsl], {
       BLOCKS: blocks(width),
       WIDTH: width,
       GELU: norm!.gelu,

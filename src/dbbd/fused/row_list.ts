@@ -12,7 +12,7 @@ const PIECE = 256;
 
 /** Marked points of a batch. */
 export interface PointList {
-  /** Points, ascending; only the first `total` are meaningful. */
+  /** Points, ascending; those behind the first `total` are 0. */
   readonly list: Tensor;
   /** How many; null: all of the list. */
   readonly total: Tensor | null;
@@ -51,7 +51,7 @@ export function listMarked(marks: Tensor, bound: number): PointList {
   const pieces = Math.ceil(points / PIECE);
   const pieceCount = empty(device, [pieces], "u32");
   const total = empty(device, [1], "u32");
-  const list = empty(device, [bound], "u32");
+  const list = zeros(device, [bound], "u32");
   const position = empty(device, [points + 1], "u32");
   const groups = Math.ceil(pieces / GROUP);
   device.run(

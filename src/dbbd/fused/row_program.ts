@@ -96,9 +96,19 @@ export function widestBlocks({ layers, slots }: RowProgram): number {
   return Math.max(slots, ...layers.flatMap(({ inBlocks, outs }) => [inBlocks, blocks(outs)]));
 }
 
-/** Rows of a program, whole workgroups of 64, whose widest a binding of so many bytes holds. */
-export function rowsOfBinding(program: RowProgram, bytes: number): number {
-  return Math.max(64, Math.floor(bytes / 16 / widestBlocks(program) / 64) * 64);
+/** What of a device bounds the rows that are computed at once. */
+export interface RowLimits {
+  readonly maxBindingBytes: number;
+  readonly limits: { readonly maxComputeWorkgroupsPerDimension: number };
+}
+
+/**
+ * Rows of a program that a chunk may have, whole workgroups of 64: a binding holds the widest, and no kernel is asked for more
+ * workgroups than the device runs along an axis, which would be refused, or skipped where the device counts them itself.
+ */
+export function rowsOfChunk(program: RowProgram, device: RowLimits): number {
+  const bound = Math.floor(device.maxBindingBytes / 16 / widestBlocks(program) / 64);
+  return 64 * Math.max(1, Math.min(bound, device.limits.maxComputeWorkgroupsPerDimension));
 }
 
 /** outer (inner x + innerBias) + outerBias as one matrix (outs, ins + 1), the bias its last column. */

@@ -6,7 +6,7 @@
 import scaleWgsl from "../../../shaders/fused/small_contrast_scale.wgsl" with { type: "text" };
 import contrastWgsl from "../../../shaders/fused/small_contrast.wgsl" with { type: "text" };
 import type { BufferSlice } from "../../gpu/device.ts";
-import { empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
+import { type BackwardPass, empty, record, Tensor, VISIT, zeros } from "../../tensor/mod.ts";
 import { fusedKernel } from "./row_kernels.ts";
 
 /** Most rows of a set. */
@@ -82,18 +82,20 @@ function contrastTogether(x: Tensor, sets: readonly ContrastSet[], temperature: 
   unit.dispose();
   p.dispose();
   const { buffer, offset } = loss.slice;
-  const received: (Tensor | null)[] = sets.map(() => null);
-  // No elements: the sets' gradients come by `received`, all that goes through it is that there are any.
+  // No elements: the sets' gradients come by way of the pass, all that goes through it is that there are any.
+  const key = {};
+  const receivedIn = (pass: BackwardPass) =>
+    pass.state(key, (): (Tensor | null)[] => sets.map(() => null));
   const all = record(
     "smallContrasts",
     new Tensor(device, [0], "f32", { buffer, offset, size: 0 }),
     [x],
-    () => {
+    (_, pass) => {
+      const received = receivedIn(pass);
       const none = received.includes(null) ? zeros(device, []) : null;
       const out = empty(device, x.shape);
       const bind: Record<string, BufferSlice> = { x: gradient.slice, out: out.slice };
       received.forEach((own, s) => bind[`gradient_${s}`] = (own ?? none!).slice);
-      received.fill(null);
       const { SETS, BLOCKS } = constants;
       device.run(
         fusedKernel(device, "small_contrast_scale", scaleWgsl, { SETS, BLOCKS }),
@@ -106,9 +108,14 @@ function contrastTogether(x: Tensor, sets: readonly ContrastSet[], temperature: 
   );
   return sets.map((_, s) => {
     const slice = { buffer, offset: offset + 4 * SLOT * s, size: 4 };
-    return record("smallContrast", new Tensor(device, [], "f32", slice), [all], (gradient) => {
-      received[s] = gradient;
-      return [VISIT];
-    });
+    return record(
+      "smallContrast",
+      new Tensor(device, [], "f32", slice),
+      [all],
+      (gradient, pass) => {
+        receivedIn(pass)[s] = gradient;
+        return [VISIT];
+      },
+    );
   });
 }

@@ -4,8 +4,8 @@
  *
  * Made for the software device (Mesa's lavapipe), where they are several times faster than loops: a load is one load and
  * a broadcast only where its address is a constant and no control flow is open. So there is no `if`, no loop and no
- * early return: lanes past the last row compute the last row again and store the same values to the same place. Only
- * stores of a `pool` kernel are conditional, one statement each.
+ * early return: lanes past the last row compute the last row again and store it in a place of their own. Where they have none,
+ * among all points, stores are conditional, one statement each.
  * The price is compile time, about 0.2 ms a multiply-add in the source; `families.ts` weighs it.
  */
 

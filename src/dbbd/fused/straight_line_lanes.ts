@@ -31,8 +31,11 @@ export function shareLines(): string[] {
 /** What pooling needs of a row, once. */
 export function poolLines(blocks: number): string[] {
   return [
-    `let leaf = (leaf_here[point] != 0u) & (point >= params.out_first);`,
     ...shareLines(),
+    // A region's last point is repeated up to the next eight; one lane stores it.
+    `let before = subgroupShuffle(point, max(place, 1u) - 1u);`,
+    `let own = (own_row < rows) & (((place & ${POOLED_ROWS - 1}u) == 0u) | (point != before));`,
+    `let leaf = own & (leaf_here[point] != 0u) & (point >= params.out_first);`,
     `let point_1 = vec4u(subgroupShuffleXor(point, 1u));`,
     `let whole = eighth * ${POOLED_ROWS}u < rows;`,
     `let pooled = (params.chunk_first / ${POOLED_ROWS}u + eighth - params.pool_first) * ${blocks}u;`,
@@ -68,7 +71,7 @@ function halve(step: number, name: string, [a, b]: readonly Maxima[]): [Maxima, 
 
 /** Maxima of 8 blocks of channels, fewer at the end, over 8 neighbouring rows; they go to row `own_row / 8` of the pools. */
 export function poolBlocks(first: number, values: readonly string[], blocks: number): string[] {
-  // Blocks that are missing at the end are the last one again: lanes store the same to the same place.
+  // Blocks that are missing at the end are the last one again, and are not stored.
   let maxima: Maxima[] = Array.from(
     { length: POOLED_ROWS },
     (_, i) => ({ value: values[Math.min(i, values.length - 1)], arg: "" }),
@@ -83,9 +86,13 @@ export function poolBlocks(first: number, values: readonly string[], blocks: num
     }
     maxima = next;
   }
-  const at = `pooled + min(${first}u + (place & ${POOLED_ROWS - 1}u), ${blocks - 1}u)`;
+  const block = `${first}u + (place & ${POOLED_ROWS - 1}u)`;
+  const there = first + POOLED_ROWS > blocks ? `whole & (${block} < ${blocks}u)` : "whole";
   const [{ value, arg }] = maxima;
-  return [...lines, `if (whole) { pool_value[${at}] = ${value}; pool_arg[${at}] = ${arg}; }`];
+  return [
+    ...lines,
+    `if (${there}) { pool_value[pooled + ${block}] = ${value}; pool_arg[pooled + ${block}] = ${arg}; }`,
+  ];
 }
 
 /** Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth and hands it round. */
@@ -134,8 +141,11 @@ export function sumBlocks(shape: RowShape, i: number, first: number): string[] {
     });
   }
   const from = normBlocks(shape, i);
-  const block = `min(${first}u + (place & ${SUMMED_COLUMNS - 1}u), ${columns - 1}u)`;
+  const block = `${first}u + (place & ${SUMMED_COLUMNS - 1}u)`;
   const at = `eighth * ${normBlocks(shape)}u + ${from}u + ${block} + ` +
     `select(${columns}u, 0u, (place & ${SUMMED_COLUMNS}u) == 0u)`;
-  return [...lines, `norm_sums[${at}] = ${values[0]};`];
+  const store = `norm_sums[${at}] = ${values[0]};`;
+  // Columns that are missing at the end are the last one again, and are not stored.
+  const whole = first + SUMMED_COLUMNS <= columns;
+  return [...lines, whole ? store : `if (${block} < ${columns}u) { ${store} }`];
 }

@@ -32,7 +32,7 @@ function kernelOf(device: Device, plan: StraightLinePlan): Kernel {
   if (!known) kernels.set(device, known = new Map());
   let kernel = known.get(name);
   if (!kernel) {
-    kernel = device.kernel(name, () => math + count + straightLineWgsl(plan, NORM_EPS));
+    kernel = device.kernel(name, math + count + straightLineWgsl(plan, NORM_EPS));
     known.set(name, kernel);
   }
   return kernel;
@@ -85,7 +85,7 @@ export function runStraightLine(
       }),
     },
     { ...chunk.params, out_first: first, pool_first: pool?.first ?? 0 },
-    chunk.groups(plan.workgroup),
+    chunk.foldedGroups(plan.workgroup),
   );
 }
 
@@ -102,8 +102,10 @@ export function runStraightLineBackward(
   start: RegionStart | null,
   gradient: Tensor,
 ): Tensor {
-  const { device, room } = chunk;
+  const { device } = chunk;
   const { layers } = run.program;
+  // Whole workgroups: every lane stores, those past the last row in places of their own.
+  const room = Math.ceil(chunk.room / plan.workgroup) * plan.workgroup;
   const reduces = plan.job === "reduce";
   const hidden = layers.slice(0, -1).map(({ outs }, i) => {
     const rows = () => empty(device, [room, 4 * blocks(outs)]);
@@ -111,9 +113,7 @@ export function runStraightLineBackward(
     return { activation, dz: rows(), ...(reduces ? {} : { normal: rows(), dy: rows() }) };
   });
   const inputs = empty(device, [room, 4 * layers[0].inBlocks]);
-  // Whole workgroups: a store without a condition is faster.
-  const reduced = Math.ceil(room / plan.workgroup) * plan.workgroup / POOLED_ROWS;
-  const eighths = reduces ? empty(device, [reduced, 4 * normBlocks(plan.shape)]) : null;
+  const eighths = reduces ? empty(device, [room / POOLED_ROWS, 4 * normBlocks(plan.shape)]) : null;
   device.run(
     kernelOf(device, plan),
     {
@@ -130,7 +130,7 @@ export function runStraightLineBackward(
       ),
     },
     { ...chunk.params, out_first: 0, pool_first: 0 },
-    chunk.groups(plan.workgroup),
+    chunk.foldedGroups(plan.workgroup),
   );
   layers.forEach(({ inBlocks }, i) => {
     const values = i === 0 ? inputs : hidden[i - 1].activation;

@@ -166,7 +166,7 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
     if (back) {
       lines.push(`let n${i}_${j} = ${normal};`);
       normal = `n${i}_${j}`;
-      if (job === "backward") lines.push(`normal_${i}[row * ${own}u + ${j}u] = ${normal};`);
+      if (job === "backward") lines.push(`normal_${i}[own_row * ${own}u + ${j}u] = ${normal};`);
     }
     const y = `${normal} * ${block(j)}[0] + ${block(j)}[1]`;
     // max turns NaN into 0. A NaN among a row's values is in r, and one select a row keeps it; one a value, instead of max,
@@ -175,11 +175,11 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
       ? `max(${y}, vec4f())`
       : `select(max(${y}, vec4f()), vec4f(r${i}), is_nan(r${i}))`;
     lines.push(`let h${i + 1}_${j} = ${activation === "gelu" ? `gelu4(${y})` : relu};`);
-    if (back) lines.push(`activation_${i}[row * ${after}u + ${j}u] = h${i + 1}_${j};`);
+    if (back) lines.push(`activation_${i}[own_row * ${after}u + ${j}u] = h${i + 1}_${j};`);
   }
   for (let e = 0; back && e < next.extraCount; e++) {
     lines.push(
-      `activation_${i}[row * ${after}u + ${own + e}u] = ${slotOf(plan, next.extraFirst + e)};`,
+      `activation_${i}[own_row * ${after}u + ${own + e}u] = ${slotOf(plan, next.extraFirst + e)};`,
     );
   }
   return lines;
@@ -218,7 +218,7 @@ function onwardLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiec
       const values = Array.from({ length: j + 1 - least }, (_, b) => `z${i}_${least + b}`);
       lines.push(...poolBlocks(least, values, columns));
     } else {
-      lines.push(`out[to + ${j}u] = z${i}_${j};`);
+      lines.push(`if (live) { out[to + ${j}u] = z${i}_${j}; }`);
     }
   }
   return lines;
@@ -239,7 +239,7 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
         ? `d${i}_${j} *= gelu_slope4(y${i}_${j});`
         : `d${i}_${j} = select(vec4f(), d${i}_${j}, y${i}_${j} > vec4f());`,
     );
-    if (job === "backward") lines.push(`dy_${i}[row * ${own}u + ${j}u] = d${i}_${j};`);
+    if (job === "backward") lines.push(`dy_${i}[own_row * ${own}u + ${j}u] = d${i}_${j};`);
     else {
       lines.push(
         `let e${i}_${j} = select(vec4f(), d${i}_${j}, live);`,
@@ -263,7 +263,7 @@ function normBackward(plan: StraightLinePlan, i: number, block: (j: number) => s
   for (const j of columns) {
     lines.push(
       `let g${i}_${j} = r${i} * (d${i}_${j} - a${i} - n${i}_${j} * b${i})${mask(outs, j)};`,
-      `dz_${i}[row * ${own}u + ${j}u] = g${i}_${j};`,
+      `dz_${i}[own_row * ${own}u + ${j}u] = g${i}_${j};`,
     );
   }
   return lines;
@@ -311,7 +311,7 @@ function inputLines({ shape: { layers, points }, job }: StraightLinePlan): strin
   if (takesBack(job)) {
     const { extraFirst, extraCount } = layers[0];
     for (let e = 0; e < extraCount; e++) {
-      lines.push(`inputs[row * ${extraCount}u + ${e}u] = x${extraFirst + e};`);
+      lines.push(`inputs[own_row * ${extraCount}u + ${e}u] = x${extraFirst + e};`);
     }
   }
   return lines;
@@ -326,6 +326,7 @@ function rowLines(plan: StraightLinePlan): string[] {
     lines.push(`let to = (point - params.out_first) * ${blocks(layers.at(-1)!.outs)}u;`);
   }
   // Lanes past the last row compute it again; it counts once.
+  if (job === "forward") lines.push(`let live = own_row < rows;`);
   if (job === "reduce") lines.push(...shareLines(), `let live = vec4<bool>(own_row < rows);`);
   return lines;
 }

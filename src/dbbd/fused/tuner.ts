@@ -272,15 +272,16 @@ async function measure(
   { inBlocks, outBlocks }: ShapeWork,
   candidates: readonly LinearTile[],
 ): Promise<{ times: number[]; compiling: number }> {
-  using _ = device.scope();
   const widest = Math.max(inBlocks, outBlocks);
   const rows = Math.min(
     ROWS[device.kind],
     Math.floor(device.maxBindingBytes / 16 / widest / 64) * 64,
   );
-  const x = zeros(device, [rows, 4 * inBlocks]);
-  const w = zeros(device, [16 * inBlocks * outBlocks]);
-  const out = zeros(device, [rows, 4 * outBlocks]);
+  // No scope is held while this waits: others may use the device meanwhile.
+  const x = zeros(device, [rows, 4 * inBlocks]).own();
+  const w = zeros(device, [16 * inBlocks * outBlocks]).own();
+  const out = zeros(device, [rows, 4 * outBlocks]).own();
+  using _ = { [Symbol.dispose]: () => [x, w, out].forEach((each) => each.dispose()) };
   const chunk = new RowChunk(device, null, 0, rows);
   const works = candidates.map((tile) => () => {
     const weights = { values: w.slice, inBlocks, outBlocks, tile };

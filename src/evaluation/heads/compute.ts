@@ -16,7 +16,7 @@ export async function compute(
     const values = await device.read({ buffer, offset: 0, size: 4 * sizes.at(-1)!.end });
     return sizes.map(({ first, end }) => new Float32Array(values, 4 * first, end - first));
   } finally {
-    buffer.release(device.pool);
+    buffer.release();
   }
 }
 
@@ -35,6 +35,5 @@ function recordInto(device: Device, record: () => readonly Tensor[]) {
 
 /** A tensor that lives until it is disposed of. */
 export function hold(device: Device, data: TensorData, shape: readonly number[]): Tensor {
-  using _ = device.scope();
-  return tensor(device, data, shape).keep();
+  return tensor(device, data, shape).own();
 }

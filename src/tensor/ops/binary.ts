@@ -2,8 +2,10 @@
 
 import scaleWgsl from "../../../shaders/scale.wgsl" with { type: "text" };
 import wgsl from "../../../shaders/binary.wgsl" with { type: "text" };
-import { elements, empty, formatShape, record, reshape, type Tensor } from "../tensor.ts";
-import { sum, sumCols, sumRows } from "./sum.ts";
+import { elements, formatShape } from "../shapes.ts";
+import { empty, record, reshape, type Tensor } from "../tensor.ts";
+import { asTensor, checkInputs, checkOperands, type Operand } from "../inputs.ts";
+import { expand, sum, sumCols, sumRows } from "./sum.ts";
 
 const OPS = { ADD: 0, SUB: 1, MUL: 2, DIV: 3 } as const;
 type Op = keyof typeof OPS;
@@ -62,14 +64,17 @@ interface Rule {
 
 function binary(
   op: Op,
-  a: Tensor,
-  b: Tensor,
-  rule: (out: Tensor, broadcast: Broadcast) => Rule,
+  left: Operand,
+  right: Operand,
+  rule: (a: Tensor, b: Tensor, out: Tensor, broadcast: Broadcast) => Rule,
 ): Tensor {
+  const device = checkOperands(op.toLowerCase(), left, right);
+  const b = asTensor(device, right);
+  const a = typeof left === "number" ? expand(asTensor(device, left), b.shape) : left;
   const broadcast = broadcastOf(a, b);
   const out = apply(op, a, b, broadcast);
   return record(op.toLowerCase(), out, [a, b], (gradient) => {
-    const { da, db } = rule(out, broadcast);
+    const { da, db } = rule(a, b, out, broadcast);
     return [
       a.tracked ? da(gradient) : null,
       b.tracked ? reduceTo(db(gradient), b, broadcast) : null,
@@ -77,27 +82,27 @@ function binary(
   });
 }
 
-/** a + b. b has a's shape, or is a row [cols], a column [rows, 1] or a single value. */
-export function add(a: Tensor, b: Tensor): Tensor {
+/** a + b. b has a's shape, or is a row [cols], a column [rows, 1], a single value or a number; a may be a number too. */
+export function add(a: Operand, b: Operand): Tensor {
   return binary("ADD", a, b, () => ({ da: (g) => g, db: (g) => g }));
 }
 
 /** a − b, with b broadcast as in `add`. */
-export function sub(a: Tensor, b: Tensor): Tensor {
+export function sub(a: Operand, b: Operand): Tensor {
   return binary("SUB", a, b, () => ({ da: (g) => g, db: (g) => scale(g, -1) }));
 }
 
 /** a · b element by element, with b broadcast as in `add`. */
-export function mul(a: Tensor, b: Tensor): Tensor {
-  return binary("MUL", a, b, (_, broadcast) => ({
+export function mul(left: Operand, right: Operand): Tensor {
+  return binary("MUL", left, right, (a, b, _, broadcast) => ({
     da: (g) => apply("MUL", g, b, broadcast),
     db: (g) => apply("MUL", g, a, "same"),
   }));
 }
 
 /** a / b element by element, with b broadcast as in `add`. */
-export function div(a: Tensor, b: Tensor): Tensor {
-  return binary("DIV", a, b, (out, broadcast) => ({
+export function div(left: Operand, right: Operand): Tensor {
+  return binary("DIV", left, right, (_, b, out, broadcast) => ({
     da: (g) => apply("DIV", g, b, broadcast),
     db: (g) => scale(apply("DIV", apply("MUL", g, out, "same"), b, broadcast), -1),
   }));
@@ -105,7 +110,10 @@ export function div(a: Tensor, b: Tensor): Tensor {
 
 /** x · factor, a plain number. */
 export function scale(x: Tensor, factor: number): Tensor {
-  const { device } = x;
+  const device = checkInputs("scale", [x]);
+  if (typeof factor !== "number") {
+    throw new TypeError(`scale: expected a number to multiply with; mul takes a tensor.`);
+  }
   const out = empty(device, x.shape);
   device.runRows(device.kernel("scale", scaleWgsl), {
     rows: x.size,

@@ -1,7 +1,10 @@
 /** Put matrices side by side, and take blocks of columns. */
 
 import wgsl from "../../../shaders/copy_columns.wgsl" with { type: "text" };
-import { empty, formatShape, record, type Tensor, zeros } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { isCount } from "../shapes.ts";
+import { empty, record, type Tensor, zeros } from "../tensor.ts";
 
 function copyColumns(
   x: Tensor,
@@ -22,7 +25,8 @@ function copyColumns(
 
 /** [a, b, …] along the columns: (rows, Σ cols). */
 export function concat(parts: readonly Tensor[]): Tensor {
-  const { device, rows } = parts[0];
+  const device = checkInputs("concat", parts);
+  const { rows } = parts[0];
   const wrong = parts.find((part) => part.rows !== rows);
   if (wrong) {
     throw new TypeError(
@@ -50,8 +54,9 @@ export function concat(parts: readonly Tensor[]): Tensor {
 
 /** Columns [first, first + width) of a matrix. */
 export function columns(x: Tensor, first: number, width: number): Tensor {
-  const { device, rows, cols } = x;
-  if (first < 0 || width < 0 || first + width > cols) {
+  const device = checkInputs("columns", [x]);
+  const { rows, cols } = x;
+  if (!isCount(first) || !isCount(width) || first + width > cols) {
     throw new TypeError(
       `Cannot take columns ${first} to ${first + width} of ${formatShape(x.shape)}.`,
     );

@@ -1,7 +1,9 @@
 /** The diagonal of a square matrix. */
 
 import wgsl from "../../../shaders/diagonal.wgsl" with { type: "text" };
-import { empty, formatShape, record, type Tensor, zeros } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { empty, record, type Tensor, zeros } from "../tensor.ts";
 
 function run(x: Tensor, out: Tensor, n: number, toMatrix: boolean): Tensor {
   const { device } = x;
@@ -16,6 +18,7 @@ function run(x: Tensor, out: Tensor, n: number, toMatrix: boolean): Tensor {
 
 /** x[i, i] of a square matrix: (n, n) → [n, 1]. */
 export function diagonal(x: Tensor): Tensor {
+  checkInputs("diagonal", [x]);
   const n = x.cols;
   if (x.rows !== n) throw new TypeError(`Cannot take the diagonal of ${formatShape(x.shape)}.`);
   const out = run(x, empty(x.device, [n, 1]), n, false);

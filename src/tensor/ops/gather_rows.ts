@@ -4,7 +4,10 @@ import gatherWgsl from "../../../shaders/gather_rows.wgsl" with { type: "text" }
 import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import { makeRuns, type Runs } from "../runs.ts";
-import { empty, formatShape, record, type Tensor, tensor } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { isCount } from "../shapes.ts";
+import { empty, record, type Tensor, tensor } from "../tensor.ts";
 import { reduceStage } from "./runs.ts";
 
 /** In an index: no row; the result is zero there. */
@@ -26,6 +29,11 @@ export interface RowIndex {
  * Put an index on the device. Entries are rows of the source or `NO_ROW`; a source row may be picked often.
  */
 export function rowIndex(device: Device, index: Uint32Array, sourceRows: number): RowIndex {
+  if (!(index instanceof Uint32Array) || !isCount(sourceRows)) {
+    throw new TypeError(
+      `Cannot index ${sourceRows} rows: expected a Uint32Array of rows, and a whole number of rows.`,
+    );
+  }
   for (let i = 0; i < index.length; i++) {
     if (index[i] >= sourceRows && index[i] !== NO_ROW) {
       throw new RangeError(`Cannot pick row ${index[i]} (entry ${i}) of ${sourceRows} rows.`);
@@ -61,6 +69,11 @@ function invert(
   }
   const list = new Uint32Array(index.length);
   let inOrder = true;
+  if (!(index instanceof Uint32Array) || !isCount(sourceRows)) {
+    throw new TypeError(
+      `Cannot index ${sourceRows} rows: expected a Uint32Array of rows, and a whole number of rows.`,
+    );
+  }
   for (let i = 0; i < index.length; i++) {
     if (index[i] === NO_ROW) {
       inOrder = false;
@@ -115,6 +128,7 @@ function scatterSum(gradient: Tensor, index: RowIndex): Tensor {
 
 /** out[r] = x[index[r]], zeros for `NO_ROW`: (sourceRows, cols) → (rows, cols). */
 export function gatherRows(x: Tensor, index: RowIndex): Tensor {
+  checkInputs("gatherRows", [x]);
   if (x.rows !== index.sourceRows) {
     throw new TypeError(
       `Cannot pick rows of ${formatShape(x.shape)} by an index into ${index.sourceRows} rows.`,

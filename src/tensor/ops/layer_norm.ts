@@ -3,7 +3,9 @@
 import backwardWgsl from "../../../shaders/layer_norm_backward.wgsl" with { type: "text" };
 import forwardWgsl from "../../../shaders/layer_norm.wgsl" with { type: "text" };
 import scaledWgsl from "../../../shaders/layer_norm_scaled.wgsl" with { type: "text" };
-import { empty, formatShape, record, type Tensor } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { empty, record, type Tensor } from "../tensor.ts";
 import { sumRows } from "./sum.ts";
 
 /**
@@ -11,7 +13,8 @@ import { sumRows } from "./sum.ts";
  * x (…, C), weight [C], bias [C].
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  const { device, rows, cols } = x;
+  const device = checkInputs("layerNorm", [x, weight, bias]);
+  const { rows, cols } = x;
   if (weight.size !== cols || bias.size !== cols) {
     throw new TypeError(
       `Cannot normalise ${formatShape(x.shape)} with weight ${

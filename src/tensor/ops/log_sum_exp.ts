@@ -2,11 +2,13 @@
 
 import backwardWgsl from "../../../shaders/log_sum_exp_backward.wgsl" with { type: "text" };
 import forwardWgsl from "../../../shaders/log_sum_exp.wgsl" with { type: "text" };
+import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 
 /** log Σ_c exp(x[r, c]) for each row r: (rows, cols) → [rows, 1], safe for large values. */
 export function logSumExp(x: Tensor): Tensor {
-  const { device, rows, cols } = x;
+  const device = checkInputs("logSumExp", [x]);
+  const { rows, cols } = x;
   if (cols === 0) throw new TypeError("Cannot take the log-sum-exp of rows without columns.");
   const out = empty(device, [rows, 1]);
   device.runRows(device.kernel("log_sum_exp", forwardWgsl), {

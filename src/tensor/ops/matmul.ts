@@ -3,8 +3,9 @@
 import wgsl from "../../../shaders/matmul.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
-import { expandTemplate } from "../../gpu/template.ts";
-import { empty, formatShape, record, reshape, type Tensor, zeros } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { empty, record, reshape, type Tensor, zeros } from "../tensor.ts";
 import { addRows } from "./sum.ts";
 import { add } from "./binary.ts";
 
@@ -28,7 +29,7 @@ function matmulKernel(
 ): { kernel: Kernel; side: number } {
   const fours = device.kind === "software" && Math.min(m, n) >= 32 ? 2 : 1;
   const constants = { ...flags, FOURS: fours, TILE: 4 * fours };
-  const kernel = device.kernel("matmul", () => expandTemplate(wgsl, constants), constants);
+  const kernel = device.kernel("matmul", wgsl, constants);
   return { kernel, side: 32 * fours };
 }
 
@@ -127,6 +128,7 @@ function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean)
 
 /** A · B: (m, k) · (k, n) → (m, n), either operand optionally stored transposed. */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  checkInputs("matmul", [a, b]);
   const { transposeA = false, transposeB = false } = options;
   const out = product(a, b, transposeA, transposeB);
   return record("matmul", out, [a, b], (g) => {

@@ -2,11 +2,13 @@
 
 import backwardWgsl from "../../../shaders/normalize_backward.wgsl" with { type: "text" };
 import forwardWgsl from "../../../shaders/normalize.wgsl" with { type: "text" };
+import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 
 /** x / max(‖x‖₂, floor) for each row; floor default 1e-12, as PyTorch's `normalize`. */
 export function normalize(x: Tensor, floor = 1e-12): Tensor {
-  const { device, rows, cols } = x;
+  const device = checkInputs("normalize", [x]);
+  const { rows, cols } = x;
   const out = empty(device, x.shape);
   const norms = empty(device, [rows]);
   device.runRows(device.kernel("normalize", forwardWgsl), {

@@ -5,10 +5,11 @@ import maxWgsl from "../../../shaders/run_max.wgsl" with { type: "text" };
 import softmaxWgsl from "../../../shaders/run_softmax.wgsl" with { type: "text" };
 import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
 import { type BufferSlice, type Device, rowsOf } from "../../gpu/device.ts";
-import { expandTemplate } from "../../gpu/template.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { Runs, RunStage } from "../runs.ts";
-import { empty, formatShape, record, type Tensor, tensor, zeros } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { empty, record, type Tensor, tensor, zeros } from "../tensor.ts";
 import { mul } from "./binary.ts";
 import { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./gather_rows.ts";
 
@@ -76,6 +77,7 @@ export function reduceStage(
 }
 
 function checkRows(what: string, x: Tensor, runs: Runs): void {
+  checkInputs(what, [x]);
   if (x.rows !== runs.rows) {
     throw new TypeError(`Cannot ${what} ${formatShape(x.shape)} over runs of ${runs.rows} rows.`);
   }
@@ -144,7 +146,7 @@ export function largestOfRuns(
     const nextValue = empty(device, [stage.count, cols]);
     const nextArg: Tensor = empty(device, [stage.count, cols], "u32");
     const constants = { LATER: arg !== null, VEC4: cols % 4 === 0 };
-    const kernel = device.kernel("run_max", () => expandTemplate(maxWgsl, constants), constants);
+    const kernel = device.kernel("run_max", maxWgsl, constants);
     reduceStage(kernel, value, stage, {
       columnsAtOnce: constants.VEC4 ? 4 : 1,
       // The first stage has no rows to pass on and does not read them.

@@ -4,7 +4,9 @@ import expandWgsl from "../../../shaders/expand.wgsl" with { type: "text" };
 import sumColsWgsl from "../../../shaders/sum_cols.wgsl" with { type: "text" };
 import sumRowsWgsl from "../../../shaders/sum_rows.wgsl" with { type: "text" };
 import { rowsOf } from "../../gpu/device.ts";
-import { empty, formatShape, record, reshape, type Tensor, zeros } from "../tensor.ts";
+import { formatShape } from "../shapes.ts";
+import { checkInputs } from "../inputs.ts";
+import { empty, record, reshape, type Tensor, zeros } from "../tensor.ts";
 import { scale } from "./binary.ts";
 
 /** Rows that one invocation adds up. */
@@ -43,6 +45,7 @@ export function addRows(x: Tensor, rows: number = x.rows, cols: number = x.cols)
 
 /** Column sums: (rows, cols) → [cols]. */
 export function sumRows(x: Tensor): Tensor {
+  checkInputs("sumRows", [x]);
   return record("sumRows", addRows(x), [x], (gradient) => [
     expand(gradient, x.shape),
   ]);
@@ -50,7 +53,8 @@ export function sumRows(x: Tensor): Tensor {
 
 /** Row sums: (rows, cols) → [rows, 1]. */
 export function sumCols(x: Tensor): Tensor {
-  const { device, rows, cols } = x;
+  const device = checkInputs("sumCols", [x]);
+  const { rows, cols } = x;
   const out = empty(device, [rows, 1]);
   device.runRows(device.kernel("sum_cols", sumColsWgsl), {
     rows,
@@ -63,19 +67,24 @@ export function sumCols(x: Tensor): Tensor {
 
 /** The sum of all elements, a scalar. */
 export function sum(x: Tensor): Tensor {
+  checkInputs("sum", [x]);
   return record("sum", reshape(addRows(x, x.size, 1), []).detach(), [x], (gradient) => [
     expand(gradient, x.shape),
   ]);
 }
 
-/** The mean of all elements, a scalar. */
+/** The mean of all elements, of which there is at least one: a scalar. */
 export function mean(x: Tensor): Tensor {
+  checkInputs("mean", [x]);
+  if (x.size === 0) {
+    throw new TypeError(`Cannot take the mean of a tensor of shape ${formatShape(x.shape)}.`);
+  }
   return scale(sum(x), 1 / x.size);
 }
 
 /** Repeat a row [cols], a column [rows, 1] or a single value over `shape`. */
 export function expand(x: Tensor, shape: readonly number[]): Tensor {
-  const { device } = x;
+  const device = checkInputs("expand", [x]);
   const out = empty(device, shape);
   const kind = x.size === 1
     ? "scalar"

@@ -2,11 +2,13 @@
 
 import wgsl from "../../../shaders/transpose.wgsl" with { type: "text" };
 import { rowsOf } from "../../gpu/device.ts";
+import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 
 /** (rows, cols) → (cols, rows). `matmul` takes transposed operands as they are, without this copy. */
 export function transpose(x: Tensor): Tensor {
-  const { device, rows, cols } = x;
+  const device = checkInputs("transpose", [x]);
+  const { rows, cols } = x;
   const out = empty(device, [cols, rows]);
   const window = (width: number) =>
     Math.max(64, Math.floor(device.maxBindingBytes / 4 / width / 64) * 64);

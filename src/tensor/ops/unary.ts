@@ -3,15 +3,16 @@
 import math from "../../../shaders/math.wgsl" with { type: "text" };
 import forwardWgsl from "../../../shaders/unary.wgsl" with { type: "text" };
 import backwardWgsl from "../../../shaders/unary_backward.wgsl" with { type: "text" };
+import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 
 const OPS = { RELU: 0, GELU: 1, EXP: 2, LOG: 3, SQRT: 4 } as const;
 
 function unary(op: keyof typeof OPS, x: Tensor): Tensor {
-  const { device } = x;
+  const device = checkInputs(op.toLowerCase(), [x]);
   const constants = { OP: OPS[op], ...OPS };
   const out = empty(device, x.shape);
-  device.runRows(device.kernel(op.toLowerCase(), math + forwardWgsl, constants), {
+  device.runRows(device.kernel(op.toLowerCase(), [math, forwardWgsl], constants), {
     rows: x.size,
     rowsPerGroup: 256,
     byRow: { x: [x.slice, 4], out: [out.slice, 4] },
@@ -19,7 +20,7 @@ function unary(op: keyof typeof OPS, x: Tensor): Tensor {
   return record(op.toLowerCase(), out, [x], (gradient) => {
     const dx = empty(device, x.shape);
     const name = `${op.toLowerCase()}_backward`;
-    device.runRows(device.kernel(name, math + backwardWgsl, constants), {
+    device.runRows(device.kernel(name, [math, backwardWgsl], constants), {
       rows: x.size,
       rowsPerGroup: 256,
       byRow: { x: [x.slice, 4], gradient: [gradient.slice, 4], out: [dx.slice, 4] },

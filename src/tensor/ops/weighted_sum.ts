@@ -2,7 +2,7 @@
 
 import backwardWgsl from "../../../shaders/weighted_sum_backward.wgsl" with { type: "text" };
 import forwardWgsl from "../../../shaders/weighted_sum.wgsl" with { type: "text" };
-import { expandTemplate } from "../../gpu/template.ts";
+import { checkInputs } from "../inputs.ts";
 import { empty, record, Tensor } from "../tensor.ts";
 
 /** Scalars that one dispatch reads: with the result, as many buffers as every device binds. */
@@ -12,7 +12,8 @@ const SLOT = 64;
 
 /** Σ_k weights[k] · scalars[k], plain numbers times one-element tensors. At least one. */
 export function weightedSum(scalars: readonly Tensor[], weights: readonly number[]): Tensor {
-  if (scalars.length === 0 || scalars.length !== weights.length) {
+  const device = checkInputs("weightedSum", scalars);
+  if (scalars.length !== weights.length) {
     throw new TypeError(`Cannot add ${scalars.length} values with ${weights.length} weights.`);
   }
   const wide = scalars.find(({ size }) => size !== 1);
@@ -21,12 +22,11 @@ export function weightedSum(scalars: readonly Tensor[], weights: readonly number
     const first = weightedSum(scalars.slice(0, TOGETHER), weights.slice(0, TOGETHER));
     return weightedSum([first, ...scalars.slice(TOGETHER)], [1, ...weights.slice(TOGETHER)]);
   }
-  const { device } = scalars[0];
   const constants = { COUNT: scalars.length };
   const params = Object.fromEntries(weights.map((weight, k) => [`weight_${k}`, weight]));
   const sum = empty(device, []);
   device.run(
-    device.kernel("weighted_sum", () => expandTemplate(forwardWgsl, constants), constants),
+    device.kernel("weighted_sum", forwardWgsl, constants),
     { ...Object.fromEntries(scalars.map(({ slice }, k) => [`x_${k}`, slice])), sum: sum.slice },
     params,
     1,
@@ -34,11 +34,7 @@ export function weightedSum(scalars: readonly Tensor[], weights: readonly number
   return record("weightedSum", sum, scalars, (gradient) => {
     const out = empty(device, [SLOT * (scalars.length - 1) + 1]);
     device.run(
-      device.kernel(
-        "weighted_sum_backward",
-        () => expandTemplate(backwardWgsl, constants),
-        constants,
-      ),
+      device.kernel("weighted_sum_backward", backwardWgsl, constants),
       { gradient: gradient.slice, out: out.slice },
       params,
       1,
