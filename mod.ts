@@ -45,6 +45,7 @@ export type {
   FitOptions,
   FitSummary,
   ProbeScores,
+  Rescue,
   StepReport,
   ValidationMetrics,
 } from "./src/training/reports.ts";

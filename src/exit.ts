@@ -1,21 +1,22 @@
 /** How command-line programs end: a message for a person, and an exit code. */
 
 import { DataError, UsageError } from "./errors.ts";
+import { warn } from "./terminal.ts";
 import { DeviceError, NoDeviceError } from "./gpu/errors.ts";
 
 /** Explain an error on stderr and give the exit code: 2 for wrong usage or config, 1 for everything else. */
 export function reportError(error: unknown): number {
   if (error instanceof UsageError || error instanceof NoDeviceError) {
-    console.error(error.message);
+    warn(error.message);
     return 2;
   }
   if (error instanceof DataError || error instanceof DeviceError) {
-    console.error(error.message);
+    warn(error.message);
     return 1;
   }
   // Not foreseen: a fault of this program. The trace is for its makers.
-  console.error("This is a fault in dbbd, please report it:");
-  console.error(error);
+  warn("This is a fault in dbbd, please report it:");
+  warn(error instanceof Error ? error.stack ?? error.message : Deno.inspect(error));
   return 1;
 }
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { fromFileUrl, join } from "@std/path";
 import { DEFAULT_SETTINGS } from "../src/data/preprocess/settings.ts";
 import {
+  encodeSafetensors,
   readSafetensors,
   type SafeTensor,
   toFloat32,
@@ -39,8 +40,10 @@ const CHECKPOINT: Checkpoint = {
   parameters: values("parameters"),
   optimizer: {
     firstMoment: values("first"),
-    secondMoment: values("second"),
-    steps: new Map(specs.map(({ name }, i) => [name, i])),
+    secondMoment: new Map(
+      [...values("second")].map(([name, all]) => [name, all.map((v) => v * v)]),
+    ),
+    steps: new Map(specs.map(({ name }, i) => [name, i % 17])),
   },
   counters: { epoch: 3, stepInEpoch: 1, step: 16, epochLossSum: 0.1 + 0.2, bestLoss: null },
   config: config.toObject(),
@@ -253,23 +256,115 @@ Deno.test("what stood there stays when a checkpoint cannot be written", { ignore
   assertEquals(Deno.readFileSync(good), before);
 });
 
-Deno.test("the newest checkpoint of a folder is found by its time", { ignore }, async () => {
+Deno.test("the newest whole checkpoint of a folder is found by its time", { ignore }, async () => {
   await using folder = await tempFolder();
-  const at = (name: string, seconds: number) => {
+  const at = async (name: string, seconds: number, write: (path: string) => unknown) => {
     const path = join(folder.path, name);
-    Deno.writeTextFileSync(path, "");
+    await write(path);
     Deno.utimeSync(path, seconds, seconds);
     return path;
   };
+  const whole = (path: string) => writeCheckpoint(path, specs, CHECKPOINT);
   await assertRejects(() => newestCheckpoint(folder.path), DataError, "there is no checkpoint");
-  at("last.safetensors", 1000);
-  const newest = at("epoch_0002.safetensors", 3000);
-  at("best.safetensors", 2000);
-  at("notes.txt", 9000);
-  at(".last.safetensors.1234.tmp", 9000);
+  await at("last.safetensors", 1000, whole);
+  const newest = await at("epoch_0002.safetensors", 3000, whole);
+  await at("best.safetensors", 2000, whole);
+  await at("notes.txt", 9000, (path) => Deno.writeTextFileSync(path, ""));
+  await at(".last.safetensors.1234.tmp", 9000, whole);
   Deno.mkdirSync(join(folder.path, "folder.safetensors"));
-  assertEquals(await newestCheckpoint(folder.path), newest);
+  // What is no checkpoint of this program is passed over without a word, what was one with one.
+  await at("features.safetensors", 8000, (path) =>
+    writeSafetensors(
+      path,
+      new Map([["points/g2l", {
+        dtype: "F32",
+        shape: [1],
+        data: new Float32Array(1),
+      }]]),
+    ));
+  const cut = await at("later.safetensors", 7000, async (path) => {
+    await whole(path);
+    Deno.truncateSync(path, 20_000);
+  });
+  const told: string[] = [];
+  assertEquals(await newestCheckpoint(folder.path, (line) => told.push(line)), newest);
+  assertEquals(told.length, 1);
+  assertStringIncludes(told[0], `Passed over: Cannot read ${cut}`);
   const none = join(folder.path, "none");
   const { message } = await assertRejects(() => newestCheckpoint(none), DataError);
   assert(message.includes(none), message);
 });
+
+Deno.test("no checkpoint loads in which a bit has flipped", { ignore }, async () => {
+  await using folder = await tempFolder();
+  const bytes = Deno.readFileSync(await written(folder.path));
+  const path = join(folder.path, "flipped.safetensors");
+  const random = new Random(1, "flips");
+  for (let i = 0; i < 500; i++) {
+    const flipped = bytes.slice();
+    // A third of them in the header, where the settings are.
+    const at = i % 3 === 0 ? random.int(6000) : random.int(bytes.length);
+    flipped[at] ^= 1 << random.int(8);
+    Deno.writeFileSync(path, flipped);
+    await assertRejects(() => readCheckpoint(path, specs), DataError);
+    await assertRejects(() => readWeights(path, specs), DataError);
+  }
+});
+
+Deno.test("states that no run has are refused, and not written", { ignore }, async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "a.safetensors");
+  await writeCheckpoint(path, specs, CHECKPOINT);
+  const good = Deno.readFileSync(path);
+  const { optimizer, counters } = CHECKPOINT;
+  const withMoment = (which: "firstMoment" | "secondMoment", value: number): Checkpoint => {
+    const moments = new Map(optimizer[which]);
+    moments.set(NAME, new Float32Array(190).fill(value, 7, 8));
+    return { ...CHECKPOINT, optimizer: { ...optimizer, [which]: moments } };
+  };
+  const withCounters = (own: Partial<Checkpoint["counters"]>): Checkpoint => ({
+    ...CHECKPOINT,
+    counters: { ...counters, ...own },
+  });
+  const withSteps = (steps: number): Checkpoint => ({
+    ...CHECKPOINT,
+    optimizer: { ...optimizer, steps: new Map(optimizer.steps).set(NAME, steps) },
+  });
+  const wrong: [Checkpoint, string][] = [
+    [withMoment("firstMoment", Infinity), `first_moment.${NAME} at position 7 (Infinity)`],
+    [withMoment("secondMoment", NaN), `second_moment.${NAME} at position 7 (NaN)`],
+    [withMoment("secondMoment", -1), `second_moment.${NAME} at position 7 is -1`],
+    [withCounters({ step: 1e15 }), "counter step is 1000000000000000"],
+    [withCounters({ epoch: -1 }), "counter epoch is -1"],
+    [withCounters({ epoch: 17 }), "17 epochs and 1 steps, but 16 steps in all"],
+    [withCounters({ bestLoss: NaN }), "its bestLoss is no finite number"],
+    [withSteps(-5), `steps of ${NAME} are -5`],
+    [withSteps(17), `steps of ${NAME} are 17, expected 0 to the run's 16`],
+  ];
+  for (const [checkpoint, message] of wrong) {
+    const error = await assertRejects(() => writeCheckpoint(path, specs, checkpoint), DataError);
+    assertStringIncludes(error.message, message);
+  }
+  assertEquals(Deno.readFileSync(path), good);
+  // The reader too, in a file of another's making.
+  const steps = await changed(folder.path, (_, metadata) => {
+    metadata.optimizer_steps = metadata.optimizer_steps.replace(/:\d+/, ":-5");
+  });
+  await assertRejects(() => readCheckpoint(steps, specs), DataError, "are -5, expected 0");
+  const far = await changed(folder.path, (_, metadata) => {
+    metadata.counters = metadata.counters.replace('"step":16', '"step":1000000000000000');
+  });
+  await assertRejects(() => readCheckpoint(far, specs), DataError, "its counters are damaged");
+});
+
+Deno.test(
+  "checkpoints of earlier versions, without checksums, still load",
+  { ignore },
+  async () => {
+    await using folder = await tempFolder();
+    const { tensors, metadata } = await readSafetensors(await written(folder.path));
+    const path = join(folder.path, "old.safetensors");
+    Deno.writeFileSync(path, encodeSafetensors(tensors, metadata));
+    assertEquals(await readCheckpoint(path, specs), CHECKPOINT);
+  },
+);

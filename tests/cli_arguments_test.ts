@@ -116,6 +116,12 @@ Deno.test("everything wrong is listed at once", () => {
   );
   assertEquals(problems("--config --epochs 3"), ["--config needs a value: --config FILE"]);
   assertEquals(problems("--config="), ["--config needs a value: --config FILE"]);
+  // An empty shell variable is not the newest checkpoint.
+  for (const empty of [["--resume", ""], ["--resume="]]) {
+    assertEquals(problems(empty), [
+      "--resume needs a value: --resume [PATH], or leave it out for the newest; got an empty text",
+    ]);
+  }
   assertEquals(problems("--"), ["unknown flag --; did you mean --set?"]);
   assertEquals(problems(["--toString"]), ["unknown flag --toString; did you mean --config?"]);
   assertEquals(problems([""]), ['unexpected ""; every argument belongs to a flag']);

@@ -2,13 +2,14 @@
 
 import { runMain } from "../src/exit.ts";
 import { Device } from "../src/gpu/device.ts";
+import { say } from "../src/terminal.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
 
 if (import.meta.main) {
   await runMain(async () => {
-    await ensureDriver(console.log);
+    await ensureDriver(say);
     using device = await Device.create();
-    console.log(`Device: ${device.description}`);
+    say(`Device: ${device.description}`);
     return 0;
   });
 }

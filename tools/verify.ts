@@ -8,6 +8,7 @@ import { reportError, runMain } from "../src/exit.ts";
 import { Device } from "../src/gpu/device.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
 import { parseDeviceRequest } from "../src/gpu/adapter.ts";
+import { say, sayJson, warn } from "../src/terminal.ts";
 
 const HELP =
   `Compare this device with what PyTorch computed: outputs, losses, gradients and trained weights of small
@@ -40,8 +41,8 @@ function print(report: GoldenReport): void {
   const moved = report.ok && report.repeats > 0
     ? ` (a max fell on another of two equal points; repeated ${report.repeats} times with inputs moved by rounding)`
     : "";
-  console.log(row(name, KINDS.map((kind) => report[kind].toExponential(1)), verdict + moved));
-  for (const problem of report.problems) console.log(`  ${problem}`);
+  say(row(name, KINDS.map((kind) => report[kind].toExponential(1)), verdict + moved));
+  for (const problem of report.problems) say(`  ${problem}`);
 }
 
 if (import.meta.main) {
@@ -55,30 +56,30 @@ if (import.meta.main) {
       },
     });
     if (args.help) {
-      console.log(HELP);
+      say(HELP);
       return 0;
     }
     const request = parseDeviceRequest(args.device ?? "auto");
     const files = args._.length > 0 ? args._.map(String) : await shippedFiles();
-    await ensureDriver((line) => console.error(line));
+    await ensureDriver(warn);
     using device = await Device.create({ request });
     if (!args.json) {
-      console.log(`Device: ${device.description}`);
-      console.log(row("largest relative error", [...KINDS], ""));
-      console.log(row("allowed", KINDS.map((kind) => GOLDEN_BARS[kind].toExponential(1)), ""));
+      say(`Device: ${device.description}`);
+      say(row("largest relative error", [...KINDS], ""));
+      say(row("allowed", KINDS.map((kind) => GOLDEN_BARS[kind].toExponential(1)), ""));
     }
     let failed = false;
     for (const file of files) {
       try {
         const report = await verifyGolden(device, file);
         failed ||= !report.ok;
-        if (args.json) console.log(JSON.stringify(report));
+        if (args.json) sayJson(report);
         else print(report);
       } catch (error) {
         failed = true;
         if (args.json) {
           const { message } = error as Error;
-          console.log(
+          say(
             JSON.stringify({ file, device: device.description, ok: false, error: message }),
           );
         } else reportError(error);

@@ -3,6 +3,33 @@
 import { basename, dirname, join } from "@std/path";
 import { DataError, UsageError } from "../errors.ts";
 
+/** A temporary file's name: a dot, the name it will have, eight digits that tell writers apart. */
+const TEMPORARY = /^\.(.+)\.[0-9a-f]{8}\.tmp$/;
+
+/**
+ * Removes what writers that were killed have left in `folder`: temporary files of `writeFileAtomically` for names that `which`
+ * picks. A file that cannot be removed stays; the folder need not be there.
+ *
+ * @param olderThan Milliseconds since a file was last written to, where other writers may be at work; default 0: all.
+ */
+export async function removeTemporaries(
+  folder: string,
+  which: (name: string) => boolean,
+  olderThan = 0,
+): Promise<void> {
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      const target = TEMPORARY.exec(name)?.[1];
+      if (!isFile || target === undefined || !which(target)) continue;
+      const path = join(folder, name);
+      const written = (await Deno.stat(path)).mtime?.getTime() ?? Date.now();
+      if (Date.now() - written >= olderThan) await Deno.remove(path);
+    }
+  } catch {
+    // Litter harms nobody: whoever writes here next says what is wrong with the folder.
+  }
+}
+
 /**
  * Writes `bytes` to `path`: a temporary file in the same folder is written, flushed to the disk and renamed
  * over `path`. On any failure the temporary file is removed and what stood at `path` before still stands.

@@ -5,9 +5,11 @@
 
 import { DataError, UsageError } from "../errors.ts";
 import { writeFileAtomically } from "./atomic_write.ts";
+import { CHECKSUM_KEY, fillChecksums, findDamage, NO_CHECKSUMS } from "./checksums.ts";
 import {
   DTYPE_BYTES,
   elementCount,
+  failDamaged,
   layOut,
   MAX_HEADER_BYTES,
   parseHeader,
@@ -79,6 +81,9 @@ export interface SafeTensors {
  */
 export function parseSafetensors(bytes: Uint8Array, where: string): SafeTensors {
   const header = parseHeader(bytes, bytes.length, where);
+  const head = bytes.subarray(0, header.dataStart);
+  const damage = findDamage(head, bytes.subarray(header.dataStart));
+  if (damage) failDamaged(where, damage);
   const tensors = new Map<string, SafeTensor>();
   for (const [name, entry] of header.tensors) {
     tensors.set(name, view(bytes, header.dataStart + entry.begin, entry));
@@ -219,8 +224,19 @@ function checkTensor(name: string, { dtype, shape, data }: SafeTensor): void {
   }
 }
 
+/** As `encodeSafetensors`, with checksums in the metadata: a reader here refuses the file once a bit of it has changed. */
+export function encodeChecked(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const bytes = encodeSafetensors(tensors, { ...metadata, [CHECKSUM_KEY]: NO_CHECKSUMS });
+  const end = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  fillChecksums(bytes.subarray(0, end), bytes.subarray(end));
+  return bytes;
+}
+
 /**
- * Writes a file atomically: a failure leaves no half-written file, and what stood at `path` stays.
+ * Writes a file atomically, with checksums: a failure leaves no half-written file, and what stood at `path` stays.
  *
  * @throws {UsageError} The folder does not exist, or `path` is a folder.
  * @throws {DataError} The system refused.
@@ -231,7 +247,7 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await writeFileAtomically(path, encodeSafetensors(tensors, metadata));
+  await writeFileAtomically(path, encodeChecked(tensors, metadata));
 }
 
 /**

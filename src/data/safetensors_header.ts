@@ -1,6 +1,7 @@
 /** The JSON header of a safetensors file: what is where, believed only after every check. */
 
 import { DataError } from "../errors.ts";
+import { CHECKSUM_KEY, findDamage } from "./checksums.ts";
 
 /**
  * Bytes per element. The order is the one in which Python's writer lays tensors out: widest first, so that every
@@ -98,10 +99,22 @@ export function parseHeader(
     else tensors.set(name, checkEntry(value, (what) => fail(`tensor ${show(name)}: ${what}`)));
   }
   checkCoverage(tensors, fileSize - 8 - length, fail);
-  return { tensors, metadata, dataStart: 8 + length };
+  const damage = findDamage(bytes.subarray(0, 8 + length));
+  if (damage) failDamaged(where, damage);
+  // The checksums are the file's own affair.
+  const { [CHECKSUM_KEY]: _, ...told } = metadata;
+  return { tensors, metadata: told, dataStart: 8 + length };
 }
 
 type Fail = (what: string) => never;
+
+/** Throws the error for a file that is not as it was written. */
+export function failDamaged(where: string, damage: string): never {
+  throw new DataError(
+    `Cannot read ${where}: ${damage} changed after it was written (the checksum does not match). ` +
+      `Take another copy of it, or make it anew; whoever changes one on purpose leaves out its metadata entry ${CHECKSUM_KEY}.`,
+  );
+}
 
 function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let text = "";

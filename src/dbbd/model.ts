@@ -32,9 +32,14 @@ export class Model implements Disposable {
     this.config = config;
     this.device = device;
     this.parameters = new ParameterSet(device, modelParameters(config));
-    this.#encoder = options.fused ?? true
-      ? new FusedEncoder(config, this.parameters, options)
-      : new PlainEncoder(config, this.parameters);
+    try {
+      this.#encoder = options.fused ?? true
+        ? new FusedEncoder(config, this.parameters, options)
+        : new PlainEncoder(config, this.parameters);
+    } catch (error) {
+      this.parameters[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Both branches on a batch. */

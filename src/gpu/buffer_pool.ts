@@ -76,7 +76,9 @@ export class BufferPool {
     if (bytes > this.#maxBytes) {
       throw new DeviceError(
         `Cannot allocate ${label}: ${formatBytes(bytes)} asked for, the device allows ` +
-          `${formatBytes(this.#maxBytes)} in one buffer. Use a smaller batch or smaller scenes.`,
+          `${
+            formatBytes(this.#maxBytes)
+          } in one buffer. Use a smaller batch, smaller scenes or smaller widths.`,
       );
     }
     let gpu = this.#takeFree(size, fits);

@@ -1,5 +1,6 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
+import { warn } from "../terminal.ts";
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
 import { lanesOf, listsSubgroups, openDevice } from "./open_device.ts";
 import { BindGroups } from "./bind_groups.ts";
@@ -183,7 +184,7 @@ export class Device implements Disposable {
     });
     this.#bindGroups = new BindGroups(gpu, this.#arena);
     if (this.debug >= 1) {
-      console.error(`[dbbd] ${this.description}, ${formatBytes(this.maxBindingBytes)} a binding`);
+      warn(`[dbbd] ${this.description}, ${formatBytes(this.maxBindingBytes)} a binding`);
     }
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -225,7 +226,7 @@ export class Device implements Disposable {
       ? new DeviceError(
         `The device is out of memory: ${formatBytes(bytes)} were asked for ${label}, with ` +
           `${formatBytes(live)} in use (most so far ${formatBytes(peak)}). ` +
-          `Use a smaller batch_size, smaller scenes or small_mode.`,
+          `Use a smaller batch_size, smaller scenes, smaller widths or small_mode.`,
       )
       : new DeviceError(
         `The device refused a command: ${error.message.trim()}\n` +
@@ -280,7 +281,7 @@ export class Device implements Disposable {
     if (known) return known.kernel;
     const kernel = compileKernel(this.gpu, name, source, constants, this.#enableSubgroups);
     made.push({ source, kernel });
-    if (this.debug >= 2) console.error(`[dbbd] kernel ${key}`);
+    if (this.debug >= 2) warn(`[dbbd] kernel ${key}`);
     this.onKernel?.(kernel);
     return kernel;
   }
@@ -342,7 +343,9 @@ export class Device implements Disposable {
           `Cannot bind ${
             formatBytes(slice.size)
           } as ${name} of ${kernel.name}: the device allows ` +
-            `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
+            `${
+              formatBytes(this.maxBindingBytes)
+            }. Use a smaller batch, smaller scenes or smaller widths.`,
         );
       }
       this.#inUse.add(slice.buffer.gpu);
@@ -361,7 +364,7 @@ export class Device implements Disposable {
     if (++this.#recorded >= SUBMIT_AFTER) this.flush();
     if (this.debug >= 2) {
       const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);
-      console.error(
+      warn(
         `[dbbd] ${kernel.name} ${"buffer" in size ? "[indirect]" : `[${size}]`} ` +
           `${JSON.stringify(params)} ${sizes.join(", ")}`,
       );

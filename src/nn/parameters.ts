@@ -2,6 +2,7 @@
 
 import { Random } from "../data/random.ts";
 import type { BufferSlice, Device } from "../gpu/device.ts";
+import { DeviceError, formatBytes } from "../gpu/errors.ts";
 import { elements, formatShape } from "../tensor/shapes.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Initialiser } from "./initialisers.ts";
@@ -47,7 +48,11 @@ export class ParameterSet implements Disposable {
   readonly firstBlock: Uint32Array;
   readonly #tensors = new Map<string, Tensor>();
 
-  /** Parameters are zero until `initialise`, `write` or `writeFlat`. */
+  /**
+   * Parameters are zero until `initialise`, `write` or `writeFlat`.
+   *
+   * @throws {DeviceError} They are more than the device binds at once.
+   */
   constructor(device: Device, specs: readonly ParameterSpec[]) {
     this.device = device;
     this.specs = specs;
@@ -57,6 +62,22 @@ export class ParameterSet implements Disposable {
         Math.ceil(elements(spec.shape) / PARAMETER_BLOCK);
     });
     const total = this.firstBlock[specs.length] * PARAMETER_BLOCK;
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (4 * total > most) {
+      const wide = specs.reduce((a, b) => elements(a.shape) >= elements(b.shape) ? a : b);
+      throw new DeviceError(
+        `Cannot hold the model: its ${total.toLocaleString("en")} parameters take ${
+          formatBytes(4 * total)
+        }, the device binds ` +
+          `${
+            formatBytes(most)
+          } at once. Use smaller widths (hidden_dim, output_dim, encoder_hidden_dims, ` +
+          `propagator_hidden_dim, projection_dim); the largest weight is ${wide.name} ${
+            formatShape(wide.shape)
+          }.`,
+      );
+    }
     this.values = this.flat("parameters", total);
     this.gradients = this.flat("gradients", total);
     specs.forEach((spec, i) => {

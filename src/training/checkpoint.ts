@@ -38,6 +38,8 @@ export interface Counters {
   readonly bestLoss: number | null;
   /** Highest score of the probe so far; null or absent before the first. */
   readonly bestProbe?: number | null;
+  /** Checkpoints by name that this state is still to be saved as: what a run killed between two saves has left to do. */
+  readonly unsaved?: readonly string[];
 }
 
 /** All that a run needs to go on as if it had never stopped. */
@@ -66,39 +68,70 @@ export interface CheckpointInfo {
   readonly counters: Counters | null;
 }
 
+/** Names of the checkpoints that a run writes. */
+const CHECKPOINT_NAME = /^(last|best|final|epoch_\d{4,10})$/;
+
 /** The path of a checkpoint by name: `last`, `best`, `final`, `epoch_0010`. */
 export function checkpointPath(directory: string, name: string): string {
   return join(directory, `${name}.safetensors`);
 }
 
-/**
- * Makes the folder for checkpoints, if it isn't there.
- *
- * @throws {UsageError} The system refuses.
- */
-export async function makeCheckpointDirectory(directory: string): Promise<void> {
-  try {
-    await Deno.mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw new UsageError(
-      `Cannot write checkpoints into ${directory} (checkpoint_dir): ${(error as Error).message}`,
-    );
-  }
-}
-
 /** Name and position of the first value that is NaN or infinite. */
-function firstNotFinite(values: ReadonlyMap<string, Float32Array>): string | null {
+function firstNotFinite(values: ReadonlyMap<string, Float32Array>, prefix = ""): string | null {
   for (const [name, data] of values) {
     const at = data.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) return `${name} at position ${at} (${data[at]})`;
+    if (at >= 0) return `${prefix}${name} at position ${at} (${data[at]})`;
   }
   return null;
+}
+
+/** Steps and epochs that no run reaches. */
+const MOST_STEPS = 2 ** 31;
+
+/**
+ * What is wrong with an optimiser's state and counters, in words; null: nothing. The reader refuses what this names, so the
+ * writer asks too: a checkpoint that never loads does not take the place of a good one.
+ */
+function stateProblem({ optimizer, counters }: Pick<Checkpoint, "optimizer" | "counters">) {
+  const moments = firstNotFinite(optimizer.firstMoment, FIRST) ??
+    firstNotFinite(optimizer.secondMoment, SECOND);
+  if (moments) return `a moment of the optimiser is not finite: ${moments}`;
+  for (const [name, data] of optimizer.secondMoment) {
+    const at = data.findIndex((value) => value < 0);
+    if (at >= 0) {
+      return `${SECOND}${name} at position ${at} is ${data[at]}, a square is not below 0`;
+    }
+  }
+  const { step } = counters;
+  for (const [name, steps] of optimizer.steps) {
+    if (!(Number.isSafeInteger(steps) && steps >= 0 && steps <= step)) {
+      return `the optimiser's steps of ${name} are ${steps}, expected 0 to the run's ${step}`;
+    }
+  }
+  return countersProblem(counters);
+}
+
+function countersProblem(
+  { epoch, stepInEpoch, step, epochLossSum, bestLoss, bestProbe = null }: Counters,
+): string | null {
+  const counts = { epoch, stepInEpoch, step };
+  for (const [name, count] of Object.entries(counts)) {
+    if (!(Number.isSafeInteger(count) && count >= 0 && count < MOST_STEPS)) {
+      return `its counter ${name} is ${count}, expected a whole number from 0 to ${MOST_STEPS - 1}`;
+    }
+  }
+  if (epoch + stepInEpoch > step) {
+    return `its counters say ${epoch} epochs and ${stepInEpoch} steps, but ${step} steps in all`;
+  }
+  const numbers = { epochLossSum, bestLoss: bestLoss ?? 0, bestProbe: bestProbe ?? 0 };
+  const [name] = Object.entries(numbers).find(([, value]) => !Number.isFinite(value)) ?? [];
+  return name === undefined ? null : `its ${name} is no finite number`;
 }
 
 /**
  * Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything fails.
  *
- * @throws {DataError} Weights are not finite, or the system refuses.
+ * @throws {DataError} Weights or moments are not finite, counters are out of range, or the system refuses.
  */
 export async function writeCheckpoint(
   path: string,
@@ -110,6 +143,12 @@ export async function writeCheckpoint(
     throw new DataError(
       `Cannot write ${path}: training diverged, the weights are no longer finite: ${bad}. ` +
         `Try a lower learning_rate or a higher temperature.`,
+    );
+  }
+  const problem = stateProblem(checkpoint);
+  if (problem) {
+    throw new DataError(
+      `Cannot write ${path}: training diverged, ${problem}. Try a lower learning_rate or smaller alpha and beta.`,
     );
   }
   const tensors = new Map<string, SafeTensor>();
@@ -194,14 +233,23 @@ function parseConfig(path: string, metadata: Record<string, string>): ConfigValu
 
 function isCounters(value: unknown): value is Counters {
   if (typeof value !== "object" || value === null) return false;
-  const { epoch, stepInEpoch, step, epochLossSum, bestLoss, bestProbe = null } = value as Counters;
-  return [epoch, stepInEpoch, step].every((n) => Number.isSafeInteger(n) && n >= 0) &&
-    typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number") &&
-    (bestProbe === null || typeof bestProbe === "number");
+  const { epochLossSum, bestLoss, bestProbe = null, unsaved = [] } = value as Counters;
+  return typeof epochLossSum === "number" && (bestLoss === null || typeof bestLoss === "number") &&
+    (bestProbe === null || typeof bestProbe === "number") &&
+    Array.isArray(unsaved) && unsaved.every((name) => CHECKPOINT_NAME.test(name)) &&
+    countersProblem(value as Counters) === null;
 }
 
-async function openCheckpoint(path: string): Promise<SafeTensors & { config: ConfigValues }> {
-  const { tensors, metadata } = await readSafetensors(path);
+function parseRunDirectory(path: string, metadata: Record<string, string>): string | null {
+  const runDirectory = parseMetadata(path, metadata, "run_directory");
+  if (runDirectory !== null && typeof runDirectory !== "string") {
+    throw new DataError(`Cannot resume from ${path}: its run_directory is damaged.`);
+  }
+  return runDirectory;
+}
+
+/** Throws unless a file is a checkpoint of this program. */
+function checkFormat(path: string, metadata: Record<string, string>): void {
   if (metadata.format !== FORMAT) {
     throw new DataError(
       `Cannot resume from ${path}: it is no checkpoint of this program (format ${
@@ -209,7 +257,21 @@ async function openCheckpoint(path: string): Promise<SafeTensors & { config: Con
       }, expected ${FORMAT}). To start from its weights use --init-from.`,
     );
   }
+}
+
+async function openCheckpoint(path: string): Promise<SafeTensors & { config: ConfigValues }> {
+  const { tensors, metadata } = await readSafetensors(path);
+  checkFormat(path, metadata);
   return { tensors, metadata, config: parseConfig(path, metadata) };
+}
+
+/** The configuration that a checkpoint was trained with, and the run directory that its logs went to; its header alone is read. */
+export async function readCheckpointPlaces(
+  path: string,
+): Promise<{ config: ConfigValues; runDirectory: string | null }> {
+  const { metadata } = await readSafetensorsHeader(path);
+  checkFormat(path, metadata);
+  return { config: parseConfig(path, metadata), runDirectory: parseRunDirectory(path, metadata) };
 }
 
 /** The configuration that a checkpoint was trained with. */
@@ -258,20 +320,24 @@ export async function readCheckpoint(
   const parameters = matchTensors(path, tensors, specs, "");
   const steps = parseMetadata(path, metadata, "optimizer_steps") as Record<string, number>;
   const counters = parseMetadata(path, metadata, "counters");
-  if (!isCounters(counters) || specs.some(({ name }) => !Number.isSafeInteger(steps?.[name]))) {
+  const known = new Set(specs.map(({ name }) => name));
+  if (
+    !isCounters(counters) || typeof steps !== "object" || steps === null ||
+    Object.keys(steps).length !== known.size || Object.keys(steps).some((name) => !known.has(name))
+  ) {
     throw new DataError(`Cannot resume from ${path}: its counters are damaged.`);
   }
-  const runDirectory = parseMetadata(path, metadata, "run_directory");
-  if (runDirectory !== null && typeof runDirectory !== "string") {
-    throw new DataError(`Cannot resume from ${path}: its run_directory is damaged.`);
-  }
+  const runDirectory = parseRunDirectory(path, metadata);
+  const optimizer = {
+    firstMoment: matchTensors(path, tensors, specs, FIRST),
+    secondMoment: matchTensors(path, tensors, specs, SECOND),
+    steps: new Map(Object.entries(steps)),
+  };
+  const problem = stateProblem({ optimizer, counters });
+  if (problem) throw new DataError(`Cannot resume from ${path}: ${problem}.`);
   return {
     parameters,
-    optimizer: {
-      firstMoment: matchTensors(path, tensors, specs, FIRST),
-      secondMoment: matchTensors(path, tensors, specs, SECOND),
-      steps: new Map(Object.entries(steps)),
-    },
+    optimizer,
     counters,
     config,
     runDirectory,
@@ -288,21 +354,52 @@ export async function readWeights(
   return matchTensors(path, tensors, specs, "");
 }
 
-/** The newest checkpoint in a folder. */
-export async function newestCheckpoint(directory: string): Promise<string> {
-  let newest: { path: string; time: number } | null = null;
+/** Whether a file is a whole checkpoint of this program; else why not, or null for a file that is none at all. */
+async function soundness(path: string): Promise<true | string | null> {
+  try {
+    const { metadata } = await readSafetensorsHeader(path);
+    if (metadata.format !== FORMAT) return null;
+    await readSafetensors(path); // all of it, against its checksums
+    return true;
+  } catch (error) {
+    if (error instanceof DataError || error instanceof UsageError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * The newest checkpoint in a folder that is whole. Other safetensors files are passed over; damaged ones are told.
+ *
+ * @param say Told of each damaged file that is newer.
+ * @throws {DataError} There is none, or the folder cannot be read.
+ */
+export async function newestCheckpoint(
+  directory: string,
+  say: (line: string) => void = () => {},
+): Promise<string> {
+  const found: { path: string; time: number }[] = [];
   try {
     for await (const entry of Deno.readDir(directory)) {
-      if (!entry.isFile || !entry.name.endsWith(".safetensors")) continue;
+      if (!entry.name.endsWith(".safetensors")) continue;
       const path = join(directory, entry.name);
-      const time = (await Deno.stat(path)).mtime?.getTime() ?? 0;
-      if (!newest || time > newest.time) newest = { path, time };
+      const about = await Deno.stat(path).catch(() => null);
+      if (about?.isFile) found.push({ path, time: about.mtime?.getTime() ?? 0 });
     }
   } catch (error) {
     throw new DataError(`Cannot look for checkpoints in ${directory}: ${(error as Error).message}`);
   }
-  if (!newest) {
-    throw new DataError(`Cannot resume: there is no checkpoint (*.safetensors) in ${directory}.`);
+  const damaged: string[] = [];
+  for (const { path } of found.sort((a, b) => b.time - a.time)) {
+    const sound = await soundness(path);
+    if (sound === true) {
+      for (const reason of damaged) say(`Passed over: ${reason}`);
+      return path;
+    }
+    if (sound !== null) damaged.push(sound);
   }
-  return newest.path;
+  throw new DataError(
+    `Cannot resume: there is no checkpoint (*.safetensors) in ${directory}${
+      damaged.length > 0 ? ` that is whole:\n  ${damaged.join("\n  ")}` : "."
+    }`,
+  );
 }

@@ -98,8 +98,12 @@ export function parseTrainArguments(args: readonly string[]): TrainArguments {
       if (takesNext(flag, args[i + 1])) value = args[++i];
       else if (flag.alone === "true") value = "true";
     }
-    if (flag.value !== undefined && flag.alone === undefined && !value) {
-      problems.push(`--${name} needs a value: --${name} ${flag.value}`);
+    if (flag.value !== undefined && (value === "" || (flag.alone === undefined && !value))) {
+      // An empty text is a shell variable that is not set: it does not mean what the flag alone means.
+      const instead = flag.alone === "newest"
+        ? ", or leave it out for the newest; got an empty text"
+        : "";
+      problems.push(`--${name} needs a value: --${name} ${flag.value}${instead}`);
       continue;
     }
     const values = given.get(name) ?? [];

@@ -7,6 +7,7 @@ import { openScenes, ScenesDataset } from "../data/scenes_dataset.ts";
 import { SyntheticDataset } from "../data/synthetic.ts";
 import { BatchLoader, type LoaderOptions } from "../data/worker_loader.ts";
 import { UsageError } from "../errors.ts";
+import { warn } from "../terminal.ts";
 import type { TrainingConfig } from "./config.ts";
 
 /** Training scenes and, where there are any, validation scenes. */
@@ -37,7 +38,7 @@ async function scenes(config: TrainingConfig): Promise<Datasets> {
     maxTrainScenes: config.max_train_scenes,
     maxValScenes: config.max_val_scenes,
     cacheBytes: config.cache_mb * 1e6,
-    onLeftOut: (reason) => console.error(`Scene left out: ${reason}`),
+    onLeftOut: (reason) => warn(`Scene left out: ${reason}`),
   });
   await train.checkFeatures(config.input_feat_dim);
   return { train, validation };

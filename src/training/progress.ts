@@ -1,5 +1,7 @@
 /** How far training is: one line that is rewritten on a terminal, plain lines in a file or a pipe. */
 
+import { harmless, writeTo } from "../terminal.ts";
+
 /** Where progress is shown. */
 export interface ProgressOutput {
   /** Whether a line can be rewritten. */
@@ -81,7 +83,7 @@ export class Progress {
   message(text: string): void {
     const { output } = this.#options;
     const erase = this.#drawn > 0 ? `\r${" ".repeat(this.#drawn)}\r` : "";
-    output.write(`${erase}${text}\n`);
+    output.write(`${erase}${harmless(text)}\n`);
     const wasDrawn = this.#drawn > 0;
     this.#drawn = 0;
     if (wasDrawn && this.#latest !== undefined) this.#draw(this.#latest);
@@ -129,24 +131,21 @@ export class Progress {
   }
 }
 
-/** Standard output. If its reader goes away (`| head`), training goes on unseen. */
+/** The terminal's width; 80 where there is none, where it does not say, or where it has gone. */
+function terminalColumns(): number {
+  try {
+    return Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
+}
+
+/** Standard output. If it goes away (`| head`, a closed terminal, a full disk), training goes on unseen. */
 export function standardOutput(): ProgressOutput {
-  let reader = true;
   return {
     isTerminal: Deno.stdout.isTerminal(),
-    // A terminal that does not know its size says 0.
-    columns: () => Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80,
-    write(text) {
-      const bytes = new TextEncoder().encode(text);
-      try {
-        for (let done = 0; reader && done < bytes.length;) {
-          done += Deno.stdout.writeSync(bytes.subarray(done));
-        }
-      } catch (error) {
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-        reader = false;
-      }
-    },
+    columns: terminalColumns,
+    write: (text) => writeTo("stdout", text),
   };
 }
 

@@ -1,14 +1,15 @@
 /** A training run as the command line does it: device line, logs, progress, summary, Ctrl-C. */
 
+import { say as sayOnOutput, warn } from "../terminal.ts";
 import { UsageError } from "../errors.ts";
 import { Device } from "../gpu/device.ts";
-import { makeCheckpointDirectory } from "./checkpoint.ts";
 import type { TrainArguments } from "./cli_arguments.ts";
 import { TrainingConfig } from "./config.ts";
 import { openDatasets } from "./datasets.ts";
 import { Progress } from "./progress.ts";
 import type { EpochSummary, FitOptions, FitSummary, StepReport } from "./reports.ts";
-import { checkpointToResume, configOfCheckpoint, startFrom } from "./resume.ts";
+import { lockFolder } from "./folder_lock.ts";
+import { checkpointToResume, configOfCheckpoint, logFolderOf, startFrom } from "./resume.ts";
 import { RunLog } from "./run_log.ts";
 import type { StepMetrics } from "./step_metrics.ts";
 import { Trainer } from "./trainer.ts";
@@ -16,13 +17,25 @@ import { Trainer } from "./trainer.ts";
 /** How a run ended, as an exit code. What is thrown instead, `reportError` turns into 1 or 2. */
 export const EXIT = { done: 0, interrupted: 130 } as const;
 
-async function readConfig(args: TrainArguments): Promise<TrainingConfig> {
+/** The settings of a run, and the checkpoint that it goes on from; null: it starts anew. */
+interface Start {
+  readonly config: TrainingConfig;
+  readonly checkpoint: string | null;
+}
+
+async function readStart(args: TrainArguments, say: (line: string) => void): Promise<Start> {
   const { config: file, overrides } = args;
-  if (file === undefined) {
-    const defaults = TrainingConfig.fromYaml("", { overrides });
-    const path = await checkpointToResume(args, defaults.checkpoint_dir);
-    return path === null ? defaults : await configOfCheckpoint(path, overrides);
-  }
+  const own = file === undefined ? null : await readConfig(file, overrides);
+  const settings = own ?? TrainingConfig.fromYaml("", { overrides });
+  const checkpoint = await checkpointToResume(args, settings.checkpoint_dir, say);
+  if (own || checkpoint === null) return { config: settings, checkpoint };
+  return { config: await configOfCheckpoint(checkpoint, overrides, say), checkpoint };
+}
+
+async function readConfig(
+  file: string,
+  overrides: TrainArguments["overrides"],
+): Promise<TrainingConfig> {
   let text: string;
   try {
     text = await Deno.readTextFile(file);
@@ -112,15 +125,33 @@ function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOpt
   };
 }
 
-/** An abort signal that Ctrl-C (and SIGTERM) sets off. A second Ctrl-C ends the process at once. */
+/** Whether this process was started deaf to a hang-up, as by nohup: then it goes on when its terminal is closed. */
+function ignoresHangUp(): boolean {
+  try {
+    const status = Deno.readTextFileSync("/proc/self/status");
+    return (parseInt(/^SigIgn:\s*[0-9a-f]*([0-9a-f])$/m.exec(status)?.[1] ?? "0", 16) & 1) === 1;
+  } catch {
+    return false; // no such file here: the terminal's end is taken as a wish to stop
+  }
+}
+
+/**
+ * An abort signal that Ctrl-C (and SIGTERM, and a terminal that is closed) sets off. A second Ctrl-C ends the process at once.
+ */
 function interruptSignal(onInterrupt: () => void): Disposable & { readonly signal: AbortSignal } {
   const abort = new AbortController();
+  let asked = 0;
   const interrupt = () => {
+    // A terminal that closes sends SIGHUP, and often SIGTERM after it: only a second wish some time later is impatience.
+    if (abort.signal.aborted && performance.now() - asked < 200) return;
     if (abort.signal.aborted) Deno.exit(EXIT.interrupted);
+    asked = performance.now();
     abort.abort();
     onInterrupt();
   };
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT"]
+    : ["SIGINT", "SIGTERM", ...(ignoresHangUp() ? [] : ["SIGHUP" as const])];
   for (const signal of signals) Deno.addSignalListener(signal, interrupt);
   return {
     signal: abort.signal,
@@ -145,34 +176,40 @@ function describeEnd(trainer: Trainer, summary: FitSummary, log: RunLog): string
 /** Run what the arguments of `train.ts` ask for. Returns the exit code; throws what `reportError` explains. */
 export async function runTraining(
   args: TrainArguments,
-  say: (line: string) => void = console.log,
+  say: (line: string) => void = sayOnOutput,
 ): Promise<number> {
-  const config = await readConfig(args);
+  const { config, checkpoint } = await readStart(args, say);
   const datasets = await openDatasets(config);
-  await makeCheckpointDirectory(config.checkpoint_dir);
+  // Found out now, not after the first epoch: whether checkpoints can be written, and nobody else writes there.
+  (await lockFolder(config.checkpoint_dir, "checkpoint_dir")).close();
   using device = await Device.create({ request: config.device });
   say(`Device: ${device.description}`);
   sayDifferences(config, say);
   using trainer = await Trainer.create(config, { device, ...datasets });
-  await startFrom(trainer, args, say);
+  await startFrom(trainer, checkpoint, args, say);
   say(
     `Data: ${trainer.train.length} training scenes, ${trainer.validation?.length ?? 0} for ` +
       `validation. Model: ${trainer.model.parameters.count.toLocaleString("en")} parameters.`,
   );
   if (trainer.probe) say(trainer.probe.description);
   if (trainer.epoch >= config.num_epochs) {
+    const done = `${trainer.epoch} of ${config.num_epochs} epochs are done`;
+    // What a run that was killed between its last saves has left to write.
+    const { checkpoint: written } = await trainer.fit();
     say(
-      `Nothing to do: ${trainer.epoch} of ${config.num_epochs} epochs are done. ` +
-        `Raise num_epochs to go on.`,
+      written
+        ? `Completed: ${done}.\nCheckpoint: ${written}`
+        : `Nothing to do: ${done}. Raise num_epochs to go on.`,
     );
     return EXIT.done;
   }
+  const before = checkpoint === null
+    ? null
+    : await logFolderOf(checkpoint, trainer.runDirectory, config.log_dir);
   using log = await RunLog.create({
     config,
     device: device.description,
-    resume: trainer.runDirectory
-      ? { directory: trainer.runDirectory, firstStep: trainer.step }
-      : undefined,
+    resume: before === null ? undefined : { directory: before, firstStep: trainer.step },
   });
   trainer.runDirectory = log.directory;
   const progress = config.verbose
@@ -190,6 +227,14 @@ export async function runTraining(
     const summary = await trainer.fit({
       ...hooks(trainer, log, progress),
       signal: interrupt.signal,
+      onSaved(rescue) {
+        progress?.finish();
+        warn(
+          "path" in rescue
+            ? `Everything up to step ${trainer.step} is saved. Go on with\n  deno task train --resume ${rescue.path}`
+            : `What was computed since the last checkpoint could not be saved: ${rescue.why}`,
+        );
+      },
     });
     progress?.finish();
     say(describeEnd(trainer, summary, log));

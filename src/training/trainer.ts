@@ -5,7 +5,7 @@ import type { SceneSettings } from "../data/preprocess/settings.ts";
 import { Random } from "../data/random.ts";
 import type { Dataset } from "../data/scene.ts";
 import { featureMetrics } from "../dbbd/metrics.ts";
-import { Model, type ModelOptions } from "../dbbd/model.ts";
+import { Model } from "../dbbd/model.ts";
 import { uploadBatch } from "../dbbd/region_batch.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { openProbe, type Probe } from "../evaluation/probe.ts";
@@ -15,9 +15,7 @@ import { learningRate } from "../nn/schedule.ts";
 import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
 import {
   type Checkpoint,
-  checkpointPath,
   type Counters,
-  makeCheckpointDirectory,
   readCheckpoint,
   readWeights,
   writeCheckpoint,
@@ -39,6 +37,7 @@ import {
   meanMetrics,
   type ValidationMetrics,
 } from "./reports.ts";
+import { DivergedError, RunSaves } from "./run_saves.ts";
 import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
 
 /** What `Trainer.create` may be given instead of what the config says. */
@@ -49,6 +48,30 @@ export interface TrainerOptions {
   readonly train?: Dataset;
   /** Default: as the config says; null where only `train` is given. */
   readonly validation?: Dataset | null;
+}
+
+/** What `Trainer.create` makes a trainer of. */
+interface TrainerParts {
+  readonly config: TrainingConfig;
+  readonly device: Device;
+  readonly datasets: Datasets;
+  readonly preparation: SceneSettings | null;
+  readonly probe: Probe | null;
+  readonly loaders: Loaders;
+  readonly model: Model;
+  readonly optimizer: AdamW;
+  readonly ring: MetricsRing;
+  /** Holds all of these that want to be freed. */
+  readonly owned: Disposable;
+}
+
+/** What a call of `fit` gathers. */
+interface FitRun {
+  readonly epochs: EpochSummary[];
+  readonly firstStep: number;
+  firstLoss: number;
+  lastLoss: number;
+  readonly pace: Pace;
 }
 
 /**
@@ -81,39 +104,32 @@ export class Trainer implements Disposable {
   readonly #optimizer: AdamW;
   readonly #ring: MetricsRing;
   readonly #loaders: Loaders;
-  /** The loaders, and the device if it was opened here. */
+  /** All that was made for this trainer, the device too if it was opened here. */
   readonly #owned: Disposable;
-  #at: { -readonly [K in keyof Counters]: Counters[K] } = {
+  #at: {
+    -readonly [K in keyof Counters]-?: NonNullable<Counters[K]> | Extract<Counters[K], null>;
+  } = {
     epoch: 0,
     stepInEpoch: 0,
     step: 0,
     epochLossSum: 0,
     bestLoss: null,
     bestProbe: null,
+    unsaved: [],
   };
 
-  private constructor(
-    config: TrainingConfig,
-    device: Device,
-    datasets: Datasets,
-    preparation: SceneSettings | null,
-    probe: Probe | null,
-    loaders: Loaders,
-    modelOptions: ModelOptions,
-    owned: Disposable,
-  ) {
-    this.config = config;
-    this.device = device;
-    this.train = datasets.train;
-    this.validation = datasets.validation;
-    this.preparation = preparation;
-    this.probe = probe;
-    this.#loaders = loaders;
-    this.#owned = owned;
-    this.model = new Model(device, config, modelOptions);
-    this.model.parameters.initialise(config.seed);
-    this.#optimizer = new AdamW(this.model.parameters, { weightDecay: config.weight_decay });
-    this.#ring = new MetricsRing(device);
+  private constructor(parts: TrainerParts) {
+    this.config = parts.config;
+    this.device = parts.device;
+    this.train = parts.datasets.train;
+    this.validation = parts.datasets.validation;
+    this.preparation = parts.preparation;
+    this.probe = parts.probe;
+    this.model = parts.model;
+    this.#loaders = parts.loaders;
+    this.#optimizer = parts.optimizer;
+    this.#ring = parts.ring;
+    this.#owned = parts.owned;
   }
 
   /**
@@ -125,30 +141,35 @@ export class Trainer implements Disposable {
     const datasets = options.train
       ? { train: options.train, validation: options.validation ?? null }
       : await openDatasets(config);
-    if (datasets.train.length === 0) {
+    const { train } = datasets;
+    if (train.length === 0) {
       throw new DataError("Cannot train: there are no training scenes.");
     }
+    // Whatever throws on the way: what was made before, workers above all, is given back.
     using owned = new DisposableStack();
     const device = options.device ?? owned.use(await Device.create({ request: config.device }));
     const loaders = owned.use(await openLoaders(config, datasets));
-    const preparation = await preparationOf(datasets.train);
+    const preparation = await preparationOf(train);
     const probe = config.probe === null ? null : await openProbe(config, config.probe);
-    const modelOptions = await chooseKernels(
-      device,
-      config,
-      datasets.train,
-      loaders.train.steps(0),
+    const kernels = await chooseKernels(device, config, train, loaders.train.steps(0));
+    const model = owned.use(new Model(device, config, kernels));
+    model.parameters.initialise(config.seed);
+    const optimizer = owned.use(
+      new AdamW(model.parameters, { weightDecay: config.weight_decay }),
     );
-    return new Trainer(
+    const ring = owned.use(new MetricsRing(device));
+    return new Trainer({
       config,
       device,
       datasets,
       preparation,
       probe,
       loaders,
-      modelOptions,
-      owned.move(),
-    );
+      model,
+      optimizer,
+      ring,
+      owned: owned.move(),
+    });
   }
 
   /** Epochs completed. */
@@ -229,29 +250,34 @@ export class Trainer implements Disposable {
 
   async #read(): Promise<StepMetrics[]> {
     const all = await this.#ring.read();
-    for (const metrics of all) this.#account(metrics);
+    const diverged = this.#account(all);
+    if (diverged) throw diverged.error;
     return all;
   }
 
-  #account({ step, loss, gradientIsFinite }: StepMetrics): void {
-    if (!Number.isFinite(loss) || !gradientIsFinite) {
+  /** Adds up losses; gives the first step whose numbers are none, at which it stops. */
+  #account(all: readonly StepMetrics[]): { step: number; error: DivergedError } | null {
+    for (const { step, loss, gradientIsFinite } of all) {
+      if (Number.isFinite(loss) && gradientIsFinite) {
+        this.#at.epochLossSum += loss;
+        continue;
+      }
       const what = Number.isFinite(loss)
         ? `a gradient of step ${step + 1} is NaN or infinite (its loss is ${loss})`
         : `the loss of step ${step + 1} is ${loss}`;
-      throw new DataError(
+      const error = new DivergedError(
         `Training diverged: ${what}. No checkpoint was written after it. ` +
           `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
       );
+      return { step, error };
     }
-    this.#at.epochLossSum += loss;
+    return null;
   }
 
-  #endEpoch(): number {
-    const mean = this.#at.epochLossSum / this.stepsPerEpoch;
+  #endEpoch(): void {
     this.#at.epoch++;
     this.#at.stepInEpoch = 0;
     this.#at.epochLossSum = 0;
-    return mean;
   }
 
   /** Losses on the validation set: no augmentation, no gradients, no change of any parameter. */
@@ -284,113 +310,162 @@ export class Trainer implements Disposable {
   /**
    * Train until `num_epochs` epochs are complete, from wherever the trainer stands. Validates every eval_interval
    * epochs and after the last. Writes into checkpoint_dir: `last` after every epoch and when interrupted, `best` when
-   * the validation loss is the lowest so far (best_by: probe: when its score is the highest), `epoch_0010` and so on every save_interval epochs, `final` at the end.
+   * the validation loss is the lowest so far (best_by: probe: when its score is the highest), `epoch_0010` and so on every
+   * save_interval epochs, `final` at the end. An error, wherever it comes from, ends the run after one try to save `last`.
    *
-   * Throws UsageError if checkpoint_dir cannot be made, DataError when the loss is no longer finite.
+   * Throws UsageError if checkpoint_dir cannot be written or another run writes there, DataError when a loss or gradient is
+   * no longer finite.
    */
   async fit(options: FitOptions = {}): Promise<FitSummary> {
     const { config } = this;
-    const { checkpoints = true, onStep, onEpoch, signal } = options;
-    if (checkpoints) await makeCheckpointDirectory(config.checkpoint_dir);
+    const { checkpoints = true, onSaved } = options;
+    using saves = await RunSaves.open(this, checkpoints);
     const started = performance.now();
-    const epochs: EpochSummary[] = [];
-    const firstStep = this.#at.step;
-    const pace = new Pace(RING_STEPS);
-    let firstLoss = NaN;
-    let lastLoss = NaN;
-    let checkpoint: string | null = null;
-    const save = async (name: string) => {
-      if (!checkpoints) return;
-      const path = checkpointPath(config.checkpoint_dir, name);
-      await this.saveCheckpoint(path);
-      checkpoint = path;
+    const run: FitRun = {
+      epochs: [],
+      firstStep: this.#at.step,
+      firstLoss: NaN,
+      lastLoss: NaN,
+      pace: new Pace(RING_STEPS),
     };
-    let interrupted = signal?.aborted ?? false;
-    let next = interrupted || this.#at.epoch >= config.num_epochs ? null : this.nextBatch();
-    while (next && !interrupted) {
-      const batch = await next.catch(async (error) => {
-        // A scene that cannot be read does not cost the steps before it.
-        if (this.#at.stepInEpoch > 0) await save("last");
-        throw error;
-      });
-      this.#submit(batch);
-      pace.submitted(batch.pointCount);
-      const { stepsPerEpoch } = this;
-      const epochDone = this.#at.stepInEpoch === stepsPerEpoch;
-      // The next batch is prepared while the device works on this one.
-      next = this.#prefetch(epochDone);
-      next?.catch(() => {}); // its error shows where it is awaited, not before
-      interrupted = signal?.aborted ?? false;
-      if (pace.due(this.#ring.waiting) || epochDone || interrupted) {
-        const arrived = await this.#ring.read();
-        const pointsPerSecond = pace.read(arrived.length);
-        for (const [i, metrics] of arrived.entries()) {
-          if (metrics.step === firstStep) firstLoss = metrics.loss;
-          lastLoss = metrics.loss;
-          await onStep?.({
-            ...metrics,
-            epoch: this.#at.epoch,
-            stepInEpoch: this.#at.stepInEpoch - arrived.length + i,
-            stepsPerEpoch,
-            learningRate: this.learningRate,
-            pointsPerSecond,
-          });
-          this.#account(metrics);
-        }
-      }
-      if (epochDone) {
-        const summary = await this.#finishEpoch();
-        epochs.push(summary);
-        await onEpoch?.(summary);
-        if (summary.best) await save("best");
-        if (this.#at.epoch % config.save_interval === 0) {
-          await save(`epoch_${String(this.#at.epoch).padStart(4, "0")}`);
-        }
-        await save("last");
-        interrupted ||= signal?.aborted ?? false;
-        pace.restart();
-      }
+    let interrupted = false;
+    try {
+      await this.#saveLeftOver(saves);
+      interrupted = await this.#steps(run, saves, options);
+      if (this.#at.stepInEpoch > 0) await saves.save("last");
+    } catch (error) {
+      const saved = this.#at.step > 0 ? await saves.rescue(error) : null;
+      if (saved) onSaved?.(saved);
+      throw error;
     }
-    await next?.catch(() => {});
-    const complete = this.#at.epoch >= config.num_epochs;
-    const steps = this.#at.step - firstStep;
-    if (steps > 0 && complete) await save("final");
-    else if (this.#at.stepInEpoch > 0) await save("last");
-    const seconds = (performance.now() - started) / 1000;
     return {
-      epochs,
-      firstLoss,
-      lastLoss,
-      steps,
-      seconds,
-      interrupted: interrupted && !complete,
-      checkpoint,
+      epochs: run.epochs,
+      firstLoss: run.firstLoss,
+      lastLoss: run.lastLoss,
+      steps: this.#at.step - run.firstStep,
+      seconds: (performance.now() - started) / 1000,
+      interrupted: interrupted && this.#at.epoch < config.num_epochs,
+      checkpoint: saves.latest,
     };
   }
 
-  #prefetch(epochDone: boolean): Promise<Batch> | null {
-    if (!epochDone) return this.nextBatch();
+  /** Steps and epochs until all are done (false) or `signal` stops them (true). */
+  async #steps(run: FitRun, saves: RunSaves, options: FitOptions): Promise<boolean> {
+    const { onStep, onEpoch, signal } = options;
+    const stopped = () => signal?.aborted ?? false;
+    let next = stopped() ? null : this.#upcoming();
+    try {
+      while (!stopped() && this.#at.epoch < this.config.num_epochs) {
+        if (!this.#epochIsThrough) {
+          const batch = await next!;
+          this.#submit(batch);
+          run.pace.submitted(batch.pointCount);
+          // The next batch is prepared while the device works on this one.
+          next = this.#upcoming();
+          next?.catch(() => {}); // its error shows where it is awaited, not before
+          const read = run.pace.due(this.#ring.waiting) || this.#epochIsThrough || stopped();
+          if (read) await this.#report(run, onStep);
+        }
+        if (this.#epochIsThrough) {
+          const summary = await this.#finishEpoch(saves.enabled);
+          run.epochs.push(summary);
+          await onEpoch?.(summary);
+          await saves.save("last");
+          await this.#saveLeftOver(saves);
+          run.pace.restart();
+        }
+      }
+    } finally {
+      await next?.catch(() => {});
+    }
+    return stopped();
+  }
+
+  /** Whether all steps of the epoch under way are done, and the epoch is still to be finished. */
+  get #epochIsThrough(): boolean {
+    return this.#at.stepInEpoch === this.stepsPerEpoch;
+  }
+
+  /** The batch of the next step, in this epoch or the next; null: there is none. */
+  #upcoming(): Promise<Batch> | null {
+    if (this.#at.epoch >= this.config.num_epochs) return null;
+    if (!this.#epochIsThrough) return this.nextBatch();
     const next = this.#at.epoch + 1;
     return next < this.config.num_epochs ? this.#loaders.train.batch(next, 0) : null;
   }
 
-  async #finishEpoch(): Promise<EpochSummary> {
+  /** Read the numbers of the steps that wait, and tell them. */
+  async #report(run: FitRun, onStep: FitOptions["onStep"]): Promise<void> {
+    const arrived = await this.#ring.read();
+    const pointsPerSecond = run.pace.read(arrived.length);
+    const { epoch } = this.#at;
+    const first = this.#at.stepInEpoch - arrived.length;
+    // Before anybody is told, who may throw: what is saved then has all losses in its sum.
+    const diverged = this.#account(arrived);
+    for (const [i, metrics] of arrived.entries()) {
+      if (metrics.step === run.firstStep) run.firstLoss = metrics.loss;
+      run.lastLoss = metrics.loss;
+      await onStep?.({
+        ...metrics,
+        epoch,
+        stepInEpoch: first + i,
+        stepsPerEpoch: this.stepsPerEpoch,
+        learningRate: this.learningRate,
+        pointsPerSecond,
+      });
+      if (metrics.step === diverged?.step) throw diverged.error;
+    }
+  }
+
+  /** Write the checkpoints that the present state is still to be saved as; `last` was written before and says so. */
+  async #saveLeftOver(saves: RunSaves): Promise<void> {
+    if (!saves.enabled) return;
+    const complete = this.#at.epoch >= this.config.num_epochs;
+    const names = this.#at.unsaved.filter((name) => name !== "final" || complete);
+    // Runs of earlier versions do not say what they left.
+    if (complete && !names.includes("final") && !await saves.has("final")) names.push("final");
+    for (const [i, name] of names.entries()) {
+      this.#at.unsaved = names.slice(i + 1);
+      await saves.save(name);
+    }
+    this.#at.unsaved = [];
+  }
+
+  /**
+   * Judge an epoch whose steps are done, and go on to the next. Until that, nothing is changed: where validation fails, the
+   * state that is saved has all steps and the epoch still to be finished.
+   */
+  async #finishEpoch(saves: boolean): Promise<EpochSummary> {
     const { config } = this;
     const rate = this.learningRate;
-    const epoch = this.#at.epoch;
-    const trainLoss = this.#endEpoch();
-    const last = this.#at.epoch >= config.num_epochs;
-    const due = this.#at.epoch % config.eval_interval === 0 || last;
+    const { epoch } = this.#at;
+    const done = epoch + 1;
+    const trainLoss = this.#at.epochLossSum / this.stepsPerEpoch;
+    const last = done >= config.num_epochs;
+    const due = done % config.eval_interval === 0 || last;
     const validates = this.#loaders.validation !== null;
     const validation = validates && due ? await this.validate() : null;
+    if (validation && !Number.isFinite(validation.loss)) {
+      throw new DivergedError(
+        `Training diverged: the validation loss after epoch ${done} is ${validation.loss}. ` +
+          `No checkpoint was written after it. Try a lower learning_rate or a higher temperature.`,
+      );
+    }
+    const probes = config.probe !== null && (done % config.probe.every === 0 || last);
+    const probe = probes && this.probe ? await this.probe.measure(this.model) : null;
     const judged = validates ? validation?.loss : trainLoss;
     const lowest = judged !== undefined && judged < (this.#at.bestLoss ?? Infinity);
     if (lowest) this.#at.bestLoss = judged;
-    const probes = config.probe !== null && (this.#at.epoch % config.probe.every === 0 || last);
-    const probe = probes && this.probe ? await this.probe.measure(this.model) : null;
     const highest = probe !== null && probe.score > (this.#at.bestProbe ?? -Infinity);
     if (highest) this.#at.bestProbe = probe.score;
     const best = config.best_by === "probe" ? highest : lowest;
+    this.#endEpoch();
+    const periodic = done % config.save_interval === 0;
+    this.#at.unsaved = !saves ? [] : [
+      ...(best ? ["best"] : []),
+      ...(periodic ? [`epoch_${String(done).padStart(4, "0")}`] : []),
+      ...(last ? ["final"] : []),
+    ];
     return { epoch, trainLoss, learningRate: rate, validation, probe, best };
   }
 
@@ -405,11 +480,16 @@ export class Trainer implements Disposable {
     await writeCheckpoint(path, this.model.parameters.specs, {
       parameters: await this.model.parameters.read(),
       optimizer: await this.#optimizer.state(),
-      counters: { ...this.#at },
+      counters: this.#counters(),
       config: this.config.toObject(),
       runDirectory: this.runDirectory,
       preparation: this.preparation,
     });
+  }
+
+  #counters(): Counters {
+    const { unsaved, ...counters } = this.#at;
+    return unsaved.length > 0 ? { ...counters, unsaved } : counters;
   }
 
   /**
@@ -423,7 +503,8 @@ export class Trainer implements Disposable {
     const checkpoint = await readCheckpoint(path, this.model.parameters.specs, check);
     const { counters } = checkpoint;
     const steps = this.#loaders.train.steps(counters.epoch);
-    if (counters.stepInEpoch >= steps) {
+    // As many steps as there are: the epoch is through, and fit finishes it.
+    if (counters.stepInEpoch > steps) {
       throw new DataError(
         `Cannot resume from ${path}: it stands at step ${counters.stepInEpoch} of an epoch that has ${steps} steps ` +
           `now. Use the same scenes, batch_size and max_points_per_batch.`,
@@ -432,7 +513,11 @@ export class Trainer implements Disposable {
     await this.#read();
     this.model.parameters.writeFlat(this.model.parameters.values, checkpoint.parameters);
     this.#optimizer.restore(checkpoint.optimizer);
-    this.#at = { ...counters };
+    this.#at = {
+      ...counters,
+      bestProbe: counters.bestProbe ?? null,
+      unsaved: [...counters.unsaved ?? []],
+    };
     this.runDirectory = checkpoint.runDirectory;
     return checkpoint;
   }
@@ -445,9 +530,6 @@ export class Trainer implements Disposable {
 
   /** End the workers; free the model, and the device if the trainer opened it. */
   [Symbol.dispose](): void {
-    this.#optimizer[Symbol.dispose]();
-    this.#ring[Symbol.dispose]();
-    this.model[Symbol.dispose]();
     this.#owned[Symbol.dispose]();
   }
 }

@@ -4,6 +4,7 @@
  * The choice depends on the configuration and the batch alone, so that a resumed run computes what the unbroken one did.
  */
 
+import { warn } from "../../terminal.ts";
 import type { Device } from "../../gpu/device.ts";
 import type { LinearTiles } from "./linear_tiles.ts";
 import type { GradientFamily } from "./row_gradients.ts";
@@ -105,7 +106,7 @@ export function familyPolicy(
   const say = (line: string) => {
     if (debug < 1 || said.has(line)) return;
     said.add(line);
-    console.error(`[dbbd] ${line}`);
+    warn(`[dbbd] ${line}`);
   };
   const planOf = (program: RowProgram, rows: number, job: StraightLineJob) => {
     const plan = planStraightLine(

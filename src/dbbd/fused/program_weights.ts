@@ -191,16 +191,14 @@ export class ProgramWeights {
       const program = made[name];
       const layout = programLayout(program.layers);
       tables.push(sheetSources(program, layout));
-      const read = new Set<number>();
-      for (const at of gradientTargets(program, layout)) if (at < parameters.flatSize) read.add(at);
+      const read = new Uint8Array(parameters.flatSize);
+      for (const at of gradientTargets(program, layout)) if (at < read.length) read[at] = 1;
       for (const { outer, inner, innerBias, outerBias } of program.merged) {
-        for (const at of [outer, inner, innerBias, outerBias]) read.add(at);
+        for (const at of [outer, inner, innerBias, outerBias]) read[at] = 1;
       }
-      const uses = starts.filter(({ at, name }) => {
-        const { size } = parameters.get(name);
-        for (let v = at; v < at + size; v++) if (read.has(v)) return true;
-        return false;
-      });
+      const uses = starts.filter(({ at, name }) =>
+        read.subarray(at, at + parameters.get(name).size).includes(1)
+      );
       const own: StoredProgram = {
         program,
         layout,

@@ -4,6 +4,7 @@
  * continuation agree whatever was measured when.
  */
 
+import { warn } from "../../terminal.ts";
 import type { Scene } from "../../data/scene.ts";
 import type { Device } from "../../gpu/device.ts";
 import { zeros } from "../../tensor/mod.ts";
@@ -199,7 +200,7 @@ export async function tuneRows(
   cache?: TileCache | string,
 ): Promise<LinearTiles> {
   const say = (line: string) => {
-    if (device.debug >= 1) console.error(`[dbbd] ${line}`);
+    if (device.debug >= 1) warn(`[dbbd] ${line}`);
   };
   const work = linearWork(device, config, rows, options);
   const shapes = worthTuning(work, device.kind);

@@ -1,0 +1,84 @@
+/** One writer a folder: a lock that the system takes back when its process ends, however it ends. */
+
+import { join } from "@std/path";
+import { DataError, UsageError } from "../errors.ts";
+
+/** The lock's file in the folder; it is there while somebody writes. */
+const LOCK = ".dbbd.lock";
+
+/** A folder that is locked until this is closed. */
+export interface FolderLock extends Disposable {
+  /** Gives the folder free. */
+  close(): void;
+}
+
+/** Opens the file and locks it; null: somebody else has it locked. */
+async function tryLock(path: string): Promise<Deno.FsFile | null> {
+  for (;;) {
+    const file = await Deno.open(path, { read: true, write: true, create: true });
+    try {
+      if (!await file.tryLock(true)) {
+        file.close();
+        return null;
+      }
+    } catch {
+      return file; // a file system without locks: nothing to be had there
+    }
+    // Whoever had it may have removed the file between opening and locking: then this is a lock that nobody sees.
+    const now = await Deno.stat(path).catch(() => null);
+    if (now !== null && now.ino === (await file.stat()).ino) return file;
+    file.close();
+  }
+}
+
+async function ownerOf(path: string): Promise<string> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  const pid = /^\d{1,10}$/.exec(text.trim())?.[0];
+  return pid === undefined ? "" : ` (process ${pid})`;
+}
+
+/**
+ * Makes `folder` where it isn't there, and locks it, which also shows that it can be written.
+ *
+ * @param key The setting that names the folder, for messages.
+ * @throws {UsageError} The folder cannot be made or written, or another run has locked it.
+ */
+export async function lockFolder(folder: string, key: string): Promise<FolderLock> {
+  const path = join(folder, LOCK);
+  let file: Deno.FsFile | null;
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    file = await tryLock(path);
+  } catch (error) {
+    throw new UsageError(
+      `Cannot write checkpoints into ${folder} (${key}): ${(error as Error).message}`,
+    );
+  }
+  if (!file) {
+    throw new UsageError(
+      `Cannot write into ${folder} (${key}): another run${await ownerOf(path)} writes there. ` +
+        `Give each run a ${key} of its own, or wait for the other to end.`,
+    );
+  }
+  try {
+    await file.truncate();
+    await file.write(new TextEncoder().encode(String(Deno.pid)));
+  } catch (error) {
+    file.close();
+    throw new DataError(
+      `Cannot write into ${folder} (${key}): ${(error as Error).message}`,
+    );
+  }
+  let open = true;
+  const close = (): void => {
+    if (!open) return;
+    open = false;
+    try {
+      Deno.removeSync(path); // while it is locked: who opens it now finds another file, or none
+    } catch {
+      // the folder is gone, and the lock with it
+    }
+    file.close();
+  };
+  return { close, [Symbol.dispose]: close };
+}

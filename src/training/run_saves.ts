@@ -1,0 +1,94 @@
+/** The checkpoints that `fit` writes into checkpoint_dir: one writer at a time, and one last try when an error ends a run. */
+
+import { join } from "@std/path";
+import { removeTemporaries } from "../data/atomic_write.ts";
+import { DataError } from "../errors.ts";
+import { checkpointPath } from "./checkpoint.ts";
+import { type FolderLock, lockFolder } from "./folder_lock.ts";
+
+/** Training left the numbers that f32 holds. What came of it is not saved. */
+export class DivergedError extends DataError {}
+
+/** What is saved. */
+export interface SavedRun {
+  /** Where checkpoints go. */
+  readonly config: { readonly checkpoint_dir: string };
+  /** Where logs go, if anywhere: named by a person too, it takes a checkpoint that checkpoint_dir does not. */
+  readonly runDirectory: string | null;
+  /** Writes a checkpoint of the present state. */
+  saveCheckpoint(path: string): Promise<void>;
+}
+
+/** Writes a run's checkpoints. */
+export class RunSaves implements Disposable {
+  /** The checkpoint to go on from, if one was written: `last`, or `final`. */
+  latest: string | null = null;
+  readonly #run: SavedRun;
+  readonly #lock: FolderLock | null;
+
+  private constructor(run: SavedRun, lock: FolderLock | null) {
+    this.#run = run;
+    this.#lock = lock;
+  }
+
+  /**
+   * Locks checkpoint_dir, and clears away what writers that were killed have left there.
+   *
+   * @param enabled false: nothing is written, nothing locked
+   * @throws {UsageError} The folder cannot be made or written, or another run writes there.
+   */
+  static async open(run: SavedRun, enabled: boolean): Promise<RunSaves> {
+    const folder = run.config.checkpoint_dir;
+    const lock = enabled ? await lockFolder(folder, "checkpoint_dir") : null;
+    if (lock) await removeTemporaries(folder, (name) => name.endsWith(".safetensors"));
+    return new RunSaves(run, lock);
+  }
+
+  /** Whether checkpoints are written. */
+  get enabled(): boolean {
+    return this.#lock !== null;
+  }
+
+  /** Whether a checkpoint of that name is there. */
+  async has(name: string): Promise<boolean> {
+    const path = checkpointPath(this.#run.config.checkpoint_dir, name);
+    return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+  }
+
+  /** Writes the present state under a name. */
+  async save(name: string): Promise<void> {
+    if (!this.enabled) return;
+    const path = checkpointPath(this.#run.config.checkpoint_dir, name);
+    await this.#run.saveCheckpoint(path);
+    if (name === "last" || name === "final") this.latest = path;
+  }
+
+  /**
+   * One try to save what `error` would lose: in checkpoint_dir, made again if it is gone, or else in the run's own folder.
+   *
+   * @returns the checkpoint's path, or why there is none; null: nothing is to be saved, for training diverged
+   */
+  async rescue(error: unknown): Promise<{ path: string } | { why: string } | null> {
+    if (!this.enabled || error instanceof DivergedError) return null;
+    const { config, runDirectory } = this.#run;
+    const folders = [config.checkpoint_dir, ...(runDirectory === null ? [] : [runDirectory])];
+    let why = "";
+    for (const folder of folders) {
+      const path = join(folder, "last.safetensors");
+      try {
+        await Deno.mkdir(folder, { recursive: true });
+        await this.#run.saveCheckpoint(path);
+        return { path };
+      } catch (failure) {
+        if (failure instanceof DivergedError) return null;
+        why ||= failure instanceof Error ? failure.message : String(failure);
+      }
+    }
+    return { why };
+  }
+
+  /** Gives checkpoint_dir free. */
+  [Symbol.dispose](): void {
+    this.#lock?.close();
+  }
+}
