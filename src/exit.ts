@@ -1,6 +1,7 @@
 /** How command-line programs end: a message for a person, and an exit code. */
 
 import { DataError, UsageError } from "./errors.ts";
+import { keepNohup } from "./hang_up.ts";
 import { warn } from "./terminal.ts";
 import { DeviceError, NoDeviceError } from "./gpu/errors.ts";
 
@@ -24,6 +25,7 @@ export function reportError(error: unknown): number {
 export async function runMain(main: () => Promise<number>): Promise<never> {
   let code: number;
   try {
+    keepNohup();
     code = await main();
   } catch (error) {
     code = reportError(error);

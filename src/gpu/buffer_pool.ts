@@ -76,9 +76,7 @@ export class BufferPool {
     if (bytes > this.#maxBytes) {
       throw new DeviceError(
         `Cannot allocate ${label}: ${formatBytes(bytes)} asked for, the device allows ` +
-          `${
-            formatBytes(this.#maxBytes)
-          } in one buffer. Use a smaller batch, smaller scenes or smaller widths.`,
+          `${formatBytes(this.#maxBytes)} in one buffer. Use a smaller batch or smaller scenes.`,
       );
     }
     let gpu = this.#takeFree(size, fits);

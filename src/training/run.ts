@@ -9,13 +9,14 @@ import { openDatasets } from "./datasets.ts";
 import { Progress } from "./progress.ts";
 import type { EpochSummary, FitOptions, FitSummary, StepReport } from "./reports.ts";
 import { lockFolder } from "./folder_lock.ts";
+import { INTERRUPTED, interruptSignal } from "./interrupt.ts";
 import { checkpointToResume, configOfCheckpoint, logFolderOf, startFrom } from "./resume.ts";
 import { RunLog } from "./run_log.ts";
 import type { StepMetrics } from "./step_metrics.ts";
 import { Trainer } from "./trainer.ts";
 
 /** How a run ended, as an exit code. What is thrown instead, `reportError` turns into 1 or 2. */
-export const EXIT = { done: 0, interrupted: 130 } as const;
+const EXIT = { done: 0, interrupted: INTERRUPTED } as const;
 
 /** The settings of a run, and the checkpoint that it goes on from; null: it starts anew. */
 interface Start {
@@ -121,42 +122,6 @@ function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOpt
         ),
       });
       progress?.message(describeEpoch(summary));
-    },
-  };
-}
-
-/** Whether this process was started deaf to a hang-up, as by nohup: then it goes on when its terminal is closed. */
-function ignoresHangUp(): boolean {
-  try {
-    const status = Deno.readTextFileSync("/proc/self/status");
-    return (parseInt(/^SigIgn:\s*[0-9a-f]*([0-9a-f])$/m.exec(status)?.[1] ?? "0", 16) & 1) === 1;
-  } catch {
-    return false; // no such file here: the terminal's end is taken as a wish to stop
-  }
-}
-
-/**
- * An abort signal that Ctrl-C (and SIGTERM, and a terminal that is closed) sets off. A second Ctrl-C ends the process at once.
- */
-function interruptSignal(onInterrupt: () => void): Disposable & { readonly signal: AbortSignal } {
-  const abort = new AbortController();
-  let asked = 0;
-  const interrupt = () => {
-    // A terminal that closes sends SIGHUP, and often SIGTERM after it: only a second wish some time later is impatience.
-    if (abort.signal.aborted && performance.now() - asked < 200) return;
-    if (abort.signal.aborted) Deno.exit(EXIT.interrupted);
-    asked = performance.now();
-    abort.abort();
-    onInterrupt();
-  };
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT"]
-    : ["SIGINT", "SIGTERM", ...(ignoresHangUp() ? [] : ["SIGHUP" as const])];
-  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
-  return {
-    signal: abort.signal,
-    [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
     },
   };
 }
