@@ -128,15 +128,20 @@ export function watchGradientRows(device: Device): { stop: GradientRows } {
   // An encoding is known by the table it reads regions from: seen first forward, again backward.
   const encodings: OwnedBuffer[] = [];
   const totals: (OwnedBuffer | undefined)[] = [];
+  let pending = -1;
   device.onDispatch = ({ name }, bind, params) => {
     const regions = bind.region_of_point?.buffer;
     // What makes rows' inputs reads their regions' centres.
     if (bind.center && !encodings.includes(regions)) encodings.push(regions);
     const which = encodings.indexOf(regions);
+    // The first kernel of a chunk does not ask for the list's length; the one after it does.
     if (name === "row_gradient" && params.chunk_first === 0) {
+      pending = which;
+    } else if (pending >= 0 && bind.total) {
       const copy = device.allocate(4, "rows with gradient", false);
       device.copy({ ...bind.total, size: 4 }, { buffer: copy, offset: 0, size: 4 });
-      totals[which] = copy;
+      totals[pending] = copy;
+      pending = -1;
     }
     return undefined;
   };

@@ -15,6 +15,10 @@ export function reportError(error: unknown): number {
     warn(error.message);
     return 1;
   }
+  if (error instanceof Deno.errors.NotCapable) {
+    warn(`${error.message}\nREADME.md lists which command needs which permission; -A grants all.`);
+    return 2;
+  }
   // Not foreseen: a fault of this program. The trace is for its makers.
   warn("This is a fault in dbbd, please report it:");
   warn(error instanceof Error ? error.stack ?? error.message : Deno.inspect(error));

@@ -343,9 +343,7 @@ export class Device implements Disposable {
           `Cannot bind ${
             formatBytes(slice.size)
           } as ${name} of ${kernel.name}: the device allows ` +
-            `${
-              formatBytes(this.maxBindingBytes)
-            }. Use a smaller batch, smaller scenes or smaller widths.`,
+            `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
         );
       }
       this.#inUse.add(slice.buffer.gpu);

@@ -100,7 +100,11 @@ export class TrainingConfig {
     const take = (setting: Setting): void => {
       const { key: name, value, keyWhere, at } = setting;
       if (!isKeyName(name)) {
-        problems.push({ where: keyWhere, what: unknownKey(name), at });
+        // Looking for the key that was meant takes milliseconds; of a file of something else nobody wants to know.
+        const what = problems.length < MOST_SUGGESTIONS
+          ? unknownKey(name)
+          : `unknown key ${show(name)}`;
+        problems.push({ where: keyWhere, what, at });
         return;
       }
       const accepted = acceptValue(CONFIG_KEYS[name], value);
@@ -243,11 +247,17 @@ function checkTogether(
   }
 }
 
+/** Problems that a message lists, and unknown keys that it knows better ones for: beyond, a file is no configuration. */
+const MOST_PROBLEMS = 1000, MOST_SUGGESTIONS = 40;
+
 function listProblems(problems: readonly Problem[]): string {
   const inOrder = [...problems].sort((a, b) =>
     (a.at ?? Number.MAX_VALUE) - (b.at ?? Number.MAX_VALUE)
   );
-  const lines = inOrder.map(({ where, what }) => `  ${where}: ${what}`);
+  const lines = inOrder.slice(0, MOST_PROBLEMS).map(({ where, what }) => `  ${where}: ${what}`);
+  if (inOrder.length > lines.length) {
+    lines.push(`  … and ${inOrder.length - lines.length} more`);
+  }
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return `Cannot use this configuration: ${count}\n${lines.join("\n")}`;
 }

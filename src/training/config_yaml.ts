@@ -1,6 +1,15 @@
 /** The settings a YAML text or a command line makes, each with the place where it stands. */
 
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from "yaml";
 
 /** One setting as somebody wrote it, not yet checked. */
 export interface Setting {
@@ -27,6 +36,8 @@ export interface Problem {
 
 /** Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed. */
 const MAX_CHARACTERS = 1_000_000;
+
+const TWICE = "this key stands in the file twice; keep one";
 
 /** Reads a flat YAML mapping. An empty text is an empty mapping. Problems of syntax go to `problems`. */
 export function readSettings(text: string, file: string, problems: Problem[]): Setting[] {
@@ -61,12 +72,17 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
     if (!isScalar(key) || typeof key.value !== "string") {
       problems.push({
         where: keyWhere,
-        what: `expected a key that is plain text, found ${show(String(key))}`,
+        what: `expected a key that is plain text, found ${
+          isScalar(key) ? show(String(key)) : isMap(key) ? "a mapping" : "a list or a reference"
+        }`,
         at,
       });
       continue;
     }
-    if (seen.has(key.value)) continue; // reported as a duplicate already
+    if (seen.has(key.value)) {
+      problems.push({ where: keyWhere, what: TWICE, at });
+      continue;
+    }
     seen.add(key.value);
     const where = place(rangeOf(value)?.[0] ?? at);
     const locate = (path: readonly (string | number)[]): string => {
@@ -114,7 +130,14 @@ function parse(
     return undefined;
   }
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, version: "1.2" });
+    // Keys that stand twice are found here: the library compares each with each, minutes for a long file of something else.
+    const options = {
+      lineCounter,
+      prettyErrors: false,
+      version: "1.2",
+      uniqueKeys: false,
+    } as const;
+    return parseDocument(text, options);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // the parser recurses
     report("nested too deeply");
@@ -122,8 +145,36 @@ function parse(
   }
 }
 
+/** Deepest nesting of a value. No key's goes past three. */
+const DEEPEST = 32;
+
+/**
+ * Throws unless a value is made of lists and of mappings with plain keys, not too deep, that hold no reference to what they
+ * stand in. The library takes minutes for keys that are mappings of mappings, and does not return from a circle.
+ */
+function checkPlain(node: unknown, yaml: Document.Parsed, above: readonly unknown[]): void {
+  if (above.length > DEEPEST) throw new Error("nested too deeply");
+  const inside = [...above, node];
+  if (isAlias(node)) {
+    if (inside.includes(node.resolve(yaml))) {
+      throw new Error(`*${node.source} refers to the value that it stands in`);
+    }
+  } else if (isSeq(node)) {
+    for (const item of node.items) checkPlain(item, yaml, inside);
+  } else if (isMap(node)) {
+    const seen = new Set<unknown>();
+    for (const { key, value } of node.items) {
+      if (!isScalar(key)) throw new Error("expected keys that are plain text");
+      if (seen.has(key.value)) throw new Error(TWICE);
+      seen.add(key.value);
+      checkPlain(value as Node | null, yaml, inside);
+    }
+  }
+}
+
 function toPlain(node: unknown, yaml: Document.Parsed): unknown {
   if (node === null || node === undefined) return null;
+  checkPlain(node, yaml, []);
   return (node as { toJS(doc: Document, options: object): unknown })
     .toJS(yaml, { maxAliasCount: 100 });
 }
@@ -134,8 +185,6 @@ function rangeOf(node: unknown): readonly number[] | undefined {
 
 function explain(code: string, message: string): string {
   switch (code) {
-    case "DUPLICATE_KEY":
-      return "this key stands in the file twice; keep one";
     case "MULTIPLE_DOCS":
       return 'expected one YAML document, found a second one after "---"';
     default:

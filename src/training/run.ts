@@ -1,10 +1,10 @@
 /** A training run as the command line does it: device line, logs, progress, summary, Ctrl-C. */
 
 import { say as sayOnOutput, warn } from "../terminal.ts";
-import { UsageError } from "../errors.ts";
 import { Device } from "../gpu/device.ts";
 import type { TrainArguments } from "./cli_arguments.ts";
 import { TrainingConfig } from "./config.ts";
+import { readConfigFile } from "./config_file.ts";
 import { openDatasets } from "./datasets.ts";
 import { Progress } from "./progress.ts";
 import type { EpochSummary, FitOptions, FitSummary, StepReport } from "./reports.ts";
@@ -26,27 +26,11 @@ interface Start {
 
 async function readStart(args: TrainArguments, say: (line: string) => void): Promise<Start> {
   const { config: file, overrides } = args;
-  const own = file === undefined ? null : await readConfig(file, overrides);
+  const own = file === undefined ? null : await readConfigFile(file, overrides);
   const settings = own ?? TrainingConfig.fromYaml("", { overrides });
   const checkpoint = await checkpointToResume(args, settings.checkpoint_dir, say);
   if (own || checkpoint === null) return { config: settings, checkpoint };
   return { config: await configOfCheckpoint(checkpoint, overrides, say), checkpoint };
-}
-
-async function readConfig(
-  file: string,
-  overrides: TrainArguments["overrides"],
-): Promise<TrainingConfig> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
-    throw new UsageError(`Cannot read the configuration ${file}: ${why}.`);
-  }
-  return TrainingConfig.fromYaml(text, { file, overrides });
 }
 
 /** What the configuration asks for and this program does otherwise, said once. */

@@ -12,10 +12,10 @@ const SLOT = 64;
 
 /** Σ_k weights[k] · scalars[k], plain numbers times one-element tensors. At least one. */
 export function weightedSum(scalars: readonly Tensor[], weights: readonly number[]): Tensor {
-  const device = checkInputs("weightedSum", scalars);
-  if (scalars.length !== weights.length) {
+  if (scalars.length === 0 || scalars.length !== weights.length) {
     throw new TypeError(`Cannot add ${scalars.length} values with ${weights.length} weights.`);
   }
+  const device = checkInputs("weightedSum", scalars);
   const wide = scalars.find(({ size }) => size !== 1);
   if (wide) throw new TypeError(`Cannot add values with weights: one has ${wide.size} elements.`);
   if (scalars.length > TOGETHER) {
