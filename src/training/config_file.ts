@@ -31,7 +31,9 @@ function firstWrongByte(bytes: Uint8Array): number | null {
     if (right(middle)) low = middle;
     else high = middle;
   }
-  return low;
+  // The wrong byte may be the one that does not follow: the character began before it.
+  const begin = [1, 2, 3].map((back) => low - back).find((at) => bytes[at] >= 0xc0);
+  return begin ?? low;
 }
 
 /**
