@@ -64,7 +64,7 @@ Deno.test("OBJ: refuses what is wrong and says where", async () => {
   );
   await refused(`${SQUARE}f 1 2 x\n`, /line 5\).*corner.*"x"/);
   await refused("v 0 0 0\nv 1 1\n", /line 2\): expected three numbers after "v", got 2/);
-  await refused("v 0 0 0\nv 1 1 one\n", /line 2\).*"one"/);
+  await refused("v 0 0 0\nv 1 1 one\n", /line 2, column 7\).*"one"/);
   await refused("# nothing\nf 1 2 3\n", /there is no vertex/);
   await refused("v 0 0 0\n\0\0\0", /line 2\): expected a statement/);
 });

@@ -166,6 +166,6 @@ Deno.test("numbers of text are rounded as the language itself rounds them", () =
   }
   for (const text of ["1.2.3", "0x10", "1e", "-", ".", "1,5", "12a", "--1", "e5", "1_000"]) {
     const error = assertThrows(() => readNumber(scanText(textBytes(text), "a")), DataError);
-    assertEquals(error.message, `Cannot read a (line 1): expected a number, got "${text}".`);
+    assertEquals(error.message, `Cannot read a (line 1, column 1): expected a number, got "${text}".`);
   }
 });

@@ -40,8 +40,10 @@ export interface FormatReader {
   read(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud | Promise<PointCloud>;
 }
 
-/** Where in a file something is wrong. Lines count from 1, bytes from 0. */
-export type FilePosition = { readonly line: number } | { readonly byte: number };
+/** Where in a file something is wrong. Lines and columns (bytes of the line) count from 1, bytes of the file from 0. */
+export type FilePosition = { readonly line: number; readonly column?: number } | {
+  readonly byte: number;
+};
 
 /** The error for a file that cannot be read: names the file and, where known, the line or byte. */
 export function formatError(
@@ -52,7 +54,7 @@ export function formatError(
   const position = at === undefined
     ? ""
     : "line" in at
-    ? ` (line ${at.line})`
+    ? ` (line ${at.line}${at.column === undefined ? "" : `, column ${at.column}`})`
     : ` (byte ${at.byte})`;
   return new DataError(`Cannot read ${where}${position}: ${message}`);
 }
@@ -64,6 +66,8 @@ export interface RecenteredCoords {
   readonly origin: readonly [number, number, number];
   /** Absent where float32 holds the coordinates exactly, or there are none. */
   readonly extent?: Extent;
+  /** Said where float32 rounds some points by more than a millimetre even so. */
+  readonly note?: string;
 }
 
 /** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
