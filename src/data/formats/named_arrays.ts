@@ -14,8 +14,8 @@ export interface NamedArray {
   values(): NumericArray;
 }
 
-/** Names are compared in lower case; the first that is there is taken. */
-const ROLES = {
+/** What arrays are called by what they hold. Names are compared in lower case; the first that is there is taken. */
+export const ARRAY_ROLES = {
   coords: [
     "coords",
     "coord",
@@ -64,7 +64,7 @@ export function cloudFromArrays(
     }
   };
   const columns: Column[] = [];
-  const coords = take(ROLES.coords, () => true);
+  const coords = take(ARRAY_ROLES.coords, () => true);
   const count = coords === undefined
     ? axisLength(where, arrays)
     : pushCoords(where, coords.key, coords.array, columns);
@@ -72,7 +72,7 @@ export function cloudFromArrays(
 
   const triples = [["normals", ["nx", "ny", "nz"]], ["colors", ["red", "green", "blue"]]] as const;
   for (const [role, names] of triples) {
-    const found = take(ROLES[role], () => true);
+    const found = take(ARRAY_ROLES[role], () => true);
     if (found === undefined) continue;
     const { shape } = found.array;
     const wide = shape[1] === 3 || (role === "colors" && shape[1] === 4);
@@ -88,11 +88,13 @@ export function cloudFromArrays(
   }
   for (const role of ["labels", "instances"] as const) {
     // Beside an array of coordinates, y is what PyTorch Geometric calls the target.
-    const names = role === "labels" && coords !== undefined ? [...ROLES.labels, "y"] : ROLES[role];
+    const names = role === "labels" && coords !== undefined
+      ? [...ARRAY_ROLES.labels, "y"]
+      : ARRAY_ROLES[role];
     const found = take(names, (array) => perPoint(array) && rowWidth(array) === 1);
     if (found !== undefined) columns.push({ name: role, ...columnData(found.array.values()) });
   }
-  const faces = take(ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
+  const faces = take(ARRAY_ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
   for (const [name, array] of left) {
     if (!perPoint(array) || array.shape.length === 0) continue;
     // … and x the features.
@@ -201,7 +203,7 @@ function axisLength(where: string, arrays: ReadonlyMap<string, NamedArray>): num
     where,
     undefined,
     `holds no coordinates: expected an array named ${
-      ROLES.coords.slice(0, 5).join(", ")
+      ARRAY_ROLES.coords.slice(0, 5).join(", ")
     }, or x, y and z; it holds ${
       arrays.size === 0
         ? "no arrays"

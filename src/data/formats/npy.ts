@@ -144,6 +144,13 @@ function isColumn({ dtype, name }: NpyField): boolean {
   return dtype !== undefined && name !== "";
 }
 
+/** The array of an NPY file. @throws {DataError} It is damaged, or holds no numbers. */
+export function npyArray(bytes: Uint8Array, where: string): NamedArray {
+  const header = parseNpyHeader(bytes, where);
+  checkLength(bytes, header, where);
+  return named(plainArray(bytes, header, where), where);
+}
+
 function plainArray(bytes: Uint8Array, header: NpyHeader, where: string): NdArray {
   const { shape, itemSize, fortran, dataStart } = header;
   const [{ dtype, text }] = header.fields;

@@ -2,6 +2,7 @@
 
 import { join } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
+import { readArrayParts } from "../array_parts.ts";
 import { findReader, readPointCloud } from "../formats/registry.ts";
 import { hasRegionTree } from "../inspect.ts";
 import { openNpyStack, readStackedCloud } from "../npy_stack.ts";
@@ -114,6 +115,7 @@ async function sceneWithTree(path: string): Promise<SceneFile | undefined> {
 }
 
 async function cloudOf({ source }: PlannedScene, { read }: SceneSettings): Promise<PointCloud> {
+  if (source.parts !== undefined) return await readArrayParts(source.path, source.parts);
   if (source.index === undefined) return await readPointCloud(source.path, read);
   const stack = await openNpyStack(source.path);
   if (stack === undefined || source.index >= stack.clouds) {
@@ -128,15 +130,15 @@ function recordOf({ source, className }: PlannedScene, settings: SceneSettings):
 }
 
 /**
- * What an earlier run made of a scene, or undefined where it has to be made: there is no file, it is not whole, or it
+ * What an earlier run made of a scene in the file `path`, or undefined where it has to be made: there is no file, it is not whole, or it
  * was made of another source or with other settings.
  */
 export async function outcomeBefore(
-  output: string,
+  path: string,
   scene: PlannedScene,
   settings: SceneSettings,
 ): Promise<SceneOutcome | undefined> {
-  const before = await readRecord(scenePath(output, scene));
+  const before = await readRecord(path);
   if (before === undefined) return undefined;
   const { record: { report, ...record }, label, points, regions } = before;
   const wanted = JSON.stringify({ ...recordOf(scene, settings), label: scene.label });

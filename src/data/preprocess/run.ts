@@ -15,7 +15,7 @@ import {
   scenePath,
   type SceneRequest,
 } from "./make_scene.ts";
-import { makePlan, type Plan, type PlannedScene, readSplitFiles } from "./plan.ts";
+import { makePlan, type Plan, type PlannedScene, readSplitFiles, settledScenes } from "./plan.ts";
 import type { SceneSettings } from "./settings.ts";
 import { findSources, type FolderLabels } from "./sources.ts";
 
@@ -49,6 +49,8 @@ export interface Prepared {
   readonly plan: Plan;
   /** By id: what an earlier run made that stays. */
   readonly done: ReadonlyMap<string, SceneOutcome>;
+  /** By id of those: the file, which may lie in another split than planned and is moved there. */
+  readonly places: ReadonlyMap<string, string>;
   /** Files of an earlier run whose scenes this one makes under another path. */
   readonly moved: readonly string[];
   /** Files of an earlier run that this one would not make. */
@@ -114,11 +116,19 @@ export async function prepareRun(options: PreprocessOptions): Promise<Prepared> 
   const sources = await findSources(inputs, options.labels, output);
   const plan = makePlan(sources, { ratio, lists, seed });
   const done = new Map<string, SceneOutcome>();
+  const places = new Map<string, string>();
   for (const scene of plan.scenes) {
-    const outcome = await outcomeBefore(output, scene, settings);
-    if (outcome !== undefined) done.set(scene.id, outcome);
+    for (const split of new Set([scene.split, ...SPLITS])) {
+      const path = scenePath(output, { ...scene, split });
+      const outcome = done.has(scene.id) ? undefined : await outcomeBefore(path, scene, settings);
+      if (outcome === undefined) continue;
+      done.set(scene.id, outcome);
+      places.set(scene.id, path);
+    }
   }
-  const planned = new Set(plan.scenes.map((scene) => scenePath(output, scene)));
+  const planned = new Set(
+    plan.scenes.map((scene) => places.get(scene.id) ?? scenePath(output, scene)),
+  );
   const names = new Set(plan.scenes.map(({ source }) => source.name));
   const moved: string[] = [], stale: string[] = [];
   for (const path of await scenesIn(output)) {
@@ -126,7 +136,7 @@ export async function prepareRun(options: PreprocessOptions): Promise<Prepared> 
     const before = await readRecord(path);
     if (before !== undefined) (names.has(before.record.source.name) ? moved : stale).push(path);
   }
-  return { plan, done, moved, stale };
+  return { plan, done, places, moved, stale };
 }
 
 async function scenesIn(output: string): Promise<string[]> {
@@ -160,7 +170,7 @@ async function namesIn(folder: string): Promise<string[]> {
  * be read and `strict` is set, or no scene at all came out. @throws what the signal was aborted with.
  */
 export async function preprocess(
-  { plan, done, moved, stale }: Prepared,
+  { plan, done, places, moved, stale }: Prepared,
   options: PreprocessOptions,
   hooks: PreprocessHooks = {},
 ): Promise<PreprocessIndex> {
@@ -210,10 +220,28 @@ export async function preprocess(
       }`,
     );
   }
-  const index = indexOf(plan, settings, outcomes, failed);
+  const scenes = settledScenes(plan, ({ id }) => outcomes.has(id));
+  await moveToSplits(output, plan, scenes, places);
+  const index = indexOf(plan, scenes, settings, outcomes, failed);
   const text = new TextEncoder().encode(JSON.stringify(index, null, 1) + "\n");
   await writeFileAtomically(join(output, "index.json"), text);
   return index;
+}
+
+/** Moves the files of scenes to the splits that they have now that it is known what can be read. */
+async function moveToSplits(
+  output: string,
+  { scenes: planned }: Plan,
+  scenes: readonly PlannedScene[],
+  places: ReadonlyMap<string, string>,
+): Promise<void> {
+  const made = new Map(planned.map((scene) => [scene.id, scenePath(output, scene)]));
+  for (const scene of scenes) {
+    const from = places.get(scene.id) ?? made.get(scene.id)!, to = scenePath(output, scene);
+    if (from === to) continue;
+    await Deno.mkdir(join(output, scene.split), { recursive: true });
+    await Deno.rename(from, to);
+  }
 }
 
 async function makeFolders(output: string, plan: Plan, changes: boolean): Promise<void> {
@@ -299,11 +327,11 @@ async function eachScene(
 
 function indexOf(
   plan: Plan,
+  made: readonly PlannedScene[],
   settings: SceneSettings,
   outcomes: ReadonlyMap<string, SceneOutcome>,
   failed: ReadonlyMap<string, string>,
 ): PreprocessIndex {
-  const made = plan.scenes.filter(({ id }) => outcomes.has(id));
   const totals: Record<string, number> = {};
   for (const { report } of outcomes.values()) {
     for (const [key, value] of Object.entries(report ?? {})) {

@@ -1,5 +1,9 @@
 /** What `preprocess` says to the person who runs it. */
 
+import { basename } from "@std/path";
+import { printable } from "../formats/printable.ts";
+import { describeLeftOut } from "./belongs.ts";
+import type { Plan } from "./plan.ts";
 import type { Prepared, PreprocessIndex, PreprocessProgress } from "./run.ts";
 
 const NUMBER = new Intl.NumberFormat("en");
@@ -28,12 +32,29 @@ export function describePlan({ plan, done, moved, stale }: Prepared, output: str
     );
   }
   if (leftOut > 0) lines.push(`  ${count(leftOut, "file")} left out: not in the split file`);
+  lines.push(...describeBeside(plan.beside).map((line) => `  ${line}`));
   if (done.size > 0) lines.push(`  ${count(done.size, "scene")} made already`);
   if (moved.length > 0) lines.push(`  ${count(moved.length, "scene")} of an earlier run replaced`);
   if (stale.length > 0) {
     lines.push(`  ${count(stale.length, "scene")} of another run in the way, such as ${stale[0]}`);
   }
   return lines.join("\n");
+}
+
+/** What is in the inputs besides scenes, a line each: lists that give the splits, files left out, what cannot be read. */
+export function describeBeside({ leftOut, passedOver, lists }: Plan["beside"]): string[] {
+  const lines: string[] = [];
+  if (lists !== undefined && lists.length > 0) {
+    lines.push(`splits by the lists ${lists.map((path) => basename(path)).join(", ")}`);
+  }
+  const others = describeLeftOut(leftOut ?? []);
+  if (others !== undefined) lines.push(others);
+  for (const { path, reason } of (passedOver ?? []).slice(0, NAMES_SHOWN)) {
+    lines.push(`passed over ${printable(path)}: ${printable(reason)}`);
+  }
+  const more = (passedOver?.length ?? 0) - NAMES_SHOWN;
+  if (more > 0) lines.push(`passed over ${NUMBER.format(more)} others that cannot be read`);
+  return lines;
 }
 
 /** How a run went, several lines. */

@@ -1,0 +1,95 @@
+/** Clouds whose coordinates, colours, labels and so on lie in NPY files side by side. */
+
+import { basename, dirname, extname, join } from "@std/path";
+import { DataError } from "../errors.ts";
+import { headOf } from "./files_below.ts";
+import {
+  ARRAY_ROLES,
+  cloudFromArrays,
+  MAX_UNNAMED_COLUMNS,
+  type NamedArray,
+} from "./formats/named_arrays.ts";
+import { npyArray } from "./formats/npy.ts";
+import { isNpy, parseNpyHeader } from "./formats/npy_header.ts";
+import type { PointCloud } from "./point_cloud.ts";
+
+/** The arrays of one cloud. */
+export interface ArrayParts {
+  /** What the cloud is called: what its files' names begin with, else their folder. */
+  readonly name: string;
+  /** Paths of the arrays beside the coordinates, by what they hold. */
+  readonly beside: Readonly<Record<string, string>>;
+}
+
+/** What else is known to be an array a point. */
+const OTHERS = ["intensity", "strength", "superpoint", "superpoints", "alpha", "curvature"];
+const HEAD = 4096;
+
+/**
+ * Finds the arrays of coordinates (`coord.npy`, `room_points.npy`: N rows, at least three columns) that have others
+ * with as many rows beside them, under names that say what they hold (`color.npy`, `room_labels.npy`,
+ * `segment20.npy`). By the path of the coordinates.
+ */
+export async function partsBeside(paths: readonly string[]): Promise<Map<string, ArrayParts>> {
+  const groups = new Map<string, { role: string; path: string }[]>();
+  for (const path of paths) {
+    const named = roleOf(basename(path, extname(path)));
+    if (named === undefined) continue;
+    const key = join(dirname(path), named.prefix);
+    groups.set(key, [...groups.get(key) ?? [], { role: named.role, path }]);
+  }
+  const found = new Map<string, ArrayParts>();
+  for (const [key, group] of groups) {
+    const coords = group.filter(({ role }) => role === "coords");
+    if (coords.length !== 1 || group.length < 2) continue;
+    const shape = await shapeOf(coords[0].path);
+    if (shape?.length !== 2 || shape[1] < 3 || shape[1] > MAX_UNNAMED_COLUMNS) continue;
+    const beside: Record<string, string> = {};
+    for (const { role, path } of group) {
+      if (role === "coords" || (await shapeOf(path))?.[0] !== shape[0]) continue;
+      const free = role in beside ? basename(path, extname(path)) : role;
+      beside[free] = path;
+    }
+    if (Object.keys(beside).length === 0) continue;
+    const folder = dirname(coords[0].path);
+    const name = key === folder ? basename(folder) : basename(key);
+    found.set(coords[0].path, { name, beside });
+  }
+  return found;
+}
+
+/** What a file's name says: `room_normal` is the normals of `room`. */
+function roleOf(stem: string): { role: string; prefix: string } | undefined {
+  for (const role of ["coords", "normals", "colors", "labels", "instances"] as const) {
+    for (const name of ARRAY_ROLES[role]) {
+      // Numbers say how many classes there are: segment20.
+      const numbered = role === "labels" || role === "instances" ? "\\d*" : "";
+      const match = new RegExp(`^(?:(.*)[_.-])?${name}${numbered}$`, "i").exec(stem);
+      if (match !== null) return { role, prefix: match[1] ?? "" };
+    }
+  }
+  return OTHERS.includes(stem.toLowerCase()) ? { role: stem.toLowerCase(), prefix: "" } : undefined;
+}
+
+async function shapeOf(path: string): Promise<readonly number[] | undefined> {
+  const head = await headOf(path, HEAD);
+  if (head === undefined || !isNpy(head.bytes)) return undefined;
+  try {
+    return parseNpyHeader(head.bytes, path).shape;
+  } catch (error) {
+    if (error instanceof DataError) return undefined; // whoever reads it says why
+    throw error;
+  }
+}
+
+/** Reads the cloud of these arrays. @throws {DataError} One of them is damaged, or has another shape than its name says. */
+export async function readArrayParts(
+  coords: string,
+  beside: ArrayParts["beside"],
+): Promise<PointCloud> {
+  const arrays = new Map<string, NamedArray>();
+  for (const [name, path] of Object.entries({ ...beside, coords })) {
+    arrays.set(name, npyArray(await Deno.readFile(path), path));
+  }
+  return cloudFromArrays(coords, arrays);
+}
