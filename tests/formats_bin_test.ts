@@ -82,12 +82,12 @@ Deno.test("bin: three to ten columns are told apart by what they look like, and 
   const rows = 840; // 3 to 8 and 10 divide any number of columns of it
   const layouts: [(i: number) => number[], string[]][] = [
     [() => [], []],
-    [(i) => [fraction()], ["intensity"]],
-    [(i) => [-5 - fraction()], ["column_4"]],
-    [(i) => [fraction(), 0.3 * fraction()], ["column_4", "column_5"]],
+    [() => [fraction()], ["intensity"]],
+    [() => [-5 - fraction()], ["column_4"]],
+    [() => [fraction(), 0.3 * fraction()], ["column_4", "column_5"]],
     [(i) => [100 * fraction(), i % 64], ["intensity", "ring"]],
-    [(i) => [fraction(), 2 * fraction(), -1], ["column_4", "column_5", "column_6"]],
-    [(i) => [byte(), byte(), byte()], ["colors"]],
+    [() => [fraction(), 2 * fraction(), -1], ["column_4", "column_5", "column_6"]],
+    [() => [byte(), byte(), byte()], ["colors"]],
     [unit, ["normals"]],
     [(i) => [fraction(), i % 64, i * 1e-3, 3], [
       "column_4",

@@ -2,7 +2,7 @@
 
 import type { Attribute, PointCloud } from "../point_cloud.ts";
 import { COLUMN_NAMES as NAMES, plainName } from "./column_names.ts";
-import { type FilePosition, formatError, recenter } from "./reader.ts";
+import { coarseNote, type FilePosition, formatError, recenter } from "./reader.ts";
 
 /** One column of a file's point table. */
 export interface Column {
@@ -129,7 +129,8 @@ function freeName(name: string, taken: ReadonlyMap<string, Attribute>): string {
 
 function coordinates(axes: readonly (Column | undefined)[]): ReturnType<typeof recenter> {
   if (axes.every((axis) => axis === undefined || axis.data instanceof Float32Array)) {
-    return { coords: interleave(axes), origin: [0, 0, 0] };
+    const note = coarseNote(axes.flatMap((axis) => axis === undefined ? [] : [axis.data]));
+    return { coords: interleave(axes), origin: [0, 0, 0], ...(note !== undefined && { note }) };
   }
   const coords = new Float64Array(3 * axes[0]!.data.length);
   axes.forEach((axis, k) => spread(axis, k, coords));

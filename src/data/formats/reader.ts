@@ -1,6 +1,7 @@
 /** What a format reader is, and the few things all of them share: re-centring and errors. */
 
 import { DataError } from "../../errors.ts";
+import { roundedNote } from "../rounding.ts";
 import type { Extent, PointCloud } from "../point_cloud.ts";
 
 /** What a caller may say about a file that the file itself does not say. */
@@ -76,6 +77,7 @@ const LARGEST_ROUNDING = 5e-5;
 const LARGEST_RELATIVE_ROUNDING = 6e-6;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 1023;
+const MILLIMETRE = 1e-3;
 
 /**
  * Float64 coordinates (N, 3) as float32 around an origin near their middle, so that georeferenced scans keep
@@ -89,12 +91,44 @@ export function recenter(coords: Float64Array): RecenteredCoords {
   }
   const origin = [middle(coords, 0), middle(coords, 1), middle(coords, 2)] as const;
   const out = new Float32Array(coords.length);
+  const rounded: number[] = [];
+  let worst = 0;
   for (let i = 0; i < coords.length; i += 3) {
-    out[i] = coords[i] - origin[0];
-    out[i + 1] = coords[i + 1] - origin[1];
-    out[i + 2] = coords[i + 2] - origin[2];
+    const x = coords[i] - origin[0], y = coords[i + 1] - origin[1], z = coords[i + 2] - origin[2];
+    out[i] = x;
+    out[i + 1] = y;
+    out[i + 2] = z;
+    const error = Math.max(
+      Math.abs(out[i] - x),
+      Math.abs(out[i + 1] - y),
+      Math.abs(out[i + 2] - z),
+    );
+    if (error > MILLIMETRE) rounded.push(i / 3);
+    if (error > worst) worst = error;
   }
-  return { coords: out, origin, extent };
+  const note = rounded.length > 0 ? roundedNote(rounded, worst) : undefined;
+  return { coords: out, origin, extent, ...(note !== undefined && { note }) };
+}
+
+/**
+ * Said where coordinates are float32 in the file and lie so far from 0 that their steps are coarser than 2 mm:
+ * nothing that is done here brings back what was lost before.
+ */
+export function coarseNote(axes: readonly ArrayLike<number>[]): string | undefined {
+  for (const [k, axis] of axes.entries()) {
+    const stride = Math.max(1, Math.floor(axis.length / SAMPLES));
+    const sizes = Array.from(
+      { length: Math.ceil(axis.length / stride) },
+      (_, i) => Math.abs(axis[i * stride]),
+    ).filter((size) => size > 0 && size < Infinity).sort((a, b) => a - b);
+    const size = sizes[sizes.length >> 1] ?? 0;
+    const step = 2 ** (Math.floor(Math.log2(size)) - 23);
+    if (size > 0 && step > 2 * MILLIMETRE) {
+      return `the file holds ${"xyz"[k]} near ${
+        Number(size.toPrecision(6))
+      } as float32, in steps of ${step}: what is finer was lost before`;
+    }
+  }
 }
 
 /** Undefined where float32 holds all coordinates exactly. */
@@ -131,7 +165,9 @@ function middle(coords: Float64Array, axis: number): number {
   let values: number[] = [];
   for (let i = 0; i < count; i += stride) {
     const value = coords[3 * i + axis];
-    if (Number.isFinite(value)) values.push(value);
+    // 0 0 0 stands for no return in many files, and may be most of them.
+    const isPlaceholder = coords[3 * i] === 0 && coords[3 * i + 1] === 0 && coords[3 * i + 2] === 0;
+    if (Number.isFinite(value) && !isPlaceholder) values.push(value);
   }
   if (values.length === 0) values = Array.from(coords.filter(Number.isFinite)).slice(0, 1);
   if (values.length === 0) return 0;

@@ -52,9 +52,10 @@ export function preprocessHelp(): string {
 
   deno task preprocess --input PATH… --output DIR [flags]
 
-Every cloud becomes DIR/{train,val,test}/NAME.safetensors: points cleaned and thinned, normals estimated where there are
-none, and the region tree. Clouds are files of a known format, in linked folders too; what belongs to another file (lists,
-poses, parts of a room, a second mesh, arrays beside coordinates) is none, and what is left out is said by ending.
+Every cloud becomes DIR/{train,val,test}/NAME.safetensors: points cleaned and thinned, normals estimated where
+there are none, and the region tree. Clouds are files of a known format, in linked folders too. What belongs to
+another file (lists, poses, parts of a room, a second mesh, arrays beside coordinates) is none; what is left out is
+said by ending.
 
 Folders named train, val or test (also training, validation, testing) decide the split, else lists in the folder such as
 NAME_train.txt. Folders of classes decide the label where classes repeat: CLASS/train/FILE, train/CLASS/FILE or

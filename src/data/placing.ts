@@ -1,0 +1,151 @@
+/** Where a prepared cloud stands: about its middle, in metres or at the size of 1. */
+
+import type { PointCloud } from "./point_cloud.ts";
+import { roundedNote } from "./rounding.ts";
+
+/** How a cloud is placed. */
+export interface Placing {
+  /** The middle of the bounds' lowest face at 0, 0, 0. */
+  readonly center: boolean;
+  /** The centroid at 0, 0, 0 and the farthest point at distance 1. */
+  readonly unitScale: boolean;
+}
+
+/** A placed cloud. */
+export interface Placed {
+  readonly placed: PointCloud;
+  /** What stands at 0, 0, 0, in the coordinates before. */
+  readonly middle: readonly number[];
+  readonly scale: number;
+  readonly notes: readonly string[];
+}
+
+/** Beyond this many times the spread of the inner half of the points, a point says nothing of the cloud's place. */
+const FAR = 50;
+/** Bounds that float32 holds to this many metres need no other middle. */
+const LARGEST_ROUNDING = 5e-5;
+const HALF_STEP = 2 ** -24;
+const SAMPLES = 4095;
+/** An object whose farthest point lies this much farther than most is scaled by a stray. */
+const STRAY = 20;
+
+/**
+ * Moves and scales as asked. Without scaling, origin + coords stay the cloud's coordinates. Points far off count for
+ * nothing where their bounds would cost the others their precision; what float32 rounds even so is noted.
+ *
+ * @param rows What row of the file each point is, for notes; null: none
+ */
+export function placeCloud(
+  cloud: PointCloud,
+  { center, unitScale }: Placing,
+  rows: Uint32Array | null,
+): Placed {
+  if (!center && !unitScale) return { placed: cloud, middle: [0, 0, 0], scale: 1, notes: [] };
+  const middle = unitScale ? centroid(cloud.coords) : middleOfFloor(cloud.coords);
+  const [mx, my, mz] = middle;
+  const { coords, origin } = cloud;
+  const farthest = unitScale ? farthestFrom(coords, middle) : { distance: 0, point: 0 };
+  const scale = farthest.distance > 0 ? 1 / farthest.distance : 1;
+  const moved = new Float32Array(coords.length);
+  const rounded: number[] = [];
+  let worst = 0;
+  for (let i = 0; i < coords.length; i += 3) {
+    const x = (coords[i] - mx) * scale, y = (coords[i + 1] - my) * scale;
+    const z = (coords[i + 2] - mz) * scale;
+    moved[i] = x;
+    moved[i + 1] = y;
+    moved[i + 2] = z;
+    const error = Math.max(
+      Math.abs(moved[i] - x),
+      Math.abs(moved[i + 1] - y),
+      Math.abs(moved[i + 2] - z),
+    );
+    if (error <= 1e-3) continue;
+    // What coordinates so far out had lost before was said by whoever read them.
+    const size = Math.max(Math.abs(coords[i]), Math.abs(coords[i + 1]), Math.abs(coords[i + 2]));
+    if (error <= size * HALF_STEP) continue;
+    rounded.push(i / 3);
+    if (error > worst) worst = error;
+  }
+  const notes = unitScale
+    ? strayNote(coords, middle, farthest, rows)
+    : rounded.length > 0
+    ? [roundedNote(rounded.map((point) => rows?.[point] ?? point), worst)]
+    : [];
+  const newOrigin = unitScale
+    ? [0, 0, 0] as const
+    : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
+  const placed = { ...cloud, extent: undefined, coords: moved, origin: newOrigin };
+  return { placed, middle, scale, notes };
+}
+
+function farthestFrom(
+  coords: Float32Array,
+  [mx, my, mz]: readonly number[],
+): { distance: number; point: number } {
+  let farthest = 0, point = 0;
+  for (let i = 0; i < coords.length; i += 3) {
+    const x = coords[i] - mx, y = coords[i + 1] - my, z = coords[i + 2] - mz;
+    const square = x * x + y * y + z * z;
+    if (square > farthest) [farthest, point] = [square, i / 3];
+  }
+  return { distance: Math.sqrt(farthest), point };
+}
+
+/** Said where one point alone decides an object's size. */
+function strayNote(
+  coords: Float32Array,
+  [mx, my, mz]: readonly number[],
+  { distance, point }: { distance: number; point: number },
+  rows: Uint32Array | null,
+): string[] {
+  const distances = sampledPoints(coords).map((i) =>
+    Math.hypot(coords[3 * i] - mx, coords[3 * i + 1] - my, coords[3 * i + 2] - mz)
+  ).sort((a, b) => a - b);
+  const median = distances[distances.length >> 1];
+  if (!(distance > STRAY * median) || rows === null || coords.length <= 6) return [];
+  return [
+    `point ${rows[point] + 1} lies ${
+      Number((distance / median).toPrecision(3))
+    } times as far out as half of the ` +
+    "points, and the object is scaled by it: remove it if it is none of the object's",
+  ];
+}
+
+function centroid(coords: Float32Array): number[] {
+  const sums = [0, 0, 0];
+  for (let i = 0; i < coords.length; i++) sums[i % 3] += coords[i];
+  return sums.map((sum) => 3 * sum / coords.length);
+}
+
+/** The middle of the bounds' lowest face, without points far off where float32 cannot hold all of the bounds. */
+function middleOfFloor(coords: Float32Array): number[] {
+  const all = boundsOf(coords, -Infinity, Infinity);
+  const isWide = all.some(([low, high]) => (high - low) / 2 * HALF_STEP > LARGEST_ROUNDING);
+  const bounds = isWide ? all.map((bound, k) => innerBounds(coords, k) ?? bound) : all;
+  return bounds.map(([low, high], k) => (k < 2 ? (low + high) / 2 : low));
+}
+
+function boundsOf(coords: Float32Array, least: number, most: number): [number, number][] {
+  const bounds = [0, 1, 2].map((): [number, number] => [Infinity, -Infinity]);
+  for (let i = 0; i < coords.length; i++) {
+    const bound = bounds[i % 3], value = coords[i];
+    if (value < bound[0] && value >= least) bound[0] = value;
+    if (value > bound[1] && value <= most) bound[1] = value;
+  }
+  return bounds;
+}
+
+/** Bounds along one axis of all points that are not far off. */
+function innerBounds(coords: Float32Array, k: number): [number, number] | undefined {
+  const values = sampledPoints(coords).map((i) => coords[3 * i + k]).sort((a, b) => a - b);
+  const low = values[values.length >> 2], high = values[(3 * values.length) >> 2];
+  const reach = FAR * Math.max(high - low, Number.EPSILON * Math.abs(high));
+  const [min, max] = boundsOf(coords, low - reach, high + reach)[k];
+  return min <= max ? [min, max] : undefined;
+}
+
+function sampledPoints(coords: Float32Array): number[] {
+  const count = coords.length / 3, stride = Math.max(1, Math.floor(count / SAMPLES));
+  return Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride);
+}

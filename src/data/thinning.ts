@@ -1,0 +1,151 @@
+/** Which points of a cloud stay, and which of those stands for each that does not. */
+
+import { DataError } from "../errors.ts";
+import { nearestTo } from "./neighbors.ts";
+import { groupPoints } from "./point_groups.ts";
+import type { PointCloud } from "./point_cloud.ts";
+
+/** One step of thinning. */
+export interface Kept {
+  /** (M) the points that stay, in order. */
+  readonly chosen: Uint32Array;
+  /** (N) for each point before the place in `chosen` of that which stands for it. Absent: those that go have none. */
+  readonly standIn?: Uint32Array;
+}
+
+/** How the points of a prepared cloud and the rows that were read belong together. */
+export interface SourceRows {
+  /** (kept) the row that each point was; null where points were drawn from a mesh's surface and are no rows. */
+  readonly sourceIndex: Uint32Array | null;
+  /**
+   * (read) for each row the point that stands for it: itself, that in its place, that of its voxel, or, where a limit
+   * or the drawing from a mesh kept none, the nearest. -1 for a row whose coordinates are not finite.
+   */
+  keptIndex(): Int32Array;
+}
+
+/**
+ * Follows rows through the steps of thinning.
+ * @param steps null where the points are no rows of `read`
+ */
+export function traceRows(
+  read: PointCloud,
+  kept: PointCloud,
+  steps: readonly Kept[] | null,
+): SourceRows {
+  let sourceIndex: Uint32Array | null = null;
+  if (steps !== null) {
+    sourceIndex = Uint32Array.from({ length: read.count }, (_, row) => row);
+    for (const { chosen } of steps) {
+      sourceIndex = sourceIndex.length === chosen.length
+        ? sourceIndex
+        : chosen.map((at) => sourceIndex![at]);
+    }
+  }
+  const keptIndex = (): Int32Array => {
+    const out = new Int32Array(read.count).fill(-1);
+    if (steps !== null) {
+      let before = Int32Array.from(out, (_, row) => row);
+      for (const step of steps) before = followed(before, step);
+      out.set(before);
+    }
+    const { coords } = read;
+    const open: number[] = [];
+    for (let row = 0; row < out.length; row++) {
+      if (out[row] < 0 && isFinitePoint(coords, row)) open.push(row);
+    }
+    const queries = new Float32Array(3 * open.length);
+    open.forEach((row, i) => queries.set(coords.subarray(3 * row, 3 * row + 3), 3 * i));
+    nearestTo(kept.coords, queries).forEach((point, i) => out[open[i]] = point);
+    return out;
+  };
+  return { sourceIndex, keptIndex };
+}
+
+/** Where each row is after a step; -1 where nothing stands for it. */
+function followed(
+  rows: Int32Array<ArrayBuffer>,
+  { chosen, standIn }: Kept,
+): Int32Array<ArrayBuffer> {
+  if (standIn !== undefined) return rows.map((at) => at < 0 ? -1 : standIn[at]);
+  const places = new Int32Array(rows.length).fill(-1);
+  chosen.forEach((at, place) => places[at] = place);
+  return rows.map((at) => at < 0 ? -1 : places[at]);
+}
+
+// A sum of three float32 in float64 is finite exactly when all are.
+function isFinitePoint(coords: Float32Array, i: number): boolean {
+  return Number.isFinite(coords[3 * i] + coords[3 * i + 1] + coords[3 * i + 2]);
+}
+
+/** Points whose coordinates are finite. */
+export function finitePoints(coords: Float32Array): Kept {
+  const chosen = new Uint32Array(coords.length / 3);
+  let count = 0;
+  for (let i = 0; i < chosen.length; i++) if (isFinitePoint(coords, i)) chosen[count++] = i;
+  return { chosen: chosen.subarray(0, count) };
+}
+
+/** Of points in one place, to the bit, the first. */
+export function distinctPoints(coords: Float32Array): Kept {
+  // + 0 turns −0, which is the same place, into 0.
+  const places = new Int32Array(coords.map((value) => value + 0).buffer);
+  const { count, groupOf } = groupPoints(places);
+  const chosen = new Uint32Array(count);
+  let next = 0;
+  for (let i = 0; i < groupOf.length; i++) if (groupOf[i] === next) chosen[next++] = i;
+  return { chosen, standIn: groupOf };
+}
+
+/** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
+export function voxelPoints(coords: Float32Array, size: number, where: string): Kept {
+  const { count, groupOf } = groupPoints(voxelsOf(coords, size, where));
+  const means = new Float64Array(3 * count);
+  const sizes = new Uint32Array(count);
+  for (let i = 0; i < groupOf.length; i++) {
+    sizes[groupOf[i]]++;
+    for (let k = 0; k < 3; k++) means[3 * groupOf[i] + k] += coords[3 * i + k];
+  }
+  const nearestOf = new Uint32Array(count);
+  const nearest = new Float64Array(count).fill(Infinity);
+  for (let i = 0; i < groupOf.length; i++) {
+    const group = groupOf[i];
+    let distance = 0;
+    for (let k = 0; k < 3; k++) {
+      const offset = coords[3 * i + k] - means[3 * group + k] / sizes[group];
+      distance += offset * offset;
+    }
+    if (distance < nearest[group]) {
+      nearest[group] = distance;
+      nearestOf[group] = i;
+    }
+  }
+  const chosen = nearestOf.toSorted();
+  const placeOf = new Uint32Array(groupOf.length);
+  chosen.forEach((at, place) => placeOf[at] = place);
+  return { chosen, standIn: groupOf.map((group) => placeOf[nearestOf[group]]) };
+}
+
+function voxelsOf(coords: Float32Array, size: number, where: string): Int32Array {
+  const keys = new Int32Array(coords.length);
+  for (let k = 0; k < 3; k++) {
+    let min = Infinity, farthest = k;
+    for (let i = k; i < coords.length; i += 3) {
+      if (coords[i] < min) min = coords[i];
+      if (Math.abs(coords[i]) > Math.abs(coords[farthest])) farthest = i;
+    }
+    for (let i = k; i < coords.length; i += 3) {
+      const cell = Math.floor((coords[i] - min) / size);
+      if (cell > 0x7fffffff) {
+        throw new DataError(
+          `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones, or ` +
+            `remove what lies far out, such as ${"xyz"[k]} = ${
+              coords[farthest]
+            } (from the middle).`,
+        );
+      }
+      keys[i] = cell;
+    }
+  }
+  return keys;
+}
