@@ -24,6 +24,7 @@ export interface Placed {
 const FAR = 50;
 /** Bounds that float32 holds to this many metres need no other middle. */
 const LARGEST_ROUNDING = 5e-5;
+const MILLIMETRE = 1e-3;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 4095;
 /** An object whose farthest point lies this much farther than most is scaled by a stray. */
@@ -47,36 +48,45 @@ export function placeCloud(
   const farthest = unitScale ? farthestFrom(coords, middle) : { distance: 0, point: 0 };
   const scale = farthest.distance > 0 ? 1 / farthest.distance : 1;
   const moved = new Float32Array(coords.length);
-  const rounded: number[] = [];
-  let worst = 0;
   for (let i = 0; i < coords.length; i += 3) {
-    const x = (coords[i] - mx) * scale, y = (coords[i + 1] - my) * scale;
-    const z = (coords[i + 2] - mz) * scale;
-    moved[i] = x;
-    moved[i + 1] = y;
-    moved[i + 2] = z;
-    const error = Math.max(
-      Math.abs(moved[i] - x),
-      Math.abs(moved[i + 1] - y),
-      Math.abs(moved[i + 2] - z),
-    );
-    if (error <= 1e-3) continue;
-    // What coordinates so far out had lost before was said by whoever read them.
-    const size = Math.max(Math.abs(coords[i]), Math.abs(coords[i + 1]), Math.abs(coords[i + 2]));
-    if (error <= size * HALF_STEP) continue;
-    rounded.push(i / 3);
-    if (error > worst) worst = error;
+    moved[i] = (coords[i] - mx) * scale;
+    moved[i + 1] = (coords[i + 1] - my) * scale;
+    moved[i + 2] = (coords[i + 2] - mz) * scale;
   }
   const notes = unitScale
     ? strayNote(coords, middle, farthest, rows)
-    : rounded.length > 0
-    ? [roundedNote(rounded.map((point) => rows?.[point] ?? point), worst)]
-    : [];
+    : roundingNote(coords, moved, middle, rows);
   const newOrigin = unitScale
     ? [0, 0, 0] as const
     : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
   const placed = { ...cloud, extent: undefined, coords: moved, origin: newOrigin };
   return { placed, middle, scale, notes };
+}
+
+/** Said where moving costs points more than a millimetre, and more than where they were had cost them before. */
+function roundingNote(
+  coords: Float32Array,
+  moved: Float32Array,
+  middle: readonly number[],
+  rows: Uint32Array | null,
+): string[] {
+  // What is nearer than this is held to the millimetre.
+  const near = MILLIMETRE / HALF_STEP;
+  const rounded: number[] = [];
+  let worst = 0;
+  for (let k = 0; k < 3; k++) {
+    const offset = middle[k];
+    for (let i = k; i < moved.length; i += 3) {
+      if (moved[i] < near && moved[i] > -near) continue;
+      const error = Math.abs(moved[i] - (coords[i] - offset));
+      if (error <= MILLIMETRE || error <= Math.abs(coords[i]) * HALF_STEP) continue;
+      rounded.push((i - k) / 3);
+      if (error > worst) worst = error;
+    }
+  }
+  if (rounded.length === 0) return [];
+  const points = [...new Set(rounded)].map((point) => rows?.[point] ?? point);
+  return [roundedNote(points.sort((a, b) => a - b), worst)];
 }
 
 function farthestFrom(
@@ -126,14 +136,17 @@ function middleOfFloor(coords: Float32Array): number[] {
   return bounds.map(([low, high], k) => (k < 2 ? (low + high) / 2 : low));
 }
 
+/** Smallest and largest x, y and z of those from `least` to `most`. */
 function boundsOf(coords: Float32Array, least: number, most: number): [number, number][] {
-  const bounds = [0, 1, 2].map((): [number, number] => [Infinity, -Infinity]);
-  for (let i = 0; i < coords.length; i++) {
-    const bound = bounds[i % 3], value = coords[i];
-    if (value < bound[0] && value >= least) bound[0] = value;
-    if (value > bound[1] && value <= most) bound[1] = value;
-  }
-  return bounds;
+  return [0, 1, 2].map((k): [number, number] => {
+    let low = Infinity, high = -Infinity;
+    for (let i = k; i < coords.length; i += 3) {
+      const value = coords[i];
+      if (value < low && value >= least) low = value;
+      if (value > high && value <= most) high = value;
+    }
+    return [low, high];
+  });
 }
 
 /** Bounds along one axis of all points that are not far off. */

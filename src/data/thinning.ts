@@ -9,8 +9,8 @@ import type { PointCloud } from "./point_cloud.ts";
 export interface Kept {
   /** (M) the points that stay, in order. */
   readonly chosen: Uint32Array;
-  /** (N) for each point before the place in `chosen` of that which stands for it. Absent: those that go have none. */
-  readonly standIn?: Uint32Array;
+  /** Gives (N) for each point before the place in `chosen` of that which stands for it. Absent: those that go have none. */
+  standIn?(): Uint32Array;
 }
 
 /** How the points of a prepared cloud and the rows that were read belong together. */
@@ -33,15 +33,7 @@ export function traceRows(
   kept: PointCloud,
   steps: readonly Kept[] | null,
 ): SourceRows {
-  let sourceIndex: Uint32Array | null = null;
-  if (steps !== null) {
-    sourceIndex = Uint32Array.from({ length: read.count }, (_, row) => row);
-    for (const { chosen } of steps) {
-      sourceIndex = sourceIndex.length === chosen.length
-        ? sourceIndex
-        : chosen.map((at) => sourceIndex![at]);
-    }
-  }
+  const sourceIndex = steps === null ? null : chosenRows(read.count, steps);
   const keptIndex = (): Int32Array => {
     const out = new Int32Array(read.count).fill(-1);
     if (steps !== null) {
@@ -62,15 +54,32 @@ export function traceRows(
   return { sourceIndex, keptIndex };
 }
 
+function chosenRows(count: number, steps: readonly Kept[]): Uint32Array {
+  let rows = new Uint32Array(count);
+  for (let row = 0; row < count; row++) rows[row] = row;
+  for (const { chosen } of steps) {
+    if (chosen.length === rows.length) continue;
+    const next = new Uint32Array(chosen.length);
+    for (let i = 0; i < next.length; i++) next[i] = rows[chosen[i]];
+    rows = next;
+  }
+  return rows;
+}
+
 /** Where each row is after a step; -1 where nothing stands for it. */
 function followed(
   rows: Int32Array<ArrayBuffer>,
   { chosen, standIn }: Kept,
 ): Int32Array<ArrayBuffer> {
-  if (standIn !== undefined) return rows.map((at) => at < 0 ? -1 : standIn[at]);
-  const places = new Int32Array(rows.length).fill(-1);
-  chosen.forEach((at, place) => places[at] = place);
+  const places = standIn?.() ?? placesOf(chosen, rows.length);
   return rows.map((at) => at < 0 ? -1 : places[at]);
+}
+
+/** For each point its place among the chosen, -1 for the others. */
+function placesOf(chosen: Uint32Array, count: number): Int32Array {
+  const places = new Int32Array(count).fill(-1);
+  for (let place = 0; place < chosen.length; place++) places[chosen[place]] = place;
+  return places;
 }
 
 // A sum of three float32 in float64 is finite exactly when all are.
@@ -94,7 +103,7 @@ export function distinctPoints(coords: Float32Array): Kept {
   const chosen = new Uint32Array(count);
   let next = 0;
   for (let i = 0; i < groupOf.length; i++) if (groupOf[i] === next) chosen[next++] = i;
-  return { chosen, standIn: groupOf };
+  return { chosen, standIn: () => groupOf };
 }
 
 /** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
@@ -121,31 +130,34 @@ export function voxelPoints(coords: Float32Array, size: number, where: string): 
     }
   }
   const chosen = nearestOf.toSorted();
-  const placeOf = new Uint32Array(groupOf.length);
-  chosen.forEach((at, place) => placeOf[at] = place);
-  return { chosen, standIn: groupOf.map((group) => placeOf[nearestOf[group]]) };
+  const standIn = (): Uint32Array => {
+    const places = placesOf(chosen, groupOf.length);
+    return groupOf.map((group) => places[nearestOf[group]]);
+  };
+  return { chosen, standIn };
 }
 
 function voxelsOf(coords: Float32Array, size: number, where: string): Int32Array {
   const keys = new Int32Array(coords.length);
   for (let k = 0; k < 3; k++) {
-    let min = Infinity, farthest = k;
-    for (let i = k; i < coords.length; i += 3) {
-      if (coords[i] < min) min = coords[i];
-      if (Math.abs(coords[i]) > Math.abs(coords[farthest])) farthest = i;
-    }
+    let min = Infinity;
+    for (let i = k; i < coords.length; i += 3) if (coords[i] < min) min = coords[i];
     for (let i = k; i < coords.length; i += 3) {
       const cell = Math.floor((coords[i] - min) / size);
-      if (cell > 0x7fffffff) {
-        throw new DataError(
-          `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones, or ` +
-            `remove what lies far out, such as ${"xyz"[k]} = ${
-              coords[farthest]
-            } (from the middle).`,
-        );
-      }
+      if (cell > 0x7fffffff) throw tooManyVoxels(coords, k, size, where);
       keys[i] = cell;
     }
   }
   return keys;
+}
+
+function tooManyVoxels(coords: Float32Array, k: number, size: number, where: string): DataError {
+  let farthest = 0;
+  for (let i = k; i < coords.length; i += 3) {
+    if (Math.abs(coords[i]) > Math.abs(farthest)) farthest = coords[i];
+  }
+  return new DataError(
+    `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones, or remove ` +
+      `what lies far out, such as a point with ${"xyz"[k]} ${farthest} from the origin.`,
+  );
 }

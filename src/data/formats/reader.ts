@@ -91,23 +91,33 @@ export function recenter(coords: Float64Array): RecenteredCoords {
   }
   const origin = [middle(coords, 0), middle(coords, 1), middle(coords, 2)] as const;
   const out = new Float32Array(coords.length);
-  const rounded: number[] = [];
-  let worst = 0;
   for (let i = 0; i < coords.length; i += 3) {
-    const x = coords[i] - origin[0], y = coords[i + 1] - origin[1], z = coords[i + 2] - origin[2];
-    out[i] = x;
-    out[i + 1] = y;
-    out[i + 2] = z;
-    const error = Math.max(
-      Math.abs(out[i] - x),
-      Math.abs(out[i + 1] - y),
-      Math.abs(out[i + 2] - z),
-    );
-    if (error > MILLIMETRE) rounded.push(i / 3);
+    out[i] = coords[i] - origin[0];
+    out[i + 1] = coords[i + 1] - origin[1];
+    out[i + 2] = coords[i + 2] - origin[2];
+  }
+  const note = noteOfRounding(coords, out, origin);
+  return { coords: out, origin, extent, ...(note !== undefined && { note }) };
+}
+
+function noteOfRounding(
+  coords: Float64Array,
+  out: Float32Array,
+  origin: readonly number[],
+): string | undefined {
+  // What is nearer than this is held to the millimetre.
+  const near = MILLIMETRE / HALF_STEP;
+  const rounded = new Set<number>();
+  let worst = 0;
+  for (let i = 0; i < out.length; i++) {
+    if (out[i] < near && out[i] > -near) continue;
+    const error = Math.abs(out[i] - (coords[i] - origin[i % 3]));
+    // A coordinate that is not finite was none before.
+    if (!(error > MILLIMETRE)) continue;
+    rounded.add(Math.floor(i / 3));
     if (error > worst) worst = error;
   }
-  const note = rounded.length > 0 ? roundedNote(rounded, worst) : undefined;
-  return { coords: out, origin, extent, ...(note !== undefined && { note }) };
+  return rounded.size > 0 ? roundedNote([...rounded], worst) : undefined;
 }
 
 /**

@@ -26,6 +26,8 @@ export interface SceneOutcome {
   readonly regions: number;
   /** Absent where the scene was taken as it is. */
   readonly report?: PrepareReport;
+  /** What its reader guessed or doubts. */
+  readonly notes?: readonly string[];
 }
 
 /** Why a source gave no scene: it cannot be read, or holds no points. The run may go on. */
@@ -98,7 +100,10 @@ export async function sceneOfSource(
       source: source.name,
       settings: { ...recordOf(scene, settings), report },
     },
-    outcome: { points: cloud.count, regions: tree.level.length, report },
+    outcome: {
+      ...{ points: cloud.count, regions: tree.level.length, report },
+      ...(cloud.notes && { notes: cloud.notes }),
+    },
   });
   if (ready !== undefined) {
     return file(ready.cloud, ready.tree, undefined, label ?? ready.sceneLabel);

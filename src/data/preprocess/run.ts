@@ -101,6 +101,7 @@ export interface PreprocessIndex {
     readonly points: number;
     readonly regions: number;
     readonly report?: PrepareReport;
+    readonly notes?: readonly string[];
   }[];
   /** Files that were skipped. */
   readonly failed: readonly { readonly source: string; readonly reason: string }[];

@@ -10,7 +10,7 @@ const NUMBER = new Intl.NumberFormat("en");
 const SPLITS = ["train", "val", "test"] as const;
 /** On a terminal the line is drawn anew at most this often; elsewhere a line is written. */
 const REDRAW_MS = 100, LINE_MS = 10_000;
-const NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
+const NOTES_SHOWN = 8, NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
 
 /** What a run would do, several lines. */
 export function describePlan({ plan, done, moved, stale }: Prepared, output: string): string {
@@ -83,8 +83,29 @@ export function describeResult(index: PreprocessIndex, output: string, seconds: 
   if (totals.estimatedNormals > 0) {
     lines.push(`  normals estimated: ${NUMBER.format(totals.estimatedNormals)}`);
   }
+  lines.push(...describeNotes(scenes).map((line) => `  ${line}`));
   if (failed.length > 0) lines.push(`  skipped: ${count(failed.length, "file")}, see index.json`);
   return lines.join("\n");
+}
+
+/** What readers guessed or doubt, each once with how many files it is said of. */
+export function describeNotes(
+  scenes: readonly { readonly source: string; readonly notes?: readonly string[] }[],
+): string[] {
+  const sources = new Map<string, string[]>();
+  for (const { source, notes = [] } of scenes) {
+    for (const note of notes) {
+      const said = sources.get(note);
+      if (said === undefined) sources.set(note, [source]);
+      else said.push(source);
+    }
+  }
+  const told = [...sources].slice(0, NOTES_SHOWN).map(([note, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${NUMBER.format(others.length)} more` : "";
+    return `note on ${printable(first)}${more}: ${note}`;
+  });
+  const rest = sources.size - told.length;
+  return rest > 0 ? [...told, `${NUMBER.format(rest)} other notes, see the index`] : told;
 }
 
 /** Shows progress on standard error: a line that is rewritten on a terminal, one now and then elsewhere. */
