@@ -71,9 +71,11 @@ export type { ReadOptions } from "./src/data/formats/reader.ts";
 export {
   prepare,
   PREPARE_DEFAULTS,
+  type PreparedCloud,
   type PrepareOptions,
   type PrepareReport,
 } from "./src/data/prepare.ts";
+export type { SourceRows } from "./src/data/thinning.ts";
 export { DEFAULT_SETTINGS, type SceneSettings } from "./src/data/preprocess/settings.ts";
 export { estimateNormals, type NormalOrientation } from "./src/data/normals.ts";
 export { sampleMesh } from "./src/data/mesh_sampling.ts";
@@ -245,6 +247,8 @@ export {
 // Evaluation
 export {
   type CheckpointEncoderOptions,
+  type CloudRows,
+  type EmbeddedCloud,
   encoderFromCheckpoint,
   type EncoderOptions,
   type EncoderSettings,
@@ -252,6 +256,7 @@ export {
   SceneEncoder,
   untrainedEncoder,
 } from "./src/evaluation/encoder.ts";
+export { featuresOfRows } from "./src/evaluation/row_features.ts";
 export type {
   Branch,
   Branches,

@@ -3,6 +3,8 @@
 import { parseArgs } from "@std/cli/parse-args";
 import type { ArrayParts } from "../src/data/array_parts.ts";
 import { filesBelow, type PassedOver } from "../src/data/files_below.ts";
+import { parseCloud } from "../src/data/formats/named_arrays.ts";
+import { describeFormats } from "../src/data/formats/registry.ts";
 import { parseDelimiter } from "../src/data/formats/text.ts";
 import { describeInspection, inspectFile } from "../src/data/inspect.ts";
 import { type LeftOut, sortFiles } from "../src/data/preprocess/belongs.ts";
@@ -21,6 +23,10 @@ Usage: deno task inspect [flags] FILE|DIR …
                    coordinates), attributes, …; or file and error
   --columns A,B,…  names of a text table's or raw file's columns: x,y,z,_,intensity (found out)
   --delimiter C    character between the columns of text tables (found out)
+  --array NAME     the array of coordinates in an NPZ, pickle or safetensors file (by its usual names)
+  --cloud N        which cloud of an array of several (clouds, points, columns) in an NPZ or pickle, from 0
+
+Formats: ${describeFormats().split("; ").join(";\n         ")}.
 
 Exit code 0; 1 when a file cannot be read; 2 for wrong usage.
 
@@ -72,7 +78,7 @@ if (import.meta.main) {
   await runMain(async () => {
     const args = parseArgs(Deno.args, {
       boolean: ["json", "help"],
-      string: ["columns", "delimiter"],
+      string: ["columns", "delimiter", "array", "cloud"],
       alias: { h: "help" },
       unknown: (arg: string) => {
         if (arg.startsWith("-")) throw new UsageError(`Unknown flag ${arg}.\n\n${HELP}`);
@@ -88,6 +94,8 @@ if (import.meta.main) {
     const options = {
       columns: args.columns?.split(","),
       delimiter: parseDelimiter(args.delimiter),
+      array: args.array,
+      cloud: parseCloud(args.cloud),
     };
     let failed = 0;
     for (const { path: file, parts } of files) {

@@ -48,7 +48,7 @@ function readNpy(bytes: Uint8Array, where: string, options: ReadOptions): PointC
   if (header.fields.some(({ shape }) => shape.length > 0)) {
     const arrays = new Map<string, NamedArray>();
     addFields(arrays, bytes, header, where);
-    return cloudFromArrays(where, arrays);
+    return cloudFromArrays(where, arrays, options);
   }
   const columns = header.fields.filter(isColumn).map((field): Column => {
     const array = fieldArray(bytes, header, field);
@@ -99,8 +99,12 @@ function readNpz(bytes: Uint8Array, where: string, options: ReadOptions): PointC
     }
   }
   // What np.savez(path, array) writes is called arr_0.
-  if (tables.length === 1 && arrays.size === 1) return tableCloud(tables[0], where, options);
-  return cloudFromArrays(where, arrays);
+  if (tables.length === 1 && arrays.size === 1 && tables[0].shape.length !== 3) {
+    return tableCloud(tables[0], where, options);
+  }
+  const [only] = arrays.keys();
+  const array = options.array ?? (arrays.size === 1 ? only : undefined);
+  return cloudFromArrays(where, arrays, { ...options, array });
 }
 
 /** Records: their fields stand beside the archive's arrays; three vertex numbers are triangles. */

@@ -13,6 +13,10 @@ export interface ReadOptions {
    * skips a column. Default: the header line's names, or found out from the number of columns.
    */
   readonly columns?: readonly string[];
+  /** Files of named arrays (NPZ, pickles): the array of coordinates. Default: that of a usual name, or the only one. */
+  readonly array?: string;
+  /** Arrays of several clouds (clouds, points, columns) in such files: which, from 0. Default: none, and a refusal. */
+  readonly cloud?: number;
   /** Largest file that is read into memory, in bytes. Default 4 GiB. */
   readonly maxBytes?: number;
 }

@@ -7,7 +7,7 @@ import { findReader, readPointCloud } from "../formats/registry.ts";
 import { hasRegionTree } from "../inspect.ts";
 import { openNpyStack, readStackedCloud } from "../npy_stack.ts";
 import type { PointCloud } from "../point_cloud.ts";
-import { prepare, type PrepareReport } from "../prepare.ts";
+import { prepare, type PreparedCloud, type PrepareReport } from "../prepare.ts";
 import { readSafetensorsHeader } from "../safetensors.ts";
 import { parseSceneFile, type SceneFile, writeScene } from "../scene_file.ts";
 import { buildTree } from "../tree_builder.ts";
@@ -76,14 +76,14 @@ export function reasonOf(error: Error): string {
 }
 
 /**
- * The scene of a source, as `makeScene` writes it.
+ * The scene of a source, as `makeScene` writes it; `prepared` is absent where the source was a scene already.
  *
  * @throws {DataError | UsageError} The source cannot be read, or gives no points.
  */
 export async function sceneOfSource(
   scene: PlannedScene,
   settings: SceneSettings,
-): Promise<{ file: SceneFile; outcome: SceneOutcome }> {
+): Promise<{ file: SceneFile; outcome: SceneOutcome; prepared?: PreparedCloud }> {
   const { id, label, source } = scene;
   const ready = settings.keepTrees ? await sceneWithTree(source.path) : undefined;
   const file = (
@@ -108,8 +108,9 @@ export async function sceneOfSource(
   if (ready !== undefined) {
     return file(ready.cloud, ready.tree, undefined, label ?? ready.sceneLabel);
   }
-  const { cloud, report } = prepare(await cloudOf(scene, settings), settings.prepare, source.path);
-  return file(cloud, buildTree(cloud.coords, settings.tree), report);
+  const prepared = prepare(await cloudOf(scene, settings), settings.prepare, source.path);
+  const { cloud, report } = prepared;
+  return { ...file(cloud, buildTree(cloud.coords, settings.tree), report), prepared };
 }
 
 async function sceneWithTree(path: string): Promise<SceneFile | undefined> {

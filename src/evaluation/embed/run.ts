@@ -11,13 +11,12 @@ import { sceneFromFile } from "../../data/scene_file.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import { DeviceError } from "../../gpu/errors.ts";
 import { openAppendFile } from "../../training/append_file.ts";
-import { BATCH_POINTS, type SceneEncoder } from "../encoder.ts";
+import { BATCH_POINTS, type CloudRows, ownRows, type SceneEncoder } from "../encoder.ts";
 import type { SceneFeatures } from "../features.ts";
+import { type Earlier, readEarlier, removeOwnFile } from "./earlier.ts";
 import {
-  type Earlier,
   finishManifest,
   type Manifest,
-  readEarlier,
   type Recipe,
   type SceneEntry,
   startJournal,
@@ -66,6 +65,8 @@ export interface EmbedHooks {
   readonly onProgress?: (done: number, failed: number, share: number) => void;
   /** A file was skipped. */
   readonly onFailure?: (source: string, reason: string) => void;
+  /** What was guessed or is doubtful of a file. */
+  readonly onNote?: (source: string, note: string) => void;
   /** The first time that a scan is prepared on the way. */
   readonly onPrepared?: () => void;
   /** When aborted the run ends before the next scene; what is written stays. */
@@ -146,6 +147,7 @@ interface Ready {
   readonly planned: PlannedScene;
   readonly scene: Scene;
   readonly origin: readonly [number, number, number];
+  readonly rows: CloudRows;
 }
 
 /** A run while it goes on. */
@@ -176,12 +178,17 @@ class Embedding {
     const { encoder, hooks } = this;
     const { preparation } = this.options.recipe;
     try {
-      const { file, outcome } = await sceneOfSource(planned, preparation);
+      const { file, outcome, prepared } = await sceneOfSource(planned, preparation);
       if (outcome.report !== undefined) hooks.onPrepared?.();
+      for (const note of outcome.notes ?? []) hooks.onNote?.(planned.source.name, note);
       const { features, max_hierarchy_depth: maxDepth } = encoder.config;
       const scene = sceneFromFile(file, { features, maxDepth }, planned.source.path);
       encoder.check(scene);
-      return { planned, scene, origin: file.cloud.origin };
+      const { origin } = file.cloud;
+      const rows = prepared === undefined
+        ? { ...ownRows(file.cloud.count), origin }
+        : { ...prepared, scale: prepared.report.scale };
+      return { planned, scene, origin, rows };
     } catch (error) {
       this.fail(planned, error);
       return null;
@@ -205,9 +212,9 @@ class Embedding {
     for (const [i, ready] of group.entries()) await this.write(ready, all[i]);
   }
 
-  async write({ planned, scene, origin }: Ready, features: SceneFeatures): Promise<void> {
+  async write({ planned, scene, origin, rows }: Ready, features: SceneFeatures): Promise<void> {
     const { output, recipe } = this.options;
-    const files = await writeFeatures(output, scene, origin, features, recipe.outputs);
+    const files = await writeFeatures(output, scene, origin, features, recipe.outputs, rows);
     const { id, source, className } = planned;
     const { name, bytes, modified, split } = source;
     const regions: number[] = [];
@@ -221,6 +228,9 @@ class Embedding {
       points: features.count,
       regions,
       origin,
+      file_origin: rows.origin,
+      file_scale: rows.scale,
+      ...(recipe.outputs.asInput && { rows: rows.keptIndex().length }),
       files,
     };
     this.append(JSON.stringify(entry) + "\n");
@@ -320,9 +330,7 @@ export async function embedScenes(
   const tables = await embedding.tables(scenes);
   const written = new Set([...scenes.flatMap(({ files }) => files), ...tables]);
   for (const file of plan.replaced) {
-    if (!written.has(file) && await exists(join(output, file))) {
-      await Deno.remove(join(output, file));
-    }
+    if (!written.has(file)) await removeOwnFile(output, file);
   }
   const manifest: Manifest = {
     format: "dbbd-features",
