@@ -67,6 +67,7 @@ export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
 export type { Attribute, Extent, PointCloud } from "./src/data/point_cloud.ts";
 export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/data/scene.ts";
 export { readPointCloud, readPointCloudBytes } from "./src/data/formats/registry.ts";
+export type { PassedOver } from "./src/data/files_below.ts";
 export type { ReadOptions } from "./src/data/formats/reader.ts";
 export {
   prepare,

@@ -5,6 +5,7 @@ import { formatReaders, hasSignature, HEAD_BYTES } from "./formats/registry.ts";
 
 /** Something below a folder that could not be looked at: it costs the others nothing, and is told. */
 export interface PassedOver {
+  /** Where it is. */
   readonly path: string;
   /** For a person: why. */
   readonly reason: string;
