@@ -159,7 +159,7 @@ async function namesIn(folder: string): Promise<string[]> {
     if (error instanceof Deno.errors.NotADirectory) {
       throw new UsageError(`Cannot write to ${folder}: expected a folder, found a file`);
     }
-    throw error;
+    throw writeError(folder, error);
   }
   return names.sort();
 }
@@ -209,7 +209,7 @@ export async function preprocess(
     } else outcomes.set(scene.id, made);
     tell();
   });
-  for (const path of [...moved, ...stale]) await Deno.remove(path);
+  for (const path of [...moved, ...stale]) await removeIfThere(path);
   for (const scene of plan.scenes) {
     // An earlier run read what this one cannot: what is left of it is of other settings.
     if (failed.has(scene.id)) await removeIfThere(scenePath(output, scene));
@@ -240,8 +240,12 @@ async function moveToSplits(
   for (const scene of scenes) {
     const from = places.get(scene.id) ?? made.get(scene.id)!, to = scenePath(output, scene);
     if (from === to) continue;
-    await Deno.mkdir(join(output, scene.split), { recursive: true });
-    await Deno.rename(from, to);
+    try {
+      await Deno.mkdir(join(output, scene.split), { recursive: true });
+      await Deno.rename(from, to);
+    } catch (error) {
+      throw writeError(to, error);
+    }
   }
 }
 
@@ -261,18 +265,21 @@ async function makeFolders(output: string, plan: Plan, changes: boolean): Promis
     }
     if (changes) await removeIfThere(join(output, "index.json"));
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new DataError(
-      `Cannot write to ${output}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw writeError(output, error);
   }
+}
+
+/** What a person is told where the system does not let us write. */
+function writeError(path: string, error: unknown): unknown {
+  const isSystem = error instanceof Error && error.name in Deno.errors;
+  return isSystem ? new DataError(`Cannot write to ${path}: ${error.message}`) : error;
 }
 
 async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw writeError(path, error);
   }
 }
 

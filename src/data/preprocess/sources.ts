@@ -287,13 +287,21 @@ async function exists(path: string): Promise<boolean> {
     return (await Deno.stat(path)).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+    throw readError(path, error);
   }
+}
+
+/** What a person is told of a file that the system does not let us read. */
+function readError(path: string, error: unknown): unknown {
+  const isSystem = error instanceof Error && error.name in Deno.errors;
+  return isSystem ? new DataError(`Cannot read ${path}: ${error.message}`) : error;
 }
 
 /** The lines of a text that are not empty, or undefined where there is no such file. */
 export async function linesOf(path: string): Promise<string[] | undefined> {
   if (!await exists(path)) return undefined;
-  const text = await Deno.readTextFile(path);
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw readError(path, error);
+  });
   return text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "");
 }
