@@ -241,3 +241,30 @@ Deno.test(
     assertEquals(again.index.scenes.map(({ file }) => file), index.scenes.map(({ file }) => file));
   },
 );
+
+Deno.test(
+  "preprocess: labels in words have the same numbers in all scenes, whenever they were made",
+  files,
+  async () => {
+    await using folder = await tempFolder();
+    const { path } = folder;
+    await put(`${path}/in/a.csv`, "x,y,z,class\n0,0,0,tree\n1,1,2,car\n3,4,7,tree\n");
+    await put(`${path}/in/b.csv`, "x,y,z,class\n0,0,0,tree\n1,1,2,\n3,4,7,bush\n");
+    const args = ["--input", `${path}/in`, "--output", `${path}/out`, "--split", "1,0,0"];
+    const labels = async (name: string) => {
+      const { cloud } = await readSceneFile(`${path}/out/train/${name}.safetensors`);
+      return [...cloud.attributes.get("labels")!.data];
+    };
+    assertEquals((await run(...args)).index.pointClasses, ["bush", "car", "tree"]);
+    assertEquals([await labels("a"), await labels("b")], [[2, 1, 2], [2, -1, 0]]);
+    await put(`${path}/in/c.csv`, "x,y,z,class\n0,0,0,Antenna\n1,1,2,car\n3,4,7,car\n");
+    const { prepared, index } = await run(...args);
+    assertEquals([prepared.done.size, index.pointClasses], [2, ["Antenna", "bush", "car", "tree"]]);
+    assertEquals([await labels("a"), await labels("b"), await labels("c")], [
+      [3, 2, 3],
+      [3, -1, 1],
+      [0, 2, 2],
+    ]);
+    assertEquals((await run(...args)).prepared.done.size, 3);
+  },
+);

@@ -28,6 +28,8 @@ export interface SceneOutcome {
   readonly report?: PrepareReport;
   /** What its reader guessed or doubts. */
   readonly notes?: readonly string[];
+  /** Of labels in words: what the scene's labels number. */
+  readonly classNames?: readonly string[];
 }
 
 /** Why a source gave no scene: it cannot be read, or holds no points. The run may go on. */
@@ -41,6 +43,7 @@ interface Record {
   readonly source: { name: string; bytes: number; modified: number };
   readonly className?: string;
   readonly report?: PrepareReport;
+  readonly classNames?: readonly string[];
 }
 
 /** Where a scene's file is or will be. */
@@ -98,11 +101,15 @@ export async function sceneOfSource(
       tree,
       sceneLabel,
       source: source.name,
-      settings: { ...recordOf(scene, settings), report },
+      settings: {
+        ...{ ...recordOf(scene, settings), report },
+        ...(cloud.classNames && { classNames: cloud.classNames }),
+      },
     },
     outcome: {
       ...{ points: cloud.count, regions: tree.level.length, report },
       ...(cloud.notes && { notes: cloud.notes }),
+      ...(cloud.classNames && { classNames: cloud.classNames }),
     },
   });
   if (ready !== undefined) {
@@ -146,14 +153,20 @@ export async function outcomeBefore(
 ): Promise<SceneOutcome | undefined> {
   const before = await readRecord(path);
   if (before === undefined) return undefined;
-  const { record: { report, ...record }, label, points, regions } = before;
+  const { record: { report, classNames, ...record }, label, points, regions } = before;
   const wanted = JSON.stringify({ ...recordOf(scene, settings), label: scene.label });
   // A scene that was taken as it is may have its own label.
   const found = JSON.stringify({
     ...record,
     label: report === undefined && scene.label === undefined ? undefined : label,
   });
-  return sameJson(wanted, found) ? { points, regions, report } : undefined;
+  return sameJson(wanted, found)
+    ? { points, regions, report, ...(isListOfText(classNames) && { classNames }) }
+    : undefined;
+}
+
+function isListOfText(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 
 /** Compares without regard to the order of keys. */

@@ -15,6 +15,7 @@ import {
   scenePath,
   type SceneRequest,
 } from "./make_scene.ts";
+import { allClassNames, renumberScene } from "./point_classes.ts";
 import { makePlan, type Plan, type PlannedScene, readSplitFiles, settledScenes } from "./plan.ts";
 import type { SceneSettings } from "./settings.ts";
 import { findSources, type FolderLabels } from "./sources.ts";
@@ -89,6 +90,8 @@ export interface PreprocessIndex {
   readonly settings: SceneSettings;
   /** A scene's label is a place in this list. */
   readonly classes: readonly string[];
+  /** Where files had labels in words: a point's label is a place in this list. */
+  readonly pointClasses?: readonly string[];
   /** Points removed and so on, over all scenes. */
   readonly totals: Readonly<Record<string, number>>;
   /** Scenes and their points by split. */
@@ -223,7 +226,8 @@ export async function preprocess(
   }
   const scenes = settledScenes(plan, ({ id }) => outcomes.has(id));
   await moveToSplits(output, plan, scenes, places);
-  const index = indexOf(plan, scenes, settings, outcomes, failed);
+  const pointClasses = await numberAlike(output, scenes, outcomes);
+  const index = indexOf(plan, scenes, settings, outcomes, failed, pointClasses);
   const text = new TextEncoder().encode(JSON.stringify(index, null, 1) + "\n");
   await writeFileAtomically(join(output, "index.json"), text);
   return index;
@@ -247,6 +251,21 @@ async function moveToSplits(
       throw writeError(to, error);
     }
   }
+}
+
+/** Gives labels in words the same numbers in all scenes: the places in the list that is returned. */
+async function numberAlike(
+  output: string,
+  scenes: readonly PlannedScene[],
+  outcomes: ReadonlyMap<string, SceneOutcome>,
+): Promise<readonly string[]> {
+  const names = allClassNames([...outcomes.values()].map(({ classNames }) => classNames ?? []));
+  for (const scene of scenes) {
+    const own = outcomes.get(scene.id)!.classNames;
+    if (own === undefined || own.join("\n") === names.join("\n")) continue;
+    await renumberScene(scenePath(output, scene), own, names);
+  }
+  return names;
 }
 
 async function makeFolders(output: string, plan: Plan, changes: boolean): Promise<void> {
@@ -339,6 +358,7 @@ function indexOf(
   settings: SceneSettings,
   outcomes: ReadonlyMap<string, SceneOutcome>,
   failed: ReadonlyMap<string, string>,
+  pointClasses: readonly string[],
 ): PreprocessIndex {
   const totals: Record<string, number> = {};
   for (const { report } of outcomes.values()) {
@@ -356,13 +376,14 @@ function indexOf(
     version: 1,
     settings,
     classes: plan.classes,
+    ...(pointClasses.length > 0 && { pointClasses }),
     totals,
     counts,
     scenes: made.map((scene) => ({
       file: `${scene.split}/${basename(scenePath("", scene))}`,
       source: scene.source.name,
       label: scene.label,
-      ...outcomes.get(scene.id)!,
+      ...{ ...outcomes.get(scene.id)!, classNames: undefined },
     })),
     failed: plan.scenes.filter(({ id }) => failed.has(id)).map(({ id, source }) => ({
       source: source.name,

@@ -83,6 +83,14 @@ export function describeResult(index: PreprocessIndex, output: string, seconds: 
   if (totals.estimatedNormals > 0) {
     lines.push(`  normals estimated: ${NUMBER.format(totals.estimatedNormals)}`);
   }
+  if (index.pointClasses !== undefined) {
+    const shown = index.pointClasses.slice(0, CLASSES_SHOWN);
+    lines.push(
+      `  labels of points ${shown.map((name, i) => `${i} ${printable(name)}`).join(", ")}${
+        index.pointClasses.length > shown.length ? `, … (${index.pointClasses.length})` : ""
+      }`,
+    );
+  }
   lines.push(...describeNotes(scenes).map((line) => `  ${line}`));
   if (failed.length > 0) lines.push(`  skipped: ${count(failed.length, "file")}, see index.json`);
   return lines.join("\n");

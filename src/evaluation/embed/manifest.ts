@@ -46,6 +46,8 @@ export interface SceneEntry {
   readonly file_origin?: readonly [number, number, number];
   /** What the file's coordinates were multiplied by. */
   readonly file_scale?: number;
+  /** Of labels in words: label i of the scene's points is the i-th of these. */
+  readonly label_names?: readonly string[];
   /** F, rows of the input file; absent where features are of the scene's points. */
   readonly rows?: number;
   /** Relative to the manifest. */

@@ -148,6 +148,8 @@ interface Ready {
   readonly scene: Scene;
   readonly origin: readonly [number, number, number];
   readonly rows: CloudRows;
+  /** Of labels in words. */
+  readonly classNames?: readonly string[];
 }
 
 /** A run while it goes on. */
@@ -185,10 +187,11 @@ class Embedding {
       const scene = sceneFromFile(file, { features, maxDepth }, planned.source.path);
       encoder.check(scene);
       const { origin } = file.cloud;
+      const classNames = outcome.classNames;
       const rows = prepared === undefined
         ? { ...ownRows(file.cloud.count), origin }
         : { ...prepared, scale: prepared.report.scale };
-      return { planned, scene, origin, rows };
+      return { planned, scene, origin, rows, classNames };
     } catch (error) {
       this.fail(planned, error);
       return null;
@@ -212,7 +215,10 @@ class Embedding {
     for (const [i, ready] of group.entries()) await this.write(ready, all[i]);
   }
 
-  async write({ planned, scene, origin, rows }: Ready, features: SceneFeatures): Promise<void> {
+  async write(
+    { planned, scene, origin, rows, classNames }: Ready,
+    features: SceneFeatures,
+  ): Promise<void> {
     const { output, recipe } = this.options;
     const files = await writeFeatures(output, scene, origin, features, recipe.outputs, rows);
     const { id, source, className } = planned;
@@ -230,6 +236,7 @@ class Embedding {
       origin,
       file_origin: rows.origin,
       file_scale: rows.scale,
+      label_names: classNames,
       ...(recipe.outputs.asInput && { rows: rows.keptIndex().length }),
       files,
     };
