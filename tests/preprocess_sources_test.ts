@@ -11,6 +11,7 @@ import { findSources, type Sources } from "../src/data/preprocess/sources.ts";
 import { readSceneFile } from "../src/data/scene_file.ts";
 import { filesBelow } from "../src/data/files_below.ts";
 import { listScenes } from "../src/data/scenes_dataset.ts";
+import { npyFile } from "./support/npy_samples.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 
 const files = {
@@ -171,6 +172,7 @@ Deno.test(
     assertEquals(await classesOf("once", "a/1.xyz", "b/2.xyz"), []);
     assertEquals(await classesOf("rooms", "train/a/1.xyz", "train/b/2.xyz", "val/c/3.xyz"), []);
     assertEquals(await classesOf("splits", "train/a/1.xyz", "test/a/2.xyz"), ["a"]);
+    assertEquals(await classesOf("kinds", "train/points/1.xyz", "train/points/2.xyz"), []);
     assertEquals(await classesOf("deep", "a/1.xyz", "a/2.xyz", "b/3.xyz", "b/c/4.xyz"), []);
     assertEquals(
       await classesOf("mixed", "1.xyz", "2.xyz", "a/3.xyz", "b/4.xyz", "a/5.xyz", "b/6.xyz"),
@@ -208,6 +210,33 @@ Deno.test(
     }
     const { train, val } = await listScenes(scenes);
     assertEquals([train.length, val.length], [2, 2]);
+  },
+);
+
+Deno.test(
+  "sources: links within the input give splits, each file once; branching circles end",
+  links,
+  async () => {
+    await using folder = await tempFolder();
+    const { path } = folder;
+    for (const name of ["a", "b", "c"]) await put(`${path}/all/${name}.xyz`);
+    await Deno.mkdir(`${path}/train`);
+    await Deno.symlink("../all/a.xyz", `${path}/train/a.xyz`);
+    await Deno.mkdir(`${path}/all/more`);
+    await put(`${path}/all/more/d.xyz`);
+    await Deno.symlink("all/more", `${path}/val`);
+    const { sources } = await found(path);
+    assertEquals(sources.map(({ stem, split }) => `${stem} ${split}`), [
+      "b undefined",
+      "c undefined",
+      "a train",
+      "d val",
+    ]);
+    for (let i = 0; i < 12; i++) {
+      await put(`${path}/web/${i}/p${i}.xyz`);
+      for (let j = 0; j < 12; j++) await Deno.symlink(`../${j}`, `${path}/web/${i}/to${j}`);
+    }
+    assertEquals((await found(`${path}/web`)).sources.length, 12);
   },
 );
 
@@ -266,5 +295,31 @@ Deno.test(
       [0, 2, 2],
     ]);
     assertEquals((await run(...args)).prepared.done.size, 3);
+  },
+);
+
+Deno.test(
+  "sources: labels of sweeps under their own names, and arrays of rooms by prefix",
+  files,
+  async () => {
+    await using folder = await tempFolder();
+    const { path } = folder;
+    await put(`${path}/nus/lidarseg/a_lidarseg.bin`, "0123");
+    await put(`${path}/nus/samples/a.pcd.bin`, "01230123012301230123");
+    assertEquals(stems(await found(`${path}/nus`)), ["a.pcd"]);
+    const rows = (width: number) => new Float32Array(5 * width).fill(0.5);
+    for (const room of ["hall", "sem_room"]) {
+      await put(`${path}/rooms/notes.md`);
+      const write = (name: string, shape: string, data: ArrayBufferView, type = "'<f4'") =>
+        Deno.writeFile(`${path}/rooms/${room}_${name}.npy`, npyFile(type, shape, data));
+      await write("xyz", "(5, 3)", rows(3));
+      await write("rgb", "(5, 3)", rows(3));
+      await write("sem_label", "(5, 1)", Int32Array.of(1, 2, 3, 4, 5), "'<i4'");
+      await write("ins_label", "(5,)", Int32Array.of(5, 4, 3, 2, 1), "'<i4'");
+    }
+    const { sources, leftOut } = await found(`${path}/rooms`);
+    assertEquals(sources.map(({ stem }) => stem), ["hall", "sem_room"]);
+    assertEquals(Object.keys(sources[0].parts!).sort(), ["colors", "instances", "labels"]);
+    assertEquals(describeLeftOut(leftOut!), "left out: 1 .md");
   },
 );

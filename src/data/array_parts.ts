@@ -58,17 +58,25 @@ export async function partsBeside(paths: readonly string[]): Promise<Map<string,
   return found;
 }
 
-/** What a file's name says: `room_normal` is the normals of `room`. */
+/** All names by what they mean, longer ones first: `sem_label` is no `label` of `sem`. */
+const NAMES = (["coords", "normals", "colors", "labels", "instances"] as const)
+  .flatMap((role) => ARRAY_ROLES[role].map((name): [string, string] => [name, role]))
+  .sort(([a], [b]) => b.length - a.length);
+
+/** What a file's name says: `room_normal` is the normals of `room`, `segment20` labels of 20 classes. */
 function roleOf(stem: string): { role: string; prefix: string } | undefined {
-  for (const role of ["coords", "normals", "colors", "labels", "instances"] as const) {
-    for (const name of ARRAY_ROLES[role]) {
-      // Numbers say how many classes there are: segment20.
-      const numbered = role === "labels" || role === "instances" ? "\\d*" : "";
-      const match = new RegExp(`^(?:(.*)[_.-])?${name}${numbered}$`, "i").exec(stem);
-      if (match !== null) return { role, prefix: match[1] ?? "" };
+  const lower = stem.toLowerCase();
+  if (OTHERS.includes(lower)) return { role: lower, prefix: "" };
+  const numbered = lower.replace(/\d+$/, "");
+  for (const [name, role] of NAMES) {
+    const isNumbered = role === "labels" || role === "instances";
+    for (const text of isNumbered ? [lower, numbered] : [lower]) {
+      if (text === name) return { role, prefix: "" };
+      if (!text.endsWith(name)) continue;
+      const before = stem.slice(0, text.length - name.length);
+      if (/[_.-]$/.test(before)) return { role, prefix: before.slice(0, -1) };
     }
   }
-  return OTHERS.includes(stem.toLowerCase()) ? { role: stem.toLowerCase(), prefix: "" } : undefined;
 }
 
 async function shapeOf(path: string): Promise<readonly number[] | undefined> {

@@ -14,9 +14,21 @@ export interface PassedOver {
 /** How the decoder writes bytes that are no UTF-8; a path with it opens nothing. */
 const NOT_UTF8 = "\ufffd";
 
+/** A folder that is reached by more links than this is read no more: they may branch without end. */
+const MOST_VISITS = 8;
+
+/** A folder to be read. */
+interface Pending {
+  readonly path: string;
+  /** Where the folder is when links are followed. */
+  readonly real: string;
+  /** The folders on the way to it, links followed. */
+  readonly above: readonly string[];
+}
+
 /**
  * All files below a folder in order of path, hidden ones and those in hidden folders aside. Links are followed, to
- * files and to folders; a folder is read once, however many ways lead to it, so links may go in circles.
+ * files and to folders, but not to a folder that they lie in: they may go in circles.
  *
  * @param onPassedOver Called with whatever below the folder cannot be read.
  * Throws what `Deno.readDir` throws where the folder itself cannot be read.
@@ -26,19 +38,25 @@ export async function filesBelow(
   onPassedOver: (entry: PassedOver) => void = () => {},
 ): Promise<string[]> {
   const files: string[] = [];
-  const seen = new Set<string>();
-  const pending = [folder];
-  // Folders that links lead to come last: what lies below the folder itself keeps its own path.
-  const linked: string[] = [];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop() ?? linked.shift()) {
-    const found = await attempt(() => entriesOf(next, seen), next !== folder, onPassedOver, next);
+  const visits = new Map<string, number>();
+  const pending: Pending[] = [{ path: folder, real: await Deno.realPath(folder), above: [] }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const { path: from, real } = next, above = [...next.above, real];
+    const count = visits.get(real) ?? 0;
+    if (count >= MOST_VISITS) continue;
+    visits.set(real, count + 1);
+    const found = await attempt(() => entriesOf(from), from !== folder, onPassedOver, from);
     for (const { name, path, isDirectory, isFile, isSymlink } of found ?? []) {
-      if (isDirectory) pending.push(path);
+      if (isDirectory) pending.push({ path, real: join(real, name), above });
       else if (isFile && !name.includes(NOT_UTF8)) files.push(path);
       else if (isFile || isSymlink) {
         const info = await attempt(() => targetOf(path), true, onPassedOver, path);
-        if (info?.isDirectory) linked.push(path);
-        else if (info?.isFile) files.push(path);
+        if (info?.isFile) files.push(path);
+        if (!info?.isDirectory) continue;
+        const target = await attempt(() => Deno.realPath(path), true, onPassedOver, path);
+        if (target !== undefined && !above.includes(target)) {
+          pending.push({ path, real: target, above });
+        }
       }
     }
   }
@@ -78,16 +96,13 @@ interface Entry extends Deno.DirEntry {
   readonly path: string;
 }
 
-/** The entries that are not hidden, in order of name; none where the folder was read before. */
-async function entriesOf(folder: string, seen: Set<string>): Promise<Entry[]> {
-  const real = await Deno.realPath(folder);
-  if (seen.has(real)) return [];
+/** The entries that are not hidden. */
+async function entriesOf(folder: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for await (const entry of Deno.readDir(folder)) {
     if (!entry.name.startsWith(".")) entries.push({ ...entry, path: join(folder, entry.name) });
   }
-  seen.add(real);
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries;
 }
 
 /** What a path leads to; undefined for a link that leads nowhere, as an unpacked data set often has them. */

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
+import { COLUMN_NAMES } from "./column_names.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
 import { printable } from "./printable.ts";
@@ -35,8 +36,14 @@ export const ARRAY_ROLES = {
   ],
   normals: ["normals", "normal", "norms", "norm"],
   colors: ["colors", "color", "colours", "colour", "rgb"],
-  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "seg"],
-  instances: ["instances", "instance", "instance_labels", "instance_gt"],
+  labels: [
+    ...["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "seg"],
+    ...COLUMN_NAMES.labels,
+  ],
+  instances: [
+    ...["instances", "instance", "instance_labels", "instance_gt"],
+    ...COLUMN_NAMES.instances,
+  ],
   triangles: ["triangles", "faces", "tris", "face", "mesh"],
 } as const;
 /** More columns than this, unnamed, are no points: a picture, a grid, a matrix. */

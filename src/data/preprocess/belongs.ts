@@ -85,6 +85,8 @@ function repeatsAnother(path: string, there: ReadonlySet<string>): boolean {
   const stem = basename(path, ending);
   const beside = (name: string): boolean =>
     there.has(join(dirname(path), `${name}${ending}`).toLowerCase());
+  // Raw files say nothing of themselves, so their name has to.
+  if (ending.toLowerCase() === ".bin" && REPEATS.test(stem)) return true;
   // Of ScanNet's two meshes the coarser one is that which the labels are of.
   if (/_vh_clean$/i.test(stem)) return beside(`${stem}_2`);
   return REPEATS.test(stem) && beside(stem.replace(REPEATS, ""));

@@ -38,10 +38,15 @@ export function placeOf(root: string, path: string): Place {
 /** Share of the clouds that must lie where classes would be. The rest are strays, and have no class. */
 const MAJORITY = 0.75;
 
+/** Folders named after what their files are, which says nothing of what is in them. */
+const KINDS_OF_DATA =
+  /^(velodyne\w*|lidar\w*|points?|point_?clouds?|clouds?|scans?|mesh(es)?|pcd|ply|bin|las|laz|npy|off|obj)$/i;
+
 /**
  * Whether folders are classes, by the vote of the clouds in them: most have a split and a folder besides
  * (CLASS/train/FILE, train/CLASS/FILE), or there are no splits and most lie in one folder each. A class repeats: there
- * are two clouds a class on average, or half of the classes are in several splits. A folder a cloud is its name.
+ * are two clouds a class on average, or half of the classes are in several splits. A folder a cloud is its name, and one
+ * called `velodyne` or `points` is none.
  */
 export function foldersAreClasses(places: readonly Place[]): boolean {
   const divided = places.some(({ split }) => split !== undefined);
@@ -51,6 +56,7 @@ export function foldersAreClasses(places: readonly Place[]): boolean {
   if (votes.length === 0 || votes.length < MAJORITY * places.length) return false;
   // A deeper folder is no stray: something other than classes divides the clouds.
   if (!divided && places.some(({ folders }) => folders.length > 1)) return false;
+  if (votes.some(({ folders: [name] }) => KINDS_OF_DATA.test(name))) return false;
   const splits = new Map<string, Set<Split | undefined>>();
   for (const { split, folders: [name] } of votes) {
     splits.set(name, (splits.get(name) ?? new Set()).add(split));

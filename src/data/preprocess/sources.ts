@@ -112,7 +112,7 @@ async function sourcesOf(
   const files = await sortFiles(all.filter(outside));
   classNames.push(...await linesOf(join(input, "classes.txt")) ?? []);
   const companions = new Set([join(input, "classes.txt"), ...files.clouds.flatMap(companionsOf)]);
-  const wanted = files.clouds.filter((path) => !companions.has(path));
+  const wanted = await distinct(root, files.clouds.filter((path) => !companions.has(path)));
   const places = wanted.map((path) => placeOf(root, path));
   const splits = await listedSplits(root, wanted, places, files.leftOut, beside);
   for (const each of files.leftOut) {
@@ -133,6 +133,20 @@ async function sourcesOf(
     found.push(...await clouds(path, name, place, classNames, files.parts.get(path)));
   }
   return found;
+}
+
+/** Each file once where links lead to it several ways: by the way that says its split, else the first. */
+async function distinct(root: string, paths: readonly string[]): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (const path of paths) {
+    const real = await Deno.realPath(path).catch(() => path); // one that is gone is told later
+    const before = found.get(real);
+    const wins = before === undefined ||
+      placeOf(root, before).split === undefined && placeOf(root, path).split !== undefined;
+    if (wins) found.set(real, path);
+  }
+  const kept = new Set(found.values());
+  return paths.filter((path) => kept.has(path));
 }
 
 /** Why a file that was listed cannot be looked at now; undefined where it can. */

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path";
 import { reasonOf, sceneOfSource } from "../../data/preprocess/make_scene.ts";
-import { makePlan, type PlannedScene } from "../../data/preprocess/plan.ts";
+import { makePlan, type Plan, type PlannedScene } from "../../data/preprocess/plan.ts";
 import { findSources } from "../../data/preprocess/sources.ts";
 import { readNpyNumbers } from "../../data/npy_stack.ts";
 import { readSafetensors } from "../../data/safetensors.ts";
@@ -55,6 +55,8 @@ export interface EmbedPlan {
   readonly kept: ReadonlyMap<string, SceneEntry>;
   /** Scenes that are to be made. */
   readonly left: readonly PlannedScene[];
+  /** What the inputs hold besides the scenes. */
+  readonly beside: Plan["beside"];
   /** Files of earlier runs that go, unless they are written again. */
   readonly replaced: readonly string[];
 }
@@ -81,7 +83,7 @@ export interface EmbedHooks {
 export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
   const { inputs, output, recipe, overwrite } = options;
   const sources = await findSources(inputs, "auto", output);
-  const { scenes, classes } = makePlan(sources, { ratio: [1, 0, 0], seed: 0 });
+  const { scenes, classes, beside } = makePlan(sources, { ratio: [1, 0, 0], seed: 0 });
   const earlier = await readEarlier(output, recipe);
   if (overwrite) {
     const files = [...earlier.entries.values()].flatMap((entry) => entry.files);
@@ -91,6 +93,7 @@ export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
       kept: new Map(),
       left: scenes,
       replaced: [...files, ...earlier.others],
+      beside,
     };
   }
   refuseOthers(earlier, output);
@@ -110,7 +113,7 @@ export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
     left.push(scene);
     replaced.push(...entry?.files ?? []);
   }
-  return { scenes, classes, kept, left, replaced };
+  return { scenes, classes, kept, left, replaced, beside };
 }
 
 function refuseOthers({ others, otherCheckpoint }: Earlier, output: string): void {
