@@ -143,7 +143,7 @@ Deno.test("text: columns without names are told apart by their values", async ()
 Deno.test("text: an empty value is no number; a header alone is no points", async () => {
   const cloud = await read("x,y,z,class\n1,2,,4\n1,2,3,\n");
   assertEquals([...cloud.coords], [1, 2, NaN, 1, 2, 3]);
-  assertEquals(values(cloud, "class"), [4, NaN]);
+  assertEquals(values(cloud, "labels"), [4, -1]);
   assertEquals((await read("x,y,z\n")).count, 0);
 });
 
@@ -282,4 +282,17 @@ Deno.test("text: a control byte is told by line and column, early and late", asy
     const error = await assertRejects(() => caseOf(`17_s3dis_ctrl/${name}`), DataError);
     assertMatch(error.message, /\(line \d+, column \d+\)/);
   }
+});
+
+Deno.test("text: a class may come first; empty labels are -1; a comment of other width is told", async () => {
+  const first = await read("chair 1 2 3\nchair 2 3 4\ntable 2 3 5\ntable 2 3 5\n");
+  assertEquals([[...first.coords.subarray(0, 3)], first.classNames], [[1, 2, 3], [
+    "chair",
+    "table",
+  ]]);
+  const empty = await read("x,y,z,label\n1,2,3,\n2,3,4,2\n");
+  assertEquals(values(empty, "labels"), [-1, 2]);
+  const other = await read("# time easting northing height\n1 2 3\n4 5 6\n");
+  assertMatch(other.notes!.join(), /names 4 columns \(time, .*\), the rows have 3/);
+  await refused("1 two 3 4\n1 2 3 4\n", /line 1, column 3\): expected a number, got "two"/);
 });

@@ -95,7 +95,9 @@ export function cloudFromColumns(
       .find((each) => each !== undefined && left.has(each) && single(each) && integers(each));
     if (column === undefined) continue;
     left.delete(column);
-    attributes.set(role, { width: 1, data: Int32Array.from(column.data) });
+    // A point without a label has -1.
+    const data = Int32Array.from(column.data, (value: number) => Number.isNaN(value) ? -1 : value);
+    attributes.set(role, { width: 1, data });
   }
   for (const column of left) {
     attributes.set(freeName(column.name, attributes), {
@@ -118,7 +120,9 @@ function single(column: Column): boolean {
 
 function integers(column: Column): boolean {
   if (column.data instanceof Int32Array) return true;
-  return column.data.every((value: number) => (value | 0) === value);
+  const { data } = column;
+  return data.every((value: number) => (value | 0) === value || Number.isNaN(value)) &&
+    !data.every(Number.isNaN);
 }
 
 function freeName(name: string, taken: ReadonlyMap<string, Attribute>): string {

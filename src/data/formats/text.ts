@@ -85,7 +85,7 @@ function readTable(
   options: ReadOptions,
 ): PointCloud {
   const table = findTable(bytes, where, start, options);
-  const { scanner, width, line, names, passed } = table;
+  const { scanner, width, line, names, passed, note } = table;
   // A row takes at least two bytes a value, so no file makes this allocate more than a few times its size.
   const left = bytes.length - scanner.pos + 1;
   const capacity = Math.min(countLines(scanner), Math.ceil(left / (2 * width)));
@@ -100,7 +100,11 @@ function readTable(
   const classes = words.numbered(names === undefined ? count / 2 : MOST_CLASSES);
   if (classes !== undefined) columns.push({ name: "label", data: classes.labels });
   kept.forEach((data, k) => columns.push({ name: keptNames[k], data }));
-  return cloudFromColumns(where, columns, { at: { line }, classNames: classes?.names });
+  return cloudFromColumns(where, columns, {
+    at: { line },
+    classNames: classes?.names,
+    notes: note === undefined ? [] : [note],
+  });
 }
 
 /** More different words than this are no classes. */

@@ -1,6 +1,7 @@
 /** Where a text table begins, what separates its columns, and what they are called. */
 
 import { areAxes, isLabelName } from "./column_names.ts";
+import { printable } from "./printable.ts";
 import { formatError, type ReadOptions } from "./reader.ts";
 import {
   beginsWithNumber,
@@ -38,6 +39,8 @@ export interface TextTable {
   readonly passed: readonly boolean[];
   /** The column whose words are the points' classes. */
   readonly wordLabels?: number;
+  /** Said where names in a comment do not fit the rows. */
+  readonly note?: string;
 }
 
 /** What separates columns where a file does not say. */
@@ -83,7 +86,10 @@ export function findTable(
   const found = hasRows ? countValues(first) : given?.length ?? 3;
   // A row may end with an empty value.
   const width = given?.length === found + 1 && endsEmpty(first) ? found + 1 : found;
-  const names = given ?? commentedNames(bytes.subarray(start, any.pos), width);
+  const commented = given === undefined
+    ? commentedNames(bytes.subarray(start, any.pos), width)
+    : undefined;
+  const names = given ?? commented?.names;
   if (names !== undefined && names.length !== width) {
     throw formatError(
       where,
@@ -96,18 +102,22 @@ export function findTable(
     throw formatError(where, { line: first.line }, `expected ${limit} columns, got ${width}.`);
   }
   const passed = Array.from({ length: width }, (_, k) => names?.[k] === SKIPPED);
-  const words = hasRows ? findWords(first, names ?? ["x", "y", "z"], passed) : [];
+  // A row without names may begin with its class; what stands among coordinates is an error.
+  const unnamed = beginsWithNumber(first) ? ["x", "y", "z"] : ["", "x", "y", "z"];
+  const words = hasRows ? findWords(first, names ?? unnamed, passed) : [];
   // Without names, words are classes where one column alone holds them.
   const wordLabels = names === undefined
     ? (words.length === 1 ? words[0] : undefined)
     : words.find((k) => isLabelName(names[k]));
-  return { scanner, names, line: header?.line ?? first.line, width, counted, passed, wordLabels };
+  const line = header?.line ?? first.line, note = commented?.note;
+  return { scanner, names, line, width, counted, passed, wordLabels, note };
 }
 
 /** Goes past the line of names, titles before and units after it; undefined where rows come first. */
 function passHeader(s: TextScanner): { readonly text: string; readonly line: number } | undefined {
   if (beginsWithNumber(s)) return undefined;
   passTitles(s);
+  if (beginsWithWord(s)) return undefined;
   const header = { text: restOfLine({ ...s, pos: lineStart(s) }), line: s.line };
   nextLine(s);
   const units = { ...s };
@@ -119,6 +129,13 @@ function passHeader(s: TextScanner): { readonly text: string; readonly line: num
     if (!beginsWithNumber(units) && nextRow(row) && beginsWithNumber(row)) Object.assign(s, row);
   }
   return header;
+}
+
+/** True for a row of a word and three numbers or more: no names. */
+function beginsWithWord(s: TextScanner): boolean {
+  const [, ...rest] = splitNames(restOfLine({ ...s, pos: lineStart(s) }), undefined);
+  return rest.filter((word) => /^[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?$/i.test(word)).length >=
+    3;
 }
 
 /** Goes on to the line of names where others stand before it; stays where there is none. */
@@ -216,7 +233,11 @@ function findWords(row: TextScanner, names: readonly string[], passed: boolean[]
  * Names in a comment before the first row ("//X Y Z", "# x y z", "# time easting northing height [m]"), if it is that:
  * one for each column, of which one is an x and one a y. The last such comment counts; rules and units may follow it.
  */
-function commentedNames(before: Uint8Array, width: number): string[] | undefined {
+function commentedNames(
+  before: Uint8Array,
+  width: number,
+): { names?: string[]; note?: string } {
+  let note: string | undefined;
   const lines = textOf(before.subarray(-MOST_COMMENTS)).trim().split(/[\n\r]+/);
   for (const line of lines.reverse()) {
     const text = /^\s*(?:#|%|\/\/)+\s*(.+)$/.exec(line)?.[1];
@@ -224,7 +245,14 @@ function commentedNames(before: Uint8Array, width: number): string[] | undefined
     // "# Columns: x y z"
     for (const part of [text, text.replace(/^[\w ]+:\s*/, "")]) {
       const names = splitNames(part, undefined);
-      if (names.length === width && areAxes(names)) return names;
+      if (!areAxes(names)) continue;
+      if (names.length === width) return { names };
+      note ??=
+        `a comment names ${names.length} columns (${
+          printable(names.join(", "))
+        }), the rows have ${width}: ` +
+        "the comment is passed over; name them with --columns (option columns)";
     }
   }
+  return { note };
 }
