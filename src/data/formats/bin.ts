@@ -37,7 +37,7 @@ const MOST_RINGS = 1024;
 /** Below this a float32 is the bits of something else. */
 const TINIEST = 1e-20;
 const PLAUSIBLE_SHARE = 0.99;
-const SAMPLES = 10_000;
+const SAMPLES = 2000;
 
 function readBin(bytes: Uint8Array, where: string, { columns }: ReadOptions): PointCloud {
   if (bytes.length % 4 !== 0) {

@@ -95,16 +95,18 @@ export function areUnitVectors(values: Float32Array, stride: number, start: numb
   return 2 * units > rows;
 }
 
+/** For each value how many are smaller. */
 function ranks(values: Float64Array): Float64Array {
-  const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[a] - values[b]);
-  const out = new Float64Array(values.length);
-  for (let from = 0; from < order.length;) {
-    let to = from + 1;
-    while (to < order.length && values[order[to]] === values[order[from]]) to++;
-    for (let i = from; i < to; i++) out[order[i]] = (from + to) / 2;
-    from = to;
-  }
-  return out;
+  const sorted = values.toSorted();
+  return values.map((value) => {
+    let low = 0, high = sorted.length;
+    while (low < high) {
+      const mid = (low + high) >> 1;
+      if (sorted[mid] < value) low = mid + 1;
+      else high = mid;
+    }
+    return low;
+  });
 }
 
 /** Share of a trait's variance that lies between columns, less what chance gives. */
