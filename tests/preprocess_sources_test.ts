@@ -169,6 +169,10 @@ Deno.test(
       "a",
       "b",
     ]);
+    for (const name of ["x.ply", "y.pcd", "z.xyz", "w.xyz"]) {
+      await put(`${path}/junk/${name}`, name === "w.xyz" ? "" : "no cloud at all");
+    }
+    assertEquals(await classesOf("junk", "a/1.xyz", "a/2.xyz", "b/3.xyz", "b/4.xyz"), ["a", "b"]);
     assertEquals(await classesOf("once", "a/1.xyz", "b/2.xyz"), []);
     assertEquals(await classesOf("rooms", "train/a/1.xyz", "train/b/2.xyz", "val/c/3.xyz"), []);
     assertEquals(await classesOf("splits", "train/a/1.xyz", "test/a/2.xyz"), ["a"]);

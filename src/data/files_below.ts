@@ -124,6 +124,20 @@ export async function isPointCloudFile(path: string): Promise<boolean> {
   return head !== undefined && hasSignature(head.bytes, path, head.size);
 }
 
+/** Formats that every file of them begins with a signature of. */
+const SIGNED = new Set(["ply", "pcd", "las", "laz", "e57", "npy", "npz"]);
+
+/** Whether a file may be read as the cloud that its ending says: false where its first bytes are of none. */
+export async function looksReadable(path: string): Promise<boolean> {
+  const head = await headOf(path);
+  if (head === undefined || head.bytes.length === 0) return false;
+  if (hasSignature(head.bytes, path, head.size)) return true;
+  const extension = extname(path).slice(1).toLowerCase();
+  if (SIGNED.has(extension)) return false;
+  const reader = formatReaders.find(({ extensions }) => extensions.includes(extension));
+  return reader?.plausible?.(head.bytes, path, head.size) ?? true;
+}
+
 /** The first bytes of a file and its size; undefined where it cannot be read. */
 export async function headOf(
   path: string,

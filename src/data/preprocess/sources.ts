@@ -3,7 +3,7 @@
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
 import type { ArrayParts } from "../array_parts.ts";
-import { filesBelow, type PassedOver } from "../files_below.ts";
+import { filesBelow, looksReadable, type PassedOver } from "../files_below.ts";
 import { openNpyStack, readNpyNumbers } from "../npy_stack.ts";
 import type { Split } from "../scenes_dataset.ts";
 import { describeLeftOut, type LeftOut, sortFiles } from "./belongs.ts";
@@ -119,7 +119,7 @@ async function sourcesOf(
     const used = companions.has(each.path) || beside.lists.includes(each.path);
     if (!used) beside.leftOut.set(each.path, each);
   }
-  const classed = labels === "folder" || labels === "auto" && foldersAreClasses(places);
+  const classed = labels === "folder" || labels === "auto" && await votesForClasses(wanted, places);
   const found: [string, Source][] = [];
   for (const [i, path] of wanted.entries()) {
     const name = join(basename(root), relative(root, resolve(path)));
@@ -133,6 +133,18 @@ async function sourcesOf(
     found.push(...await clouds(path, name, place, classNames, files.parts.get(path)));
   }
   return found;
+}
+
+/** `foldersAreClasses` by the clouds that can be read: a stray that is none has no say. */
+async function votesForClasses(
+  paths: readonly string[],
+  places: readonly Place[],
+): Promise<boolean> {
+  const voters: Place[] = [];
+  for (const [i, place] of places.entries()) {
+    if (place.folders.length > 0 || await looksReadable(paths[i])) voters.push(place);
+  }
+  return foldersAreClasses(voters);
 }
 
 /** Each file once where links lead to it several ways: by the way that says its split, else the first. */
