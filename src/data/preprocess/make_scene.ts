@@ -156,10 +156,10 @@ export async function outcomeBefore(
   const { record: { report, classNames, ...record }, label, points, regions } = before;
   const wanted = JSON.stringify({ ...recordOf(scene, settings), label: scene.label });
   // A scene that was taken as it is may have its own label.
-  const found = JSON.stringify({
+  const found = {
     ...record,
     label: report === undefined && scene.label === undefined ? undefined : label,
-  });
+  };
   return sameJson(wanted, found)
     ? { points, regions, report, ...(isListOfText(classNames) && { classNames }) }
     : undefined;
@@ -170,7 +170,7 @@ function isListOfText(value: unknown): value is readonly string[] {
 }
 
 /** Compares without regard to the order of keys. */
-function sameJson(a: string, b: string): boolean {
+function sameJson(a: string, value: unknown): boolean {
   const sorted = (text: string): string =>
     JSON.stringify(
       JSON.parse(text, (_, value) =>
@@ -178,7 +178,12 @@ function sameJson(a: string, b: string): boolean {
           ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)))
           : value),
     );
-  return sorted(a) === sorted(b);
+  try {
+    return sorted(a) === sorted(JSON.stringify(value));
+  } catch (error) {
+    if (error instanceof RangeError) return false; // nested too deeply to be one of ours
+    throw error;
+  }
 }
 
 /** What a scene file says of its making; undefined for a file that is not whole or not of `preprocess`. */

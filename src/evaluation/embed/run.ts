@@ -255,6 +255,12 @@ class Embedding {
     const columns = VECTORS.map(() => new Float32Array(entries.length * width));
     for (const [row, entry] of entries.entries()) {
       const vectors = this.vectors.get(entry.id) ?? await vectorsOf(output, entry);
+      if (vectors.some(({ length }) => length !== width)) {
+        throw new DataError(
+          `Cannot use the vectors of ${entry.id} in ${output}: expected ${width} values each. ` +
+            "Remove its files, and they are made again",
+        );
+      }
       vectors.forEach((vector, i) => columns[i].set(vector, row * width));
     }
     const arrays = new Map<string, NamedArray>(
