@@ -134,9 +134,10 @@ Deno.test(
     await put(`${path}/frames.txt`, "1 0 0 5 0 1 0 6 0 0 1 7 0 0 0 1\n");
     await put(`${path}/points.txt`, "1 0 0 2.5\n0 1 0 1\n0 2 1 3\n0 0 0 1\n");
     await put(`${path}/survey.txt`, "# easting northing height\n1 2 3\n");
+    await put(`${path}/path.csv`, "time,x,y,z,qx,qy,qz,qw\n1,2,3,4,0,0,0,1\n2,2,3,4,0,0,0,1\n");
     const sources = await found(path);
     assertEquals(stems(sources), ["points", "survey"]);
-    assertEquals(describeLeftOut(sources.leftOut!), "left out: 4 .txt (poses)");
+    assertEquals(describeLeftOut(sources.leftOut!), "left out: 4 .txt (poses), 1 .csv (poses)");
   },
 );
 
@@ -321,9 +322,11 @@ Deno.test(
       await write("sem_label", "(5, 1)", Int32Array.of(1, 2, 3, 4, 5), "'<i4'");
       await write("ins_label", "(5,)", Int32Array.of(5, 4, 3, 2, 1), "'<i4'");
     }
+    const short = npyFile("'<f4'", "(4, 3)", rows(3).subarray(3));
+    await Deno.writeFile(`${path}/rooms/hall_normal.npy`, short);
     const { sources, leftOut } = await found(`${path}/rooms`);
     assertEquals(sources.map(({ stem }) => stem), ["hall", "sem_room"]);
     assertEquals(Object.keys(sources[0].parts!).sort(), ["colors", "instances", "labels"]);
-    assertEquals(describeLeftOut(leftOut!), "left out: 1 .md");
+    assertEquals(describeLeftOut(leftOut!), "left out: 1 .md, 1 .npy (arrays of other lengths)");
   },
 );

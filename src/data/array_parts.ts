@@ -19,6 +19,8 @@ export interface ArrayParts {
   readonly name: string;
   /** Paths of the arrays beside the coordinates, by what they hold. */
   readonly beside: Readonly<Record<string, string>>;
+  /** Paths of arrays under such names that have another number of rows, and so are of nothing here. */
+  readonly misfits: readonly string[];
 }
 
 /** What else is known to be an array a point. */
@@ -40,20 +42,26 @@ export async function partsBeside(paths: readonly string[]): Promise<Map<string,
   }
   const found = new Map<string, ArrayParts>();
   for (const [key, group] of groups) {
-    const coords = group.filter(({ role }) => role === "coords");
-    if (coords.length !== 1 || group.length < 2) continue;
-    const shape = await shapeOf(coords[0].path);
+    const coords = group.find(({ role }) => role === "coords")?.path;
+    if (coords === undefined || group.every(({ role }) => role === "coords")) continue;
+    const shape = await shapeOf(coords);
     if (shape?.length !== 2 || shape[1] < 3 || shape[1] > MAX_UNNAMED_COLUMNS) continue;
     const beside: Record<string, string> = {};
+    const misfits: string[] = [];
     for (const { role, path } of group) {
-      if (role === "coords" || (await shapeOf(path))?.[0] !== shape[0]) continue;
+      if (role === "coords") continue;
       const free = role in beside ? basename(path, extname(path)) : role;
-      beside[free] = path;
+      if ((await shapeOf(path))?.[0] === shape[0]) beside[free] = path;
+      else misfits.push(path);
     }
-    if (Object.keys(beside).length === 0) continue;
-    const folder = dirname(coords[0].path);
-    const name = key === folder ? basename(folder) : basename(key);
-    found.set(coords[0].path, { name, beside });
+    const folder = dirname(coords);
+    // One alone keeps the name that it had.
+    const name = Object.keys(beside).length === 0
+      ? basename(coords, extname(coords))
+      : key === folder
+      ? basename(folder)
+      : basename(key);
+    found.set(coords, { name, beside, misfits });
   }
   return found;
 }

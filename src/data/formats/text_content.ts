@@ -7,6 +7,9 @@ import { binaryByte, splitNames } from "./text_rows.ts";
 const MOST_LINES = 200;
 const NUMBER = /^[-+]?(\d+([.,]\d*)?|\.\d+)(e[-+]?\d+)?$|^[-+]?(nan|inf(inity)?)$/i;
 
+/** The real part of a quaternion, as trajectories name it: points have no turn. */
+const QUATERNION = /^(q_?w|quat(ernion)?_?w|rot(ation)?_?w)$/i;
+
 /**
  * What a file is that may be any text: lists, notes and the like have no line that begins with three numbers, `poses`
  * hold nothing but rotations with positions, as odometry and cameras are written. Undefined for whatever may be points, and for what a
@@ -23,7 +26,8 @@ export function textContent(head: Uint8Array, size: number): "no points" | "pose
   const rows: number[][] = [];
   for (const line of lines.slice(0, MOST_LINES)) {
     const bare = line.replace(/^(#|%|\/\/)+\s*/, "");
-    if (areAxes(splitNames(bare, undefined))) return undefined;
+    const names = splitNames(bare, undefined);
+    if (areAxes(names)) return names.some((name) => QUATERNION.test(name)) ? "poses" : undefined;
     if (bare !== line) continue;
     const words = line.replaceAll('"', " ").trim().split(/[\s;|]+|,(?=\s|[-+.\d"])/);
     const leading = words.findIndex((word) => !NUMBER.test(word));

@@ -30,7 +30,7 @@ const TEXT_HEAD = 16_384;
  * - a file of no known format;
  * - a text (.txt, .csv, …) without a line of three numbers, and one of poses or matrices: by its content;
  * - what a folder `Annotations` holds, where a cloud lies beside that folder: parts of it (S3DIS);
- * - an array (`color.npy`, `X_normal.npy`) beside one of coordinates with as many rows;
+ * - an array (`color.npy`, `X_normal.npy`) beside one of coordinates, with which it is read if it has as many rows;
  * - a second version of a mesh: `_vh_clean` beside `_vh_clean_2` (ScanNet), and what repeats another's name with
  *   `.labels`, `_semantic` and the like after it.
  */
@@ -44,12 +44,15 @@ export async function sortFiles(files: readonly string[]): Promise<SortedFiles> 
   }
   const parts = await partsBeside(known.filter((path) => /\.npy$/i.test(path)));
   const owned = new Set([...parts.values()].flatMap(({ beside }) => Object.values(beside)));
+  const misfits = new Set([...parts.values()].flatMap((each) => each.misfits));
   const there = new Set(known.map((path) => path.toLowerCase()));
   const folders = new Set(known.map((path) => dirname(path)));
   const clouds: string[] = [];
   for (const path of known) {
     if (owned.has(path)) continue;
-    const what = isAnnotation(path, folders)
+    const what = misfits.has(path)
+      ? "arrays of other lengths"
+      : isAnnotation(path, folders)
       ? "parts of clouds"
       : repeatsAnother(path, there)
       ? "other versions of clouds"
