@@ -131,19 +131,21 @@ Deno.test(
       `${path}/groundtruth.txt`,
       "# timestamp tx ty tz qx qy qz qw\n1 1 2 3 0 0 0 1\n2 1 2 3 0 0 .6 .8\n",
     );
+    await put(`${path}/cloud.info.txt`, "kitchen 0 49\n1 0 0 2\n0 1 0 1\n0 0 1 3\n0 0 0 1\n");
     await put(`${path}/frames.txt`, "1 0 0 5 0 1 0 6 0 0 1 7 0 0 0 1\n");
     await put(`${path}/points.txt`, "1 0 0 2.5\n0 1 0 1\n0 2 1 3\n0 0 0 1\n");
     await put(`${path}/survey.txt`, "# easting northing height\n1 2 3\n");
     await put(`${path}/path.csv`, "time,x,y,z,qx,qy,qz,qw\n1,2,3,4,0,0,0,1\n2,2,3,4,0,0,0,1\n");
     const sources = await found(path);
     assertEquals(stems(sources), ["points", "survey"]);
-    assertEquals(describeLeftOut(sources.leftOut!), "left out: 4 .txt (poses), 1 .csv (poses)");
+    assertEquals(describeLeftOut(sources.leftOut!), "left out: 5 .txt (poses), 1 .csv (poses)");
   },
 );
 
 Deno.test("sources: of two meshes of a scan one is the scene", files, async () => {
   await using folder = await tempFolder();
   const names = ["scene_vh_clean.ply", "scene_vh_clean_2.ply", "scene_vh_clean_2.labels.ply"];
+  await put(`${folder.path}/mesh_labels.txt`, "1 2 3\n1 2 3\n");
   for (const name of [...names, "mesh.ply", "mesh_semantic.ply", "room_semantic.ply"]) {
     await put(`${folder.path}/${name}`, "ply\n");
   }
@@ -153,7 +155,10 @@ Deno.test("sources: of two meshes of a scan one is the scene", files, async () =
     "room_semantic.ply",
     "scene_vh_clean_2.ply",
   ]);
-  assertEquals(describeLeftOut(leftOut), "left out: 3 .ply (other versions of clouds)");
+  assertEquals(
+    describeLeftOut(leftOut),
+    "left out: 3 .ply (other versions of clouds), 1 .txt (other versions of clouds)",
+  );
 });
 
 Deno.test(

@@ -36,7 +36,8 @@ export function textContent(head: Uint8Array, size: number): "no points" | "pose
   }
   const longest = rows.filter((row) => row.length >= 3);
   if (longest.length === 0) return "no points";
-  return longest.length === rows.length && arePoses(rows) ? "poses" : undefined;
+  // A line before may say what they are of.
+  return longest.length >= rows.length - 1 && arePoses(longest) ? "poses" : undefined;
 }
 
 /** True where each row is a pose (3 × 4 or 4 × 4 values, or a position and a quaternion), or all rows are one matrix. */

@@ -32,7 +32,7 @@ const TEXT_HEAD = 16_384;
  * - what a folder `Annotations` holds, where a cloud lies beside that folder: parts of it (S3DIS);
  * - an array (`color.npy`, `X_normal.npy`) beside one of coordinates, with which it is read if it has as many rows;
  * - a second version of a mesh: `_vh_clean` beside `_vh_clean_2` (ScanNet), and what repeats another's name with
- *   `.labels`, `_semantic` and the like after it.
+ *   `.labels`, `_semantic` and the like after it, whatever its ending.
  */
 export async function sortFiles(files: readonly string[]): Promise<SortedFiles> {
   const leftOut: LeftOut[] = [];
@@ -45,7 +45,7 @@ export async function sortFiles(files: readonly string[]): Promise<SortedFiles> 
   const parts = await partsBeside(known.filter((path) => /\.npy$/i.test(path)));
   const owned = new Set([...parts.values()].flatMap(({ beside }) => Object.values(beside)));
   const misfits = new Set([...parts.values()].flatMap((each) => each.misfits));
-  const there = new Set(known.map((path) => path.toLowerCase()));
+  const there = new Set(known.flatMap((path) => [path, withoutEnding(path)]).map(lowered));
   const folders = new Set(known.map((path) => dirname(path)));
   const clouds: string[] = [];
   for (const path of known) {
@@ -87,12 +87,22 @@ function repeatsAnother(path: string, there: ReadonlySet<string>): boolean {
   const ending = extname(path);
   const stem = basename(path, ending);
   const beside = (name: string): boolean =>
-    there.has(join(dirname(path), `${name}${ending}`).toLowerCase());
+    there.has(lowered(join(dirname(path), `${name}${ending}`)));
   // Raw files say nothing of themselves, so their name has to.
   if (ending.toLowerCase() === ".bin" && REPEATS.test(stem)) return true;
   // Of ScanNet's two meshes the coarser one is that which the labels are of.
   if (/_vh_clean$/i.test(stem)) return beside(`${stem}_2`);
-  return REPEATS.test(stem) && beside(stem.replace(REPEATS, ""));
+  const original = join(dirname(path), stem.replace(REPEATS, ""));
+  return REPEATS.test(stem) && there.has(lowered(original));
+}
+
+function withoutEnding(path: string): string {
+  return path.slice(0, path.length - extname(path).length);
+}
+
+/** File systems may not tell upper from lower case. */
+function lowered(path: string): string {
+  return path.toLowerCase();
 }
 
 /** `left out: 3 .txt (lists), 1 .label`; undefined where nothing was. */
