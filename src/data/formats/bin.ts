@@ -4,6 +4,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns } from "./columns.ts";
 import { splitColumns } from "./named_arrays.ts";
 import { areUnitVectors, likelyStrides, sampled, scoreStrides } from "./record_stride.ts";
+import { guessNote } from "./text_layout.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 
 /**
@@ -61,12 +62,9 @@ function readBin(bytes: Uint8Array, where: string, { columns }: ReadOptions): Po
     );
   }
   const table = splitColumns(values, names);
-  const notes = columns === undefined && names !== NUSCENES
-    ? [
-      `the file does not say its columns; by their values they are taken for ${names.join(",")}. ` +
-      "If that is wrong, name them: --columns (option columns)",
-    ]
-    : [];
+  // Of raw values even the number of columns is a guess.
+  const isGuess = columns === undefined && names !== NUSCENES;
+  const notes = isGuess ? [guessNote(names)] : [];
   return cloudFromColumns(where, table.filter(({ name }) => name !== SKIPPED), { notes });
 }
 

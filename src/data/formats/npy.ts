@@ -13,6 +13,7 @@ import {
 } from "./named_arrays.ts";
 import { denseStrides, elementCount, flatten, type NdArray } from "./ndarray.ts";
 import { isNpy, type NpyField, type NpyHeader, parseNpyHeader } from "./npy_header.ts";
+import { guessNotes } from "./text_layout.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 import { isZip, readZip } from "./zip.ts";
 
@@ -75,8 +76,9 @@ function tableCloud(array: NdArray, where: string, { columns }: ReadOptions): Po
     );
   }
   const values = flatten(array, `Cannot read ${where}`);
-  const table = splitColumns(values, columns ?? unnamedColumns(values, width));
-  return cloudFromColumns(where, table.filter(({ name }) => name !== SKIPPED));
+  const names = columns ?? unnamedColumns(values, width);
+  const table = splitColumns(values, names).filter(({ name }) => name !== SKIPPED);
+  return cloudFromColumns(where, table, { notes: columns === undefined ? guessNotes(names) : [] });
 }
 
 function readNpz(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud {

@@ -8,7 +8,7 @@ import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import { isPtx, readPtx } from "./ptx.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
-import { nameColumns } from "./text_layout.ts";
+import { guessNotes, nameColumns } from "./text_layout.ts";
 import { binaryByte, COMMENTS, countValues, isMissing, lineStart, nextRow } from "./text_rows.ts";
 import {
   countLines,
@@ -103,7 +103,7 @@ function readTable(
   return cloudFromColumns(where, columns, {
     at: { line },
     classNames: classes?.names,
-    notes: note === undefined ? [] : [note],
+    notes: note !== undefined ? [note] : names === undefined ? guessNotes(keptNames) : [],
   });
 }
 

@@ -45,6 +45,17 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
   return names;
 }
 
+/** A note of what columns without names were taken for; none where there is nothing but coordinates. */
+export function guessNotes(names: readonly string[]): string[] {
+  return names.length <= 3 ? [] : [guessNote(names)];
+}
+
+/** The note that these names are a guess. */
+export function guessNote(names: readonly string[]): string {
+  return `the columns have no names; by their values they are taken for ${names.join(",")}. ` +
+    "If that is wrong, name them: --columns (option columns)";
+}
+
 /** True when columns k, k + 1, k + 2 are colours, rather than an intensity that colours follow. */
 function colorsBegin(columns: readonly Float64Array[], k: number, extension: string): boolean {
   const left = columns.length - k;
