@@ -129,3 +129,12 @@ Deno.test("precision: an object that one point scales is told", () => {
   const plain = prepare(cloudOf(coords.slice(0, 300)), { ...bare, unitScale: true });
   assertEquals(plain.cloud.notes, undefined);
 });
+
+Deno.test("precision: a point beyond all voxels leaves the others theirs, and is told", () => {
+  const coords = [...new Random(3).fillNormal(new Float32Array(3000))];
+  const whole = prepare(cloudOf(coords), { ...bare, voxelSize: 0.5 });
+  const far = prepare(cloudOf([...coords, 1e30, 0, 0]), { ...bare, voxelSize: 0.5 });
+  assertEquals(far.sourceIndex!.length, whole.sourceIndex!.length + 1);
+  assertEquals([...far.sourceIndex!].slice(0, -1), [...whole.sourceIndex!]);
+  assertMatch(far.cloud.notes!.join(), /^1 point lies more than 2\^31 voxels of 0.5/);
+});

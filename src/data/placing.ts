@@ -1,5 +1,6 @@
 /** Where a prepared cloud stands: about its middle, in metres or at the size of 1. */
 
+import { boundsOf, innerBounds, sampledPoints } from "./bounds.ts";
 import type { PointCloud } from "./point_cloud.ts";
 import { roundedNote } from "./rounding.ts";
 
@@ -20,13 +21,10 @@ export interface Placed {
   readonly notes: readonly string[];
 }
 
-/** Beyond this many times the spread of the inner half of the points, a point says nothing of the cloud's place. */
-const FAR = 50;
 /** Bounds that float32 holds to this many metres need no other middle. */
 const LARGEST_ROUNDING = 5e-5;
 const MILLIMETRE = 1e-3;
 const HALF_STEP = 2 ** -24;
-const SAMPLES = 4095;
 /** An object whose farthest point lies this much farther than most is scaled by a stray. */
 const STRAY = 20;
 
@@ -134,31 +132,4 @@ function middleOfFloor(coords: Float32Array): number[] {
   const isWide = all.some(([low, high]) => (high - low) / 2 * HALF_STEP > LARGEST_ROUNDING);
   const bounds = isWide ? all.map((bound, k) => innerBounds(coords, k) ?? bound) : all;
   return bounds.map(([low, high], k) => (k < 2 ? (low + high) / 2 : low));
-}
-
-/** Smallest and largest x, y and z of those from `least` to `most`. */
-function boundsOf(coords: Float32Array, least: number, most: number): [number, number][] {
-  return [0, 1, 2].map((k): [number, number] => {
-    let low = Infinity, high = -Infinity;
-    for (let i = k; i < coords.length; i += 3) {
-      const value = coords[i];
-      if (value < low && value >= least) low = value;
-      if (value > high && value <= most) high = value;
-    }
-    return [low, high];
-  });
-}
-
-/** Bounds along one axis of all points that are not far off. */
-function innerBounds(coords: Float32Array, k: number): [number, number] | undefined {
-  const values = sampledPoints(coords).map((i) => coords[3 * i + k]).sort((a, b) => a - b);
-  const low = values[values.length >> 2], high = values[(3 * values.length) >> 2];
-  const reach = FAR * Math.max(high - low, Number.EPSILON * Math.abs(high));
-  const [min, max] = boundsOf(coords, low - reach, high + reach)[k];
-  return min <= max ? [min, max] : undefined;
-}
-
-function sampledPoints(coords: Float32Array): number[] {
-  const count = coords.length / 3, stride = Math.max(1, Math.floor(count / SAMPLES));
-  return Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride);
 }

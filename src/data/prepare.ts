@@ -147,7 +147,7 @@ export function prepare(
   const { placed, middle, scale, notes } = placeCloud(limited, settings, rows.sourceIndex);
   const { attributes: complete, estimated } = withNormals(placed, settings);
   const { attributes, replaced } = withoutNonFinite(complete);
-  const told = [...cloud.notes ?? [], ...notes];
+  const told = [...cloud.notes ?? [], ...steps.flatMap(({ note }) => note ?? []), ...notes];
   return {
     cloud: {
       ...{ ...placed, attributes, triangles: undefined },

@@ -1,5 +1,6 @@
 /** Which points of a cloud stay, and which of those stands for each that does not. */
 
+import { innerBounds } from "./bounds.ts";
 import { DataError } from "../errors.ts";
 import { nearestTo } from "./neighbors.ts";
 import { groupPoints } from "./point_groups.ts";
@@ -11,6 +12,8 @@ export interface Kept {
   readonly chosen: Uint32Array;
   /** Gives (N) for each point before the place in `chosen` of that which stands for it. Absent: those that go have none. */
   standIn?(): Uint32Array;
+  /** What a person should know of the step. */
+  readonly note?: string;
 }
 
 /** How the points of a prepared cloud and the rows that were read belong together. */
@@ -108,7 +111,8 @@ export function distinctPoints(coords: Float32Array): Kept {
 
 /** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
 export function voxelPoints(coords: Float32Array, size: number, where: string): Kept {
-  const { count, groupOf } = groupPoints(voxelsOf(coords, size, where));
+  const { keys, beyond } = voxelsOf(coords, size, where);
+  const { count, groupOf } = groupPoints(keys);
   const means = new Float64Array(3 * count);
   const sizes = new Uint32Array(count);
   for (let i = 0; i < groupOf.length; i++) {
@@ -134,22 +138,43 @@ export function voxelPoints(coords: Float32Array, size: number, where: string): 
     const places = placesOf(chosen, groupOf.length);
     return groupOf.map((group) => places[nearestOf[group]]);
   };
-  return { chosen, standIn };
+  const who = beyond === 1 ? "1 point lies" : `${beyond} points lie`;
+  const note =
+    `${who} more than 2^31 voxels of ${size} from the others: thinned with what is as far out`;
+  return { chosen, standIn, ...(beyond > 0 && { note }) };
 }
 
-function voxelsOf(coords: Float32Array, size: number, where: string): Int32Array {
+/** The voxel of each point, and how many points are beyond what numbers voxels. */
+function voxelsOf(
+  coords: Float32Array,
+  size: number,
+  where: string,
+): { keys: Int32Array; beyond: number } {
   const keys = new Int32Array(coords.length);
+  const outside = new Set<number>();
   for (let k = 0; k < 3; k++) {
-    let min = Infinity;
-    for (let i = k; i < coords.length; i += 3) if (coords[i] < min) min = coords[i];
+    let min = Infinity, max = -Infinity;
+    for (let i = k; i < coords.length; i += 3) {
+      if (coords[i] < min) min = coords[i];
+      if (coords[i] > max) max = coords[i];
+    }
+    const isWide = (max - min) / size > MOST_CELLS;
+    if (isWide) {
+      // Points far off must not cost the others their voxels: they share the outermost ones.
+      const [low, high] = innerBounds(coords, k) ?? [min, max];
+      if (!((high - low) / size <= MOST_CELLS)) throw tooManyVoxels(coords, k, size, where);
+      min = low;
+    }
     for (let i = k; i < coords.length; i += 3) {
       const cell = Math.floor((coords[i] - min) / size);
-      if (cell > 0x7fffffff) throw tooManyVoxels(coords, k, size, where);
-      keys[i] = cell;
+      keys[i] = isWide ? Math.max(-MOST_CELLS, Math.min(MOST_CELLS, cell)) : cell;
+      if (isWide && keys[i] !== cell) outside.add((i - k) / 3);
     }
   }
-  return keys;
+  return { keys, beyond: outside.size };
 }
+
+const MOST_CELLS = 0x7fffffff;
 
 function tooManyVoxels(coords: Float32Array, k: number, size: number, where: string): DataError {
   let farthest = 0;

@@ -7,7 +7,7 @@ import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
 import { printable } from "./printable.ts";
 import { formatError, type ReadOptions } from "./reader.ts";
-import { nameColumns } from "./text_layout.ts";
+import { guessNotes, nameColumns } from "./text_layout.ts";
 
 /** One array of a file. Its values are asked for only when they are wanted. */
 export interface NamedArray {
@@ -81,6 +81,7 @@ export function cloudFromArrays(
   const count = coords === undefined
     ? axisLength(where, arrays, wanted)
     : pushCoords(where, coords.key, coords.array, columns);
+  const notes = coords === undefined ? [] : guessNotes(columns.map(({ name }) => name));
   const perPoint = ({ shape }: NamedArray): boolean => shape[0] === count && shape.length <= 2;
 
   const triples = [["normals", ["nx", "ny", "nz"]], ["colors", ["red", "green", "blue"]]] as const;
@@ -115,7 +116,7 @@ export function cloudFromArrays(
     columns.push({ name: free, width: rowWidth(array), ...columnData(array.values()) });
   }
   const triangles = faces && checkTriangles(where, faces.key, faces.array.values(), count);
-  return cloudFromColumns(where, columns, { triangles });
+  return cloudFromColumns(where, columns, { triangles, notes });
 }
 
 /**

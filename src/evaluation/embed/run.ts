@@ -191,6 +191,12 @@ class Embedding {
       encoder.check(scene);
       const { origin } = file.cloud;
       const classNames = outcome.classNames;
+      if (prepared === undefined && this.options.recipe.outputs.asInput) {
+        hooks.onNote?.(
+          planned.source.name,
+          "a prepared scene's rows are its points, not its scan's",
+        );
+      }
       const rows = prepared === undefined
         ? { ...ownRows(file.cloud.count), origin }
         : { ...prepared, scale: prepared.report.scale };
