@@ -105,14 +105,19 @@ async function sourcesOf(
   beside: Beside,
 ): Promise<[string, Source][]> {
   const info = await statOf(input);
-  if (!info.isDirectory) return await clouds(input, basename(input), {}, classNames);
+  if (!info.isDirectory) {
+    return await clouds(input, await Deno.realPath(input), basename(input), {}, classNames);
+  }
   const root = resolve(input);
   const outside = (path: string) => /^\.\.([/\\]|$)/.test(relative(resolve(ignore), resolve(path)));
-  const all = await filesBelow(input, (entry) => beside.passedOver.push(entry));
+  const passOver = (entry: PassedOver) => beside.passedOver.push(entry);
+  const all = await filesBelow(input, passOver);
   const files = await sortFiles(all.filter(outside));
   classNames.push(...await linesOf(join(input, "classes.txt")) ?? []);
   const companions = new Set([join(input, "classes.txt"), ...files.clouds.flatMap(companionsOf)]);
-  const wanted = await distinct(root, files.clouds.filter((path) => !companions.has(path)));
+  const candidates = files.clouds.filter((path) => !companions.has(path));
+  const reals = await distinct(root, candidates, passOver);
+  const wanted = candidates.filter((path) => reals.has(path));
   const places = wanted.map((path) => placeOf(root, path));
   const splits = await listedSplits(root, wanted, places, files.leftOut, beside);
   for (const each of files.leftOut) {
@@ -123,14 +128,10 @@ async function sourcesOf(
   const found: [string, Source][] = [];
   for (const [i, path] of wanted.entries()) {
     const name = join(basename(root), relative(root, resolve(path)));
-    const reason = await whyGone(path);
-    if (reason !== undefined) {
-      beside.passedOver.push({ path, reason });
-      continue;
-    }
     const className = classed ? places[i].folders[0] : undefined;
     const place = { split: places[i].split ?? splits[i], className };
-    found.push(...await clouds(path, name, place, classNames, files.parts.get(path)));
+    const parts = files.parts.get(path);
+    found.push(...await clouds(path, reals.get(path)!, name, place, classNames, parts));
   }
   return found;
 }
@@ -147,28 +148,28 @@ async function votesForClasses(
   return foldersAreClasses(voters);
 }
 
-/** Each file once where links lead to it several ways: by the way that says its split, else the first. */
-async function distinct(root: string, paths: readonly string[]): Promise<string[]> {
-  const found = new Map<string, string>();
+/**
+ * Each file once where links lead to it several ways: by the way that says its split, else the first. Gives where the
+ * files are when links are followed, by path.
+ */
+async function distinct(
+  root: string,
+  paths: readonly string[],
+  onPassedOver: (entry: PassedOver) => void,
+): Promise<Map<string, string>> {
+  const ways = new Map<string, string>();
   for (const path of paths) {
-    const real = await Deno.realPath(path).catch(() => path); // one that is gone is told later
-    const before = found.get(real);
-    const wins = before === undefined ||
-      placeOf(root, before).split === undefined && placeOf(root, path).split !== undefined;
-    if (wins) found.set(real, path);
+    try {
+      const real = await Deno.realPath(path), before = ways.get(real);
+      const wins = before === undefined ||
+        placeOf(root, before).split === undefined && placeOf(root, path).split !== undefined;
+      if (wins) ways.set(real, path);
+    } catch (error) {
+      if (!(error instanceof Error && error.name in Deno.errors)) throw error;
+      onPassedOver({ path, reason: error.message });
+    }
   }
-  const kept = new Set(found.values());
-  return paths.filter((path) => kept.has(path));
-}
-
-/** Why a file that was listed cannot be looked at now; undefined where it can. */
-async function whyGone(path: string): Promise<string | undefined> {
-  try {
-    await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Error && error.name in Deno.errors) return error.message;
-    throw error;
-  }
+  return new Map([...ways].map(([real, path]) => [path, real]));
 }
 
 /** The splits of these clouds by the lists in their folder, where folders say nothing of splits. */
@@ -209,6 +210,7 @@ async function statOf(path: string): Promise<Deno.FileInfo> {
 /** The clouds of one file: several where it is a stack. Keys name each once, however it was reached. */
 async function clouds(
   path: string,
+  key: string,
   name: string,
   place: { readonly split?: Split; readonly className?: string },
   classNames: string[],
@@ -217,7 +219,6 @@ async function clouds(
   const files = await Promise.all([path, ...Object.values(parts?.beside ?? {})].map(statOf));
   const size = files.reduce((sum, info) => sum + info.size, 0);
   const modified = Math.max(...files.map(({ mtime }) => mtime?.getTime() ?? 0));
-  const key = await Deno.realPath(path);
   const file = { path, modified, ...place, ...(parts && { parts: parts.beside }) };
   const stem = parts?.name ?? basename(path, extname(path));
   const plain: [string, Source] = [key, {
