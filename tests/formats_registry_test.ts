@@ -191,3 +191,16 @@ Deno.test("a message quotes no megabytes, whatever a file or a command line hold
   assert(new UsageError(`Unknown flag ${long}.\n\nUsage`).message.endsWith("\n\nUsage"));
   assert(new DataError(`${"line\n".repeat(1e6)}`).message.length < 5000);
 });
+
+Deno.test("openings that nothing closes are refused in every format, as what they are", async () => {
+  // Raw floats are whatever bytes are.
+  const extensions = describeFormats().match(/(?<=\.)\w+/g)!.filter((each) => each !== "bin");
+  for (const opening of ["{", "[", "(", "<a ", '"', "[{", "{'a':"]) {
+    for (const extension of extensions) {
+      await assertRejects(
+        () => readPointCloudBytes(textBytes(opening.repeat(400)), `a.${extension}`),
+        DataError,
+      );
+    }
+  }
+});
