@@ -195,7 +195,7 @@ Deno.test("a message quotes no megabytes, whatever a file or a command line hold
 Deno.test("openings that nothing closes are refused in every format, as what they are", async () => {
   // Raw floats are whatever bytes are.
   const extensions = describeFormats().match(/(?<=\.)\w+/g)!.filter((each) => each !== "bin");
-  for (const opening of ["{", "[", "(", "<a ", '"', "[{", "{'a':"]) {
+  for (const opening of ["{", "[", "(", "<a ", '"a', "[{", "{'a':"]) {
     for (const extension of extensions) {
       await assertRejects(
         () => readPointCloudBytes(textBytes(opening.repeat(400)), `a.${extension}`),
