@@ -68,13 +68,16 @@ export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
 export type { Attribute, Extent, PointCloud } from "./src/data/point_cloud.ts";
 export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/data/scene.ts";
 export { readPointCloud, readPointCloudBytes } from "./src/data/formats/registry.ts";
+export type { PassedOver } from "./src/data/files_below.ts";
 export type { ReadOptions } from "./src/data/formats/reader.ts";
 export {
   prepare,
   PREPARE_DEFAULTS,
+  type PreparedCloud,
   type PrepareOptions,
   type PrepareReport,
 } from "./src/data/prepare.ts";
+export type { SourceRows } from "./src/data/thinning.ts";
 export { DEFAULT_SETTINGS, type SceneSettings } from "./src/data/preprocess/settings.ts";
 export { estimateNormals, type NormalOrientation } from "./src/data/normals.ts";
 export { sampleMesh } from "./src/data/mesh_sampling.ts";
@@ -248,6 +251,8 @@ export {
 // Evaluation
 export {
   type CheckpointEncoderOptions,
+  type CloudRows,
+  type EmbeddedCloud,
   encoderFromCheckpoint,
   type EncoderOptions,
   type EncoderSettings,
@@ -255,6 +260,7 @@ export {
   SceneEncoder,
   untrainedEncoder,
 } from "./src/evaluation/encoder.ts";
+export { featuresOfRows } from "./src/evaluation/row_features.ts";
 export type {
   Branch,
   Branches,

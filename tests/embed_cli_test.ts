@@ -241,3 +241,113 @@ Deno.test(
     );
   },
 );
+
+Deno.test("embed: --as-input gives one feature a row of the file: of the kept point of its voxel", {
+  ignore,
+}, async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  await workplace(path);
+  const lines = xyz(300, 4).trim().split("\n");
+  lines[7] = "nan nan nan";
+  lines[9] = lines[8];
+  await Deno.writeTextFile(join(path, "scans", "rows.xyz"), lines.join("\n"));
+  const embed = (...args: string[]) =>
+    run(
+      "tools/embed.ts",
+      ["--checkpoint", "c.safetensors", "--input", "scans/rows.xyz", ...args],
+      path,
+    );
+  const flags = ["--voxel", "1", "--objects"];
+  const plain = await embed(...flags, "--output", "plain");
+  const asInput = await embed(...flags, "--output", "rows", "--as-input");
+  assertEquals([plain.code, asInput.code], [0, 0], asInput.err);
+  const read = async (output: string) =>
+    (await readSafetensors(join(path, output, "features/rows.safetensors"))).tensors;
+  const points = await read("plain"), rows = await read("rows");
+  const features = points.get("points/g2l")!, source = points.get("source_index")!.data;
+  const kept = rows.get("kept_index")!.data, ofRows = rows.get("points/g2l")!;
+  const [scene] = manifestOf(join(path, "rows")).scenes;
+  assertEquals([ofRows.shape, kept.length, scene.rows], [[300, D], 300, 300]);
+  assert(features.shape[0] < 290 && features.shape[0] === source.length);
+  source.forEach((row, i) => assertEquals(kept[Number(row)], i));
+  assertEquals([kept[7], kept[8]], [-1, kept[9]]);
+  const table = await readPointCloud(join(path, "scans", "rows.xyz"));
+  const coords = rows.get("coords")!.data;
+  for (let row = 0; row < 300; row++) {
+    const at = Number(kept[row]);
+    const feature = [...ofRows.data.slice(row * D, (row + 1) * D)];
+    const expected = at < 0 ? Array(D).fill(0) : [...features.data.slice(at * D, (at + 1) * D)];
+    assertEquals(feature, expected);
+    for (let k = 0; at >= 0 && k < 3; k++) {
+      // In one voxel of one metre, in the file's own coordinates.
+      const place = scene.file_origin![k] + Number(coords[3 * at + k]) / scene.file_scale!;
+      assert(Math.abs(place - table.coords[3 * row + k]) <= 1);
+    }
+  }
+  const none = await embed("--output", "x", "--as-input", "--points", "none");
+  assertEquals(none.code, 2);
+});
+
+Deno.test(
+  "embed: a manifest in the way is data: what it names outside stays, and a broken one is told",
+  {
+    ignore,
+  },
+  async () => {
+    await using folder = await tempFolder();
+    const { path } = folder;
+    await workplace(path);
+    const out = join(path, "out");
+    const embed = (...args: string[]) =>
+      run(
+        "tools/embed.ts",
+        ["--checkpoint", "c.safetensors", "--input", "scans/two.xyz", "--output", "out", ...args],
+        path,
+      );
+    assertEquals((await embed()).code, 0);
+    const manifest = manifestOf(out);
+    await Deno.writeTextFile(join(path, "precious"), "mine");
+    await Deno.writeTextFile(join(out, "notes.txt"), "mine");
+    await Deno.mkdir(join(out, "features", "two"));
+    await Deno.symlink(path, join(out, "features", "link"));
+    const names = ["../precious", join(path, "precious"), "features/../../precious", "notes.txt"];
+    const linked = ["features/link/precious", "features/one.safetensors/../../notes.txt", ""];
+    const hostile = (recipe: unknown, files: unknown) =>
+      Deno.writeTextFile(
+        join(out, "manifest.json"),
+        JSON.stringify({
+          ...manifest,
+          recipe,
+          scenes: [{ ...manifest.scenes[0], id: "one", files }],
+        }),
+      );
+    await hostile(manifest.recipe, [...names, ...linked, "features/one.safetensors"]);
+    await Deno.writeTextFile(join(out, "features", "one.safetensors"), "of the run before");
+    assertEquals((await embed("--overwrite")).code, 0);
+    for (const mine of ["precious", "out/notes.txt"]) {
+      assertEquals(await Deno.readTextFile(join(path, mine)), "mine");
+    }
+    assertEquals(manifestOf(out).scenes.map(({ id }) => id), ["two"]);
+    assertEquals(
+      Array.from(Deno.readDirSync(join(out, "features")), ({ name }) => name).sort(),
+      ["link", "two", "two.safetensors"],
+    );
+    for (
+      const text of [
+        '{"format": "dbbd-features"}',
+        '{"format": "dbbd-features", "recipe": 7, "scenes": {"a": 1}}',
+        '{"format": "dbbd-features", "recipe": {"checkpoint": null}, "scenes": [null, 3, {"id": 5}]}',
+        "[1]",
+        "null",
+        "{",
+      ]
+    ) {
+      await Deno.writeTextFile(join(out, "manifest.json"), text);
+      const result = await embed();
+      assertEquals(result.err.includes("at "), false, result.err);
+      assertStringIncludes(result.err, "manifest.json");
+      assertEquals(result.code, 2, text);
+    }
+  },
+);

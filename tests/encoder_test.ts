@@ -207,12 +207,22 @@ Deno.test("a cloud is prepared as the training scenes were, by what the checkpoi
   }
   using encoder = await encoderFromCheckpoint(checkpoint, { device: await testDevice() });
   assertEquals(encoder.preparation, settings);
-  const { prepared, ...features } = await encoder.embed(cloud(400));
+  const { prepared, sourceIndex, keptIndex, origin, scale, ...features } = await encoder.embed(
+    cloud(400),
+  );
+  const given = cloud(400).coords;
+  sourceIndex!.forEach((row, i) => {
+    const back = origin[0] + prepared.coords[3 * i] / scale;
+    assertAlmostEquals(back, given[3 * row], 1e-5);
+    assertEquals(keptIndex()[row], i);
+  });
   const scene = sceneFromFile(file);
   assertEquals(prepared, { ...scene, id: "the point cloud" });
   const [same] = await encoder.encode([scene], ALL);
   assertEquals({ ...features, id: "a" }, same);
-  assertEquals(await encoder.embed(scene), { ...same, prepared: scene });
+  const whole = await encoder.embed(scene);
+  assertEquals([whole.prepared, whole.points], [scene, same.points]);
+  assertEquals([...whole.keptIndex()], [...whole.sourceIndex!]);
 });
 
 Deno.test("what is no checkpoint, or of another model, is refused with what would be right", {

@@ -204,3 +204,41 @@ Deno.test("NPZ: what is wrong with one is said", async () => {
   const trailing = concat([zipFile({ "xyz.npy": xyz }), new Uint8Array(9)]);
   assertEquals((await npzReader.read(trailing, "a.npz", {})).count, 5);
 });
+
+Deno.test("NPZ: a stack of clouds asks which; an array of another name may be named", async () => {
+  const stack = Float32Array.from({ length: 24 }, (_, i) => i);
+  const files = {
+    "points.npy": npyFile("'<f4'", "(2, 4, 3)", stack),
+    "labels.npy": npyFile("'<i4'", "(2, 4)", Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7)),
+    "names.npy": npyFile("'<i4'", "(5,)", new Int32Array(5)),
+  };
+  const read = async (options: ReadOptions, of: Record<string, Uint8Array> = files) =>
+    await npzReader.read(zipFile(of), "a.npz", options);
+  const refused = async (
+    options: ReadOptions,
+    message: RegExp,
+    of?: Record<string, Uint8Array>,
+  ) => {
+    assertMatch((await assertRejects(() => read(options, of), DataError)).message, message);
+  };
+  await refused({}, /points is a stack of 2 clouds \(2, 4, 3\)\. Name one .*--cloud N/);
+  await refused({ cloud: 2 }, /2 clouds \(2, 4, 3\), and 2 is none of them/);
+  const second = await read({ cloud: 1 });
+  assertEquals([...second.coords], [...stack.subarray(12)]);
+  assertEquals([...second.attributes.get("labels")!.data], [4, 5, 6, 7]);
+  const alone = { "data.npy": files["points.npy"] };
+  assertEquals((await read({ cloud: 0 }, alone)).count, 4);
+  await refused({}, /data is a stack of 2 clouds/, alone);
+
+  const others = {
+    "vertices_world.npy": npyFile("'<f4'", "(5, 3)", XYZ),
+    "other.npy": files["names.npy"],
+  };
+  await refused(
+    {},
+    /holds no coordinates: .*--array NAME.*it holds vertices_world \(5, 3\)/,
+    others,
+  );
+  await refused({ array: "none" }, /expected an array named none; it holds/, others);
+  assertEquals((await read({ array: "vertices_world" }, others)).coords, XYZ);
+});

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { PointCloud } from "../src/data/point_cloud.ts";
 import { readPointCloudBytes } from "../src/data/formats/registry.ts";
+import { prepare } from "../src/data/prepare.ts";
 import { DataError } from "../src/errors.ts";
 import { textBytes } from "./support/format_samples.ts";
 
@@ -58,13 +59,24 @@ Deno.test("OBJ: refuses what is wrong and says where", async () => {
   );
   await refused(`${SQUARE}f 1 2 0\n`, /line 5\): a face names vertex 0/);
   await refused(`${SQUARE}f -5 1 2\n`, /line 5\): a face names vertex -5; the file holds 4 so far/);
-  await refused(
-    `${SQUARE}vn 0 0 1\nf 1//1 2//2 3//1\n`,
-    /line 6\): a face names normal 2; the file holds 1/,
-  );
   await refused(`${SQUARE}f 1 2 x\n`, /line 5\).*corner.*"x"/);
   await refused("v 0 0 0\nv 1 1\n", /line 2\): expected three numbers after "v", got 2/);
-  await refused("v 0 0 0\nv 1 1 one\n", /line 2\).*"one"/);
+  await refused("v 0 0 0\nv 1 1 one\n", /line 2, column 7\).*"one"/);
   await refused("# nothing\nf 1 2 3\n", /there is no vertex/);
   await refused("v 0 0 0\n\0\0\0", /line 2\): expected a statement/);
+});
+
+Deno.test("OBJ: normals that are none leave the file readable, and are counted", async () => {
+  const bad: [string, RegExp][] = [
+    ["vn 0 0 1\nf 1//1 2//2 3//1\n", /^1 of the normals .* names normal 2, there are 1/],
+    ["vn 0 0 1\nf 1//0 2//1 3//0\n", /^2 of the normals .*\(line 6: a face names normal 0\)/],
+    ["vn 0 0 1\nf 1//-2 2//1 3//1\n", /^1 of the normals .*line 6: a face names normal -2/],
+    ["vn 0 0 up\nf 1//1 2//1 3//1\n", /^1 of the normals .*\(line 5: not three numbers\)/],
+  ];
+  for (const [more, expected] of bad) {
+    const cloud = await read(`${SQUARE}${more}`);
+    assertEquals([cloud.count, cloud.triangles!.length, cloud.attributes.size], [4, 3, 0]);
+    assertMatch(cloud.notes!.join(), expected);
+    assertEquals(prepare(cloud, { meshPoints: 0 }).report.estimatedNormals, 4);
+  }
 });

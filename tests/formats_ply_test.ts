@@ -98,7 +98,7 @@ Deno.test("PLY: refuses what is wrong and says where", async () => {
     /line 8\).*1 rows of element "vertex" of 3 values do not fit into the 4 bytes left/,
   );
   await refused(`${header(1)}-0.5 0.5\n`, /line 8\).*ends before property "z"/);
-  await refused(`${header(1)}0 zero 0\n`, /line 8\).*expected a number, got "zero"/);
+  await refused(`${header(1)}0 zero 0\n`, /line 8, column 3\).*expected a number, got "zero"/);
   await refused(
     joinBytes(textBytes(header(3, "binary_big_endian")), new Uint8Array(35)),
     /byte \d+\).*declares 3 rows.*ends after 2/,

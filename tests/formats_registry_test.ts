@@ -1,9 +1,14 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { cloudFromColumns, type Column } from "../src/data/formats/columns.ts";
 import { recenter } from "../src/data/formats/reader.ts";
-import { findReader, readPointCloud, readPointCloudBytes } from "../src/data/formats/registry.ts";
+import {
+  describeFormats,
+  findReader,
+  readPointCloud,
+  readPointCloudBytes,
+} from "../src/data/formats/registry.ts";
 import { readNumber, scanText } from "../src/data/formats/text_scanner.ts";
-import { DataError } from "../src/errors.ts";
+import { DataError, UsageError } from "../src/errors.ts";
 import { textAndMeshSamples, textBytes } from "./support/format_samples.ts";
 
 const canReadAndWrite = (["read", "write"] as const)
@@ -20,20 +25,21 @@ Deno.test("a file's content decides, whatever its name says", async () => {
   }
 });
 
-Deno.test("unknown content is refused with what was seen and what is known", async () => {
+Deno.test("unknown content is refused with what was seen and where the formats are listed", async () => {
   const seen = async (bytes: Uint8Array, message: RegExp): Promise<void> => {
     const error = await assertRejects(() => readPointCloudBytes(bytes, "scan.dat"), DataError);
     assertMatch(error.message, message);
   };
   await seen(
     textBytes("Dear reader,\n"),
-    /scan\.dat: .*begins with "Dear reader,\\n".*PLY \(\.ply\)/,
+    /scan\.dat: .*begins with "Dear reader,\\n".*inspect --help/,
   );
   await seen(Uint8Array.of(1, 2, 0, 254), /begins with bytes 01 02 00 fe\./);
   await seen(
     Uint8Array.of(0x1f, 0x8b, 8, 0, 0),
     /begins with gzip-compressed data \(unpack it first\)/,
   );
+  assertMatch(describeFormats(), /^PLY \(\.ply\); .*text \(\.xyz/);
   await seen(new Uint8Array(0), /Cannot read scan\.dat: the file is empty \(0 bytes\)/);
 });
 
@@ -166,6 +172,35 @@ Deno.test("numbers of text are rounded as the language itself rounds them", () =
   }
   for (const text of ["1.2.3", "0x10", "1e", "-", ".", "1,5", "12a", "--1", "e5", "1_000"]) {
     const error = assertThrows(() => readNumber(scanText(textBytes(text), "a")), DataError);
-    assertEquals(error.message, `Cannot read a (line 1): expected a number, got "${text}".`);
+    assertEquals(
+      error.message,
+      `Cannot read a (line 1, column 1): expected a number, got "${text}".`,
+    );
+  }
+});
+
+Deno.test("a message quotes no megabytes, whatever a file or a command line holds", async () => {
+  const long = "x".repeat(3_000_000);
+  for (const text of [`${long}\n1 2 3\n`, `a b ${long}\n1 2 3\n`, `x y z\n1 2 ${long}\n`]) {
+    const error = await assertRejects(
+      () => readPointCloudBytes(textBytes(text), "a.txt"),
+      DataError,
+    );
+    assert(error.message.length < 5000 && error.message.startsWith("Cannot read a.txt"));
+  }
+  assert(new UsageError(`Unknown flag ${long}.\n\nUsage`).message.endsWith("\n\nUsage"));
+  assert(new DataError(`${"line\n".repeat(1e6)}`).message.length < 5000);
+});
+
+Deno.test("openings that nothing closes are refused in every format, as what they are", async () => {
+  // Raw floats are whatever bytes are.
+  const extensions = describeFormats().match(/(?<=\.)\w+/g)!.filter((each) => each !== "bin");
+  for (const opening of ["{", "[", "(", "<a ", '"a', "[{", "{'a':"]) {
+    for (const extension of extensions) {
+      await assertRejects(
+        () => readPointCloudBytes(textBytes(opening.repeat(400)), `a.${extension}`),
+        DataError,
+      );
+    }
   }
 });

@@ -55,5 +55,5 @@ Deno.test("STL: refuses what is wrong and says where", async () => {
     `solid a\n${facet(0).replace("outer", "inner")}`,
     /line 3\): expected "outer", got "inner"/,
   );
-  await refused(`solid a\n${facet(0).replace("1 0 0", "1 0 x")}`, /line 5\).*got "x"/);
+  await refused(`solid a\n${facet(0).replace("1 0 0", "1 0 x")}`, /line 5, column 14\).*got "x"/);
 });

@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { fromFileUrl } from "@std/path";
 import type { PointCloud } from "../src/data/point_cloud.ts";
 import type { ReadOptions } from "../src/data/formats/reader.ts";
-import { readPointCloudBytes } from "../src/data/formats/registry.ts";
+import { readPointCloud, readPointCloudBytes } from "../src/data/formats/registry.ts";
 import { DataError } from "../src/errors.ts";
 import { textBytes } from "./support/format_samples.ts";
 
@@ -82,7 +83,8 @@ Deno.test("text: columns of words are passed over, quoted separators and all", a
       `"2024, 2",d,4,5,6,,NA\n`,
   );
   assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6]);
-  assertEquals([...cloud.attributes.keys()], ["i"]);
+  assertEquals([...cloud.attributes.keys()], ["labels", "i"]);
+  assertEquals([values(cloud, "labels"), cloud.classNames], [[0, -1], ["living room"]]);
   assertEquals(values(cloud, "i"), [7, NaN]);
   const spaced = await read('x y z name\n1 2 3 "living room"\n4 5 6 hall\n');
   assertEquals([...spaced.coords], [1, 2, 3, 4, 5, 6]);
@@ -92,8 +94,14 @@ Deno.test("text: columns of words are passed over, quoted separators and all", a
   ]]);
   const indexed = await read(",x,y,z\n0,1,2,3\n1,4,5,6\n");
   assertEquals([...indexed.attributes.keys()], ["column_1"]);
-  await refused("x,y,z,name\nleft,2,3,chair\n", /line 2\): expected a number, got "left"/);
-  await refused("x,y,z,i\n1,2,3,4\n1,2,3,chair\n", /line 3\): expected a number, got "chair"/);
+  await refused(
+    "x,y,z,name\nleft,2,3,chair\n",
+    /line 2, column 1\): expected a number, got "left"/,
+  );
+  await refused(
+    "x,y,z,i\n1,2,3,4\n1,2,3,chair\n",
+    /line 3, column 7\): expected a number, got "chair"/,
+  );
 });
 
 Deno.test("text: columns given, some passed over, instead of the header's", async () => {
@@ -135,7 +143,7 @@ Deno.test("text: columns without names are told apart by their values", async ()
 Deno.test("text: an empty value is no number; a header alone is no points", async () => {
   const cloud = await read("x,y,z,class\n1,2,,4\n1,2,3,\n");
   assertEquals([...cloud.coords], [1, 2, NaN, 1, 2, 3]);
-  assertEquals(values(cloud, "class"), [4, NaN]);
+  assertEquals(values(cloud, "labels"), [4, -1]);
   assertEquals((await read("x,y,z\n")).count, 0);
 });
 
@@ -190,8 +198,8 @@ Deno.test("text: refuses what is wrong and says where", async () => {
   await refused("1 2 3\n4 5 6\n7 8\n", /line 3\): expected 3 values, got 2/);
   await refused("1,2,3\n4,5,6\n7,8\n", /line 3\): expected 3 values, got 2/);
   await refused("1 2 3\n4 5 6 7\n", /line 2\): expected 3 values, got 4/);
-  await refused("1 2 3\n4 5 185\x107\n", /byte 13\): expected text, got the byte 0x10/);
-  await refused("1 2 3\n4 five 6\n", /line 2\): expected a number, got "five"/);
+  await refused("1 2 3\n4 5 185\x107\n", /line 2, column 8\): expected text, got the byte 0x10/);
+  await refused("1 2 3\n4 five 6\n", /line 2, column 3\): expected a number, got "five"/);
   await refused("1 2\n4 5\n", /line 1\): expected at least 3 columns, got 2/);
   await refused(
     "a b c\n4 5 6\n",
@@ -203,4 +211,88 @@ Deno.test("text: refuses what is wrong and says where", async () => {
   const utf16 = new Uint8Array(new Uint16Array([0xfeff, 0x31, 0x20]).buffer);
   const error = await assertRejects(() => readPointCloudBytes(utf16, "a.txt"), DataError);
   assertMatch(error.message, /UTF-16; save it as UTF-8/);
+});
+
+const caseOf = (path: string): Promise<PointCloud> =>
+  readPointCloud(fromFileUrl(new URL(`fixtures/cases/${path}`, import.meta.url)));
+const firstPlace = ({ coords, origin }: PointCloud): number[] =>
+  origin.map((offset, k) => Math.round((offset + coords[k]) * 1e3) / 1e3);
+
+Deno.test("text: names in comments, after titles and with units are those of headers", async () => {
+  const survey = [512345.1, 5412345.2, 250.1];
+  for (const name of ["cmt_enh.txt", "hdr_enh.txt", "title_easting.csv"]) {
+    assertEquals(firstPlace(await caseOf(`08_commented_header/${name}`)), survey, name);
+  }
+  assertEquals(firstPlace(await caseOf("08_commented_header/cmt_rule.txt")), [2, 3, 4]);
+  for (
+    const before of [
+      "# id lon lat alt\n",
+      "# id X[m] Y[m] Z[m]\n# (local)\n",
+      "// id, easting_m, northing_m, height_m\n",
+      "% id X [m] Y [m] Z [m]\n% ----\n",
+      "# made by hand\n# Columns: id x y z\n# - m m m\n",
+      "id x y z\n- m m m\n",
+      "id X [m] Y [m] Z [m]\n",
+      "Lageplan Nord\nMassstab: frei\nid\tRechtswert\tHochwert\tHöhe\n",
+    ]
+  ) {
+    const cloud = await read(`${before}9 1 2 3\n9 4 5 6\n`);
+    assertEquals([...cloud.coords], [1, 2, 3, 4, 5, 6], before);
+  }
+});
+
+Deno.test("text: decimal commas are decided by all rows, and quotes protect commas", async () => {
+  const late = await caseOf("12_decimal_comma/de_first_row_int.csv");
+  assertEquals([late.count, ...firstPlace(late)], [3, 100, 200, 300]);
+  const quoted = await caseOf("12_decimal_comma/de_quoted_comma.csv");
+  assertEquals([quoted.count, ...firstPlace(quoted)], [2, 0.777, 1.25, 2.5]);
+  const far = await read(`${"1;2;3\n".repeat(500)}1,5;2;3\n`);
+  assertEquals([far.count, far.coords[1500]], [501, 1.5]);
+  const blanks = await read("1 2 3\n1,5 2,5 3\n");
+  assertEquals([...blanks.coords], [1, 2, 3, 1.5, 2.5, 3]);
+  const words = await read('x,y,z,class\n1,2,3,"tree, old"\n4,5,6,"tree, old"\n');
+  assertEquals([words.classNames, values(words, "labels")], [["tree, old"], [0, 0]]);
+  const names = await read('"X, east","y","z"\n1,2,3\n', "a.csv").catch((error) => error.message);
+  assertMatch(String(names), /no x among X, east, y, z/);
+});
+
+Deno.test("text: colours of 0 to 1 and labels after them; -100 is no label", async () => {
+  const cloud = await caseOf("13_rgb01_label/xyz_rgbf_label.txt");
+  assertEquals([...cloud.attributes.keys()], ["colors", "labels"]);
+  assertEquals(values(cloud, "labels").slice(0, 3), [9, 1, 10]);
+  const both = await read("1 2 3 .5 .5 .5 4 100017\n4 5 6 .5 1 .5 -100 -100\n");
+  assertEquals([...both.attributes.keys()], ["colors", "labels", "instances"]);
+  const instances = await read("1 2 3 9 9 9 4 7\n4 5 6 9 9 9 5 -100\n");
+  assertEquals(values(instances, "instances"), [7, -100]);
+});
+
+Deno.test("text: classes in words become labels by the alphabet, with their names", async () => {
+  const named = await caseOf("15_labels_words/label_words.csv");
+  assertEquals([named.classNames, values(named, "labels")], [["car", "tree"], [1, 0, 1]]);
+  const unnamed = await read("1 2 3 b\n1 2 4 a\n1 2 5 b\n1 2 6 b\n");
+  assertEquals([unnamed.classNames, values(unnamed, "labels")], [["a", "b"], [1, 0, 1, 1]]);
+  const dates = await read("1 2 3 2024-01-02\n4 5 6 2024-01-02\n");
+  assertEquals(dates.attributes.size, 0);
+  const dales = await caseOf("15_labels_words/dales_objects.ply");
+  assertEquals(dales.attributes.has("labels"), true);
+});
+
+Deno.test("text: a control byte is told by line and column, early and late", async () => {
+  for (const name of ["s3dis_ctrl_early.txt", "s3dis_ctrl_late.txt"]) {
+    const error = await assertRejects(() => caseOf(`17_s3dis_ctrl/${name}`), DataError);
+    assertMatch(error.message, /\(line \d+, column \d+\)/);
+  }
+});
+
+Deno.test("text: a class may come first; empty labels are -1; a comment of other width is told", async () => {
+  const first = await read("chair 1 2 3\nchair 2 3 4\ntable 2 3 5\ntable 2 3 5\n");
+  assertEquals([[...first.coords.subarray(0, 3)], first.classNames], [[1, 2, 3], [
+    "chair",
+    "table",
+  ]]);
+  const empty = await read("x,y,z,label\n1,2,3,\n2,3,4,2\n");
+  assertEquals(values(empty, "labels"), [-1, 2]);
+  const other = await read("# time easting northing height\n1 2 3\n4 5 6\n");
+  assertMatch(other.notes!.join(), /names 4 columns \(time, .*\), the rows have 3/);
+  await refused("1 two 3 4\n1 2 3 4\n", /line 1, column 3\): expected a number, got "two"/);
 });

@@ -134,3 +134,26 @@ Deno.test(
     assertEquals((await inspect("--help")).code, 0);
   },
 );
+
+Deno.test("inspect: guesses and what is left out are said, a circle of links is no fault", {
+  ignore: commands.ignore || Deno.build.os === "windows",
+}, async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  await Deno.writeTextFile(`${path}/a.xyz`, "1 2 3 0.5 0.5 0.25 7\n4 5 6 0.5 1 0.25 8\n");
+  await Deno.writeTextFile(`${path}/README.txt`, "Scans of the hall.\n");
+  await Deno.symlink("circle", `${path}/circle`);
+  await Deno.symlink(".", `${path}/self`);
+  const { code, out, err } = await inspect(path);
+  assertEquals([code, err.includes("Uncaught")], [0, false]);
+  assertStringIncludes(out, "taken for x,y,z,red,green,blue,label");
+  assertStringIncludes(out, "left out: 1 .txt (no points)");
+  assertStringIncludes(out, `passed over ${path}/circle: Too many levels of symbolic links`);
+  const circle = await inspect(`${path}/circle`);
+  assertEquals(circle.code, 2);
+  assertStringIncludes(circle.err, `Cannot inspect ${path}/circle: Too many levels`);
+  const words = await inspectFile(
+    fromFileUrl(new URL("fixtures/cases/15_labels_words/label_words.csv", import.meta.url)),
+  );
+  assertStringIncludes(describeInspection(words as Inspection), "classes     0 car, 1 tree");
+});

@@ -70,7 +70,7 @@ Deno.test("preprocess: both ModelNet layouts give splits and labels", files, asy
   for (const name of ["bed/train/b1", "bed/test/b2", "chair/train/c1", "chair/train/c2"]) {
     await put(`${path}/a/${name}.xyz`);
   }
-  for (const name of ["training/bed/b1", "validation/bed/b3", "test/chair/c2"]) {
+  for (const name of ["training/bed/b1", "validation/bed/b3", "test/chair/c2", "test/chair/c4"]) {
     await put(`${path}/b/${name}.xyz`);
   }
   const a = await run(["--input", `${path}/a`, "--output", `${path}/out_a`, "--objects"]);
@@ -87,10 +87,14 @@ Deno.test("preprocess: both ModelNet layouts give splits and labels", files, asy
     ["train/b1.safetensors", 0],
     ["val/b3.safetensors", 0],
     ["test/c2.safetensors", 1],
+    ["test/c4.safetensors", 1],
   ]);
   // The input may be one of the split folders itself.
   const c = await run(["--input", `${path}/b/test`, "--output", `${path}/out_c`]);
-  assertEquals(c.scenes.map(({ file, label }) => [file, label]), [["test/c2.safetensors", 0]]);
+  assertEquals(c.scenes.map(({ file, label }) => [file, label]), [
+    ["test/c2.safetensors", 0],
+    ["test/c4.safetensors", 0],
+  ]);
   const { train, validation } = await openScenes(`${path}/out_b`);
   assertEquals([train.length, validation!.length], [1, 1]);
   const scene = await train.get(0);

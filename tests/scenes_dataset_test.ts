@@ -198,3 +198,24 @@ Deno.test("scenes: a number out of range and a file that went away are said", fi
   await assertRejects(() => dataset.get(1), UsageError, "expected a number from 0 to 0");
   await assertRejects(() => dataset.get(0), UsageError, "there is no such file");
 });
+
+Deno.test("scenes: an entry that cannot be looked at costs the others nothing, and is told", {
+  ignore: files.ignore || Deno.build.os === "windows",
+}, async () => {
+  await using folder = await tempFolder();
+  const { path } = folder;
+  await put(`${path}/train/a.safetensors`, 5);
+  await put(`${path}/elsewhere/b.safetensors`, 5);
+  await Deno.symlink("circle.safetensors", `${path}/train/circle.safetensors`);
+  await Deno.symlink("..", `${path}/train/up`);
+  await Deno.symlink("gone", `${path}/train/gone.safetensors`);
+  await Deno.symlink("elsewhere", `${path}/val`);
+  await Deno.mkdir(`${path}/train/folder.safetensors`);
+  const told: string[] = [];
+  const { train, validation } = await openScenes(path, {
+    onLeftOut: (reason) => told.push(reason),
+  });
+  assertEquals([train.length, validation?.length], [1, 1]);
+  assertEquals(told.length, 1);
+  assert(told[0].startsWith(`Cannot read ${path}/train/circle.safetensors: Too many levels`));
+});

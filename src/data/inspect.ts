@@ -1,7 +1,9 @@
 /** What is in a file of points: counts, bounds, attributes, and of a scene its region tree. */
 
 import { DataError, UsageError } from "../errors.ts";
+import { type ArrayParts, readArrayParts } from "./array_parts.ts";
 import { readPickledScene } from "./formats/pkl_scene.ts";
+import { printable } from "./formats/printable.ts";
 import type { ReadOptions } from "./formats/reader.ts";
 import { findReader } from "./formats/registry.ts";
 import { openNpyStack, readStackedCloud } from "./npy_stack.ts";
@@ -65,6 +67,10 @@ export interface Inspection {
   readonly origin: readonly [number, number, number];
   /** By name. */
   readonly attributes: Readonly<Record<string, AttributeSummary>>;
+  /** Of labels in words: the name of each. */
+  readonly classNames?: readonly string[];
+  /** What was guessed or is doubtful, a sentence each. */
+  readonly notes?: readonly string[];
   /** Triangles of a mesh. */
   readonly triangles?: number;
   /** Of a stack: how many clouds. Bounds and attributes are then the first cloud's. */
@@ -88,15 +94,19 @@ export interface InspectionFailure {
   readonly error: string;
 }
 
-const MOST_COUNTED = 64;
+const MOST_COUNTED = 64, MOST_NAMED = 20;
 
-/** Reads a whole file and says what is in it; what is wrong with it is told, not thrown. */
+/**
+ * Reads a whole file and says what is in it; what is wrong with it is told, not thrown.
+ * @param parts Arrays beside that of the coordinates, which are read with it
+ */
 export async function inspectFile(
   path: string,
   options: ReadOptions = {},
+  parts?: ArrayParts,
 ): Promise<Inspection | InspectionFailure> {
   try {
-    return await inspection(path, options);
+    return await inspection(path, options, parts);
   } catch (error) {
     if (error instanceof DataError || error instanceof UsageError) {
       return { file: path, error: error.message };
@@ -110,7 +120,22 @@ export async function inspectFile(
   }
 }
 
-async function inspection(path: string, options: ReadOptions): Promise<Inspection> {
+async function inspection(
+  path: string,
+  options: ReadOptions,
+  parts?: ArrayParts,
+): Promise<Inspection> {
+  if (parts !== undefined) {
+    const paths = [path, ...Object.values(parts.beside)];
+    const sizes = await Promise.all(paths.map(async (each) => (await Deno.stat(each)).size));
+    const size = sizes.reduce((sum, each) => sum + each, 0);
+    return summary(
+      path,
+      `${paths.length} NPY arrays`,
+      size,
+      await readArrayParts(path, parts.beside),
+    );
+  }
   const stack = await openNpyStack(path);
   if (stack !== undefined && stack.clouds > 0) {
     const { size } = await Deno.stat(path);
@@ -169,6 +194,8 @@ function summary(file: string, format: string, bytes: number, cloud: PointCloud)
       [...attributes].map(([name, attribute]) => [name, summariseAttribute(attribute)]),
     ),
     triangles: triangles && triangles.length / 3,
+    classNames: cloud.classNames,
+    notes: cloud.notes,
   };
 }
 
@@ -250,6 +277,13 @@ export function describeInspection(told: Inspection): string {
   for (const [i, [name, attribute]] of Object.entries(attributes).entries()) {
     lines.push(`${i === 0 ? "  attributes  " : " ".repeat(14)}${name}: ${describe(attribute)}`);
   }
+  if (told.classNames !== undefined) {
+    const shown = told.classNames.slice(0, MOST_NAMED).map((name, i) => `${i} ${printable(name)}`);
+    lines.push(
+      `  classes     ${shown.join(", ")}${told.classNames.length > MOST_NAMED ? ", …" : ""}`,
+    );
+  }
+  for (const note of told.notes ?? []) lines.push(`  note        ${note}`);
   if (scene !== undefined) {
     lines.push(
       `  scene       ${scene.id}${scene.label === undefined ? "" : `, label ${scene.label}`}` +

@@ -27,10 +27,29 @@ export function nearestNeighbors(coords: Float32Array, k: number): Uint32Array {
   if (width === 0) return out;
   const tree = buildTree(coords);
   const search = makeSearch(tree, width);
+  const { sorted } = tree;
   for (let at = 0; at < count; at++) {
-    const found = search(at);
+    const found = search(sorted[3 * at], sorted[3 * at + 1], sorted[3 * at + 2], at);
     const row = tree.order[at] * width;
     for (let i = 0; i < width; i++) out[row + i] = tree.order[found[i]];
+  }
+  return out;
+}
+
+/**
+ * The nearest point to each of other places.
+ *
+ * @param coords (N, 3), finite, at least one
+ * @param queries (M, 3), finite
+ * @returns (M) point indices
+ */
+export function nearestTo(coords: Float32Array, queries: Float32Array): Uint32Array {
+  const out = new Uint32Array(queries.length / 3);
+  if (out.length === 0) return out;
+  const tree = buildTree(coords);
+  const search = makeSearch(tree, 1);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = tree.order[search(queries[3 * i], queries[3 * i + 1], queries[3 * i + 2], -1)[0]];
   }
   return out;
 }
@@ -115,18 +134,21 @@ function middleOf(a: number, b: number, c: number): number {
   return a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
 }
 
-/** A function that finds the nearest of the point at a position of the order; the result is reused. */
-function makeSearch(tree: KdTree, k: number): (at: number) => Uint32Array {
+/**
+ * A function that finds the nearest of a place; the result is reused. `at` is the position in the order of the point
+ * itself, -1 where the place is no point.
+ */
+function makeSearch(
+  tree: KdTree,
+  k: number,
+): (x: number, y: number, z: number, at: number) => Uint32Array {
   const { sorted, axis, split } = tree;
   const count = sorted.length / 3;
   const found = new Uint32Array(k);
   const distances = new Float64Array(k);
   // At most one far child waits per level.
   const waiting = Array.from({ length: 64 }, () => ({ node: 0, lo: 0, hi: 0, distance: 0 }));
-  return (at) => {
-    const x = sorted[3 * at];
-    const y = sorted[3 * at + 1];
-    const z = sorted[3 * at + 2];
+  return (x, y, z, at) => {
     const point = [x, y, z];
     let size = 0;
     let worst = Infinity;

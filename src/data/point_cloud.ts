@@ -38,4 +38,8 @@ export interface PointCloud {
   readonly attributes: ReadonlyMap<string, Attribute>;
   /** (faces, 3) vertex indices, where the file holds a mesh. Polygons are fanned into triangles. */
   readonly triangles?: Uint32Array;
+  /** Where the file has labels in words: label i of the attribute `labels` is `classNames[i]`. */
+  readonly classNames?: readonly string[];
+  /** Guesses and warnings of whoever read the file, each a sentence for a person. */
+  readonly notes?: readonly string[];
 }

@@ -4,8 +4,16 @@ import { DataError, UsageError } from "../errors.ts";
 import { sampleMesh } from "./mesh_sampling.ts";
 import { estimateNormals, type NormalOrientation } from "./normals.ts";
 import type { Attribute, PointCloud } from "./point_cloud.ts";
-import { groupPoints } from "./point_groups.ts";
+import { placeCloud } from "./placing.ts";
 import { Random } from "./random.ts";
+import {
+  distinctPoints,
+  finitePoints,
+  type Kept,
+  type SourceRows,
+  traceRows,
+  voxelPoints,
+} from "./thinning.ts";
 
 /** What `prepare` does, in this order. */
 export interface PrepareOptions {
@@ -84,6 +92,19 @@ export interface PrepareReport {
   readonly scale: number;
 }
 
+/** A cloud to train on, and how its points go back to those that were read. */
+export interface PreparedCloud extends SourceRows {
+  /** Cleaned, thinned, placed, with normals; `notes` and `classNames` are those of the cloud that was read. */
+  readonly cloud: PointCloud;
+  /** What became of the points. */
+  readonly report: PrepareReport;
+  /**
+   * Where the prepared cloud's 0, 0, 0 lies in the file's own coordinates and unit: a point of the file is
+   * `origin[k] + cloud.coords[3 * i + k] / report.scale`. In metres and without unit scale the cloud's own `origin`.
+   */
+  readonly origin: readonly [number, number, number];
+}
+
 /**
  * Prepares a cloud. Attributes follow their points; the tree is built afterwards.
  *
@@ -95,36 +116,44 @@ export function prepare(
   cloud: PointCloud,
   options: Partial<PrepareOptions> = {},
   where = "the point cloud",
-): { cloud: PointCloud; report: PrepareReport } {
+): PreparedCloud {
   const settings = { ...PREPARE_DEFAULTS, ...options };
   checkOptions(settings);
   const isMesh = cloud.triangles !== undefined && settings.meshPoints > 0;
   const surface = isMesh ? sampleMesh(cloud, settings.meshPoints, settings.seed, where) : cloud;
   const points = inMetres(surface, settings.unit);
-  const finite = keep(points, finitePoints(points.coords));
-  const distinct = settings.removeDuplicates ? keep(finite, distinctPoints(finite.coords)) : finite;
+  const steps: Kept[] = [];
+  const thin = (before: PointCloud, kept: Kept): PointCloud => {
+    steps.push(kept);
+    return keep(before, kept.chosen);
+  };
+  const finite = thin(points, finitePoints(points.coords));
+  const distinct = settings.removeDuplicates ? thin(finite, distinctPoints(finite.coords)) : finite;
   const thinned = settings.voxelSize > 0
-    ? keep(distinct, voxelPoints(distinct.coords, settings.voxelSize, where))
+    ? thin(distinct, voxelPoints(distinct.coords, settings.voxelSize, where))
     : distinct;
-  const limited = settings.maxPoints > 0 && thinned.count > settings.maxPoints
-    ? keep(
-      thinned,
-      new Random(settings.seed, "point limit").sampleWithoutReplacement(
-        thinned.count,
-        settings.maxPoints,
-      ),
-    )
-    : thinned;
+  const isTooMany = settings.maxPoints > 0 && thinned.count > settings.maxPoints;
+  const limited = isTooMany ? thin(thinned, drawnPoints(thinned.count, settings)) : thinned;
   if (limited.count === 0) {
     throw new DataError(
       `Cannot prepare ${where}: expected points, got ${cloud.count}, of which none is finite.`,
     );
   }
-  const { placed, scale } = place(limited, settings);
+  const rows = traceRows(
+    isMesh ? { ...cloud, coords: inMetres(cloud, settings.unit).coords } : points,
+    limited,
+    isMesh ? null : steps,
+  );
+  const { placed, middle, scale, notes } = placeCloud(limited, settings, rows.sourceIndex);
   const { attributes: complete, estimated } = withNormals(placed, settings);
   const { attributes, replaced } = withoutNonFinite(complete);
+  const told = [...cloud.notes ?? [], ...steps.flatMap(({ note }) => note ?? []), ...notes];
   return {
-    cloud: { ...placed, attributes, triangles: undefined },
+    cloud: {
+      ...{ ...placed, attributes, triangles: undefined },
+      ...(cloud.classNames && { classNames: cloud.classNames }),
+      ...(told.length > 0 && { notes: told }),
+    },
     report: {
       read: cloud.count,
       sampled: isMesh ? points.count : 0,
@@ -137,7 +166,18 @@ export function prepare(
       valuesReplaced: replaced,
       scale: settings.unit * scale,
     },
+    origin: [0, 1, 2].map((k) => (points.origin[k] + middle[k]) / settings.unit) as [
+      number,
+      number,
+      number,
+    ],
+    ...rows,
   };
+}
+
+/** The points that a limit keeps. */
+function drawnPoints(count: number, { seed, maxPoints }: PrepareOptions): Kept {
+  return { chosen: new Random(seed, "point limit").sampleWithoutReplacement(count, maxPoints) };
 }
 
 function inMetres(cloud: PointCloud, unit: number): PointCloud {
@@ -203,113 +243,6 @@ function rows<T extends Attribute["data"]>(data: T, width: number, chosen: Uint3
     for (let k = 0; k < width; k++) out[i * width + k] = data[chosen[i] * width + k];
   }
   return out;
-}
-
-function finitePoints(coords: Float32Array): Uint32Array {
-  const chosen = new Uint32Array(coords.length / 3);
-  let count = 0;
-  for (let i = 0; i < chosen.length; i++) {
-    // A sum of three float32 in float64 is finite exactly when all are.
-    if (Number.isFinite(coords[3 * i] + coords[3 * i + 1] + coords[3 * i + 2])) chosen[count++] = i;
-  }
-  return chosen.subarray(0, count);
-}
-
-function distinctPoints(coords: Float32Array): Uint32Array {
-  // + 0 turns −0, which is the same place, into 0.
-  const places = new Int32Array(coords.map((value) => value + 0).buffer);
-  const { count, groupOf } = groupPoints(places);
-  const chosen = new Uint32Array(count);
-  let next = 0;
-  for (let i = 0; i < groupOf.length; i++) if (groupOf[i] === next) chosen[next++] = i;
-  return chosen;
-}
-
-/** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
-function voxelPoints(coords: Float32Array, size: number, where: string): Uint32Array {
-  const keys = new Int32Array(coords.length);
-  for (let k = 0; k < 3; k++) {
-    let min = Infinity;
-    for (let i = k; i < coords.length; i += 3) if (coords[i] < min) min = coords[i];
-    for (let i = k; i < coords.length; i += 3) {
-      const cell = Math.floor((coords[i] - min) / size);
-      if (cell > 0x7fffffff) {
-        throw new DataError(
-          `Cannot prepare ${where}: its extent takes more than 2^31 voxels of ${size}; take larger ones.`,
-        );
-      }
-      keys[i] = cell;
-    }
-  }
-  const { count, groupOf } = groupPoints(keys);
-  const means = new Float64Array(3 * count);
-  const sizes = new Uint32Array(count);
-  for (let i = 0; i < groupOf.length; i++) {
-    sizes[groupOf[i]]++;
-    for (let k = 0; k < 3; k++) means[3 * groupOf[i] + k] += coords[3 * i + k];
-  }
-  const chosen = new Uint32Array(count);
-  const nearest = new Float64Array(count).fill(Infinity);
-  for (let i = 0; i < groupOf.length; i++) {
-    const group = groupOf[i];
-    let distance = 0;
-    for (let k = 0; k < 3; k++) {
-      const offset = coords[3 * i + k] - means[3 * group + k] / sizes[group];
-      distance += offset * offset;
-    }
-    if (distance < nearest[group]) {
-      nearest[group] = distance;
-      chosen[group] = i;
-    }
-  }
-  return chosen.sort();
-}
-
-/** Moves and scales as asked. Without scaling, origin + coords stay the cloud's coordinates. */
-function place(
-  cloud: PointCloud,
-  { center, unitScale }: PrepareOptions,
-): { placed: PointCloud; scale: number } {
-  if (!center && !unitScale) return { placed: cloud, scale: 1 };
-  const middle = unitScale ? centroid(cloud.coords) : middleOfFloor(cloud.coords);
-  const [mx, my, mz] = middle;
-  const { coords, origin } = cloud;
-  let farthest = 0;
-  for (let i = 0; unitScale && i < coords.length; i += 3) {
-    const x = coords[i] - mx;
-    const y = coords[i + 1] - my;
-    const z = coords[i + 2] - mz;
-    farthest = Math.max(farthest, x * x + y * y + z * z);
-  }
-  const scale = farthest > 0 ? 1 / Math.sqrt(farthest) : 1;
-  const moved = new Float32Array(coords.length);
-  for (let i = 0; i < coords.length; i += 3) {
-    moved[i] = (coords[i] - mx) * scale;
-    moved[i + 1] = (coords[i + 1] - my) * scale;
-    moved[i + 2] = (coords[i + 2] - mz) * scale;
-  }
-  const newOrigin = unitScale
-    ? [0, 0, 0] as const
-    : [origin[0] + mx, origin[1] + my, origin[2] + mz] as const;
-  return { placed: { ...cloud, extent: undefined, coords: moved, origin: newOrigin }, scale };
-}
-
-function centroid(coords: Float32Array): number[] {
-  const sums = [0, 0, 0];
-  for (let i = 0; i < coords.length; i++) sums[i % 3] += coords[i];
-  return sums.map((sum) => 3 * sum / coords.length);
-}
-
-/** The middle of the bounds' lowest face. */
-function middleOfFloor(coords: Float32Array): number[] {
-  const min = [Infinity, Infinity, Infinity];
-  const max = [-Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < coords.length; i++) {
-    const k = i % 3;
-    if (coords[i] < min[k]) min[k] = coords[i];
-    if (coords[i] > max[k]) max[k] = coords[i];
-  }
-  return min.map((low, k) => (k < 2 ? (low + max[k]) / 2 : low));
 }
 
 /** The attributes with the normals asked for, and how many of those are estimated. */

@@ -2,7 +2,8 @@
 
 import { extname, join, relative } from "@std/path";
 import { DataError, UsageError } from "../errors.ts";
-import { filesBelow, hasKnownExtension } from "./files_below.ts";
+import { filesBelow, hasKnownExtension, type PassedOver } from "./files_below.ts";
+import { printable } from "./formats/printable.ts";
 import { readSafetensorsHeader } from "./safetensors.ts";
 import type { Dataset, Scene } from "./scene.ts";
 import { featureAttribute, readSceneFile, sceneFromFile } from "./scene_file.ts";
@@ -171,11 +172,15 @@ function sceneBytes({ coords, feats, pointLabels, tree }: Scene): number {
  * side, the first is taken.
  *
  * @param root SPEC's data_root.
+ * @param onPassedOver Called with whatever below it cannot be looked at: it costs the others nothing.
  * @throws {UsageError} There is no such folder, or no training scene in it: the message says what to do.
  * @throws {DataError} It cannot be read.
  */
-export async function listScenes(root: string): Promise<Record<Split, string[]>> {
-  const all = await filesOf(root);
+export async function listScenes(
+  root: string,
+  onPassedOver: (entry: PassedOver) => void = () => {},
+): Promise<Record<Split, string[]>> {
+  const all = await filesOf(root, onPassedOver);
   const divided = all.some((path) => splitOf(root, path) !== undefined);
   const found: Record<Split, string[]> = { train: [], val: [], test: [] };
   for (const path of sceneFiles(all)) {
@@ -203,8 +208,10 @@ export async function openScenes(
   } = {},
 ): Promise<{ train: ScenesDataset; validation: ScenesDataset | null }> {
   const { maxTrainScenes, maxValScenes, onLeftOut, ...rest } = options;
-  const found = await listScenes(root);
   const reasons: string[] = [];
+  const found = await listScenes(root, ({ path, reason }) => {
+    onLeftOut?.(`Cannot read ${printable(path)}: ${printable(reason)}`);
+  });
   const readable = async (files: readonly string[], most: number): Promise<string[]> => {
     const kept: string[] = [];
     for (const path of files) {
@@ -243,6 +250,8 @@ async function whyUnreadable(path: string): Promise<string | undefined> {
     if (!tensors.has("coords")) return `Cannot read ${path}: it has no tensor coords`;
   } catch (error) {
     if (error instanceof DataError || error instanceof UsageError) return error.message;
+    const system = error instanceof Error && error.name in Deno.errors;
+    if (system) return `Cannot read ${printable(path)}: ${error.message}`;
     throw error;
   }
 }
@@ -264,9 +273,12 @@ function sceneFiles(paths: readonly string[]): string[] {
   });
 }
 
-async function filesOf(root: string): Promise<string[]> {
+async function filesOf(
+  root: string,
+  onPassedOver: (entry: PassedOver) => void,
+): Promise<string[]> {
   try {
-    return await filesBelow(root);
+    return await filesBelow(root, onPassedOver);
   } catch (error) {
     const advice = "prepare scans with: deno task preprocess --input SCANS --output " + root;
     if (error instanceof Deno.errors.NotFound) {

@@ -3,6 +3,7 @@
 import type { PointCloud } from "../data/point_cloud.ts";
 import { DEFAULT_SETTINGS, type SceneSettings } from "../data/preprocess/settings.ts";
 import { prepare } from "../data/prepare.ts";
+import type { SourceRows } from "../data/thinning.ts";
 import type { Scene } from "../data/scene.ts";
 import { sceneFromFile } from "../data/scene_file.ts";
 import { buildTree } from "../data/tree_builder.ts";
@@ -31,6 +32,34 @@ export interface EncoderOptions {
 export interface CheckpointEncoderOptions extends EncoderOptions {
   /** The configuration that the weights were trained with. Needed for weights from elsewhere; else the checkpoint's. */
   readonly config?: TrainingConfig;
+}
+
+/** How the points that were encoded belong to those that were given. */
+export interface CloudRows extends SourceRows {
+  /**
+   * Where the encoded scene's 0, 0, 0 lies in the given cloud's own coordinates and unit: those of a point are
+   * `origin[k] + prepared.coords[3 * i + k] / scale`.
+   */
+  readonly origin: readonly [number, number, number];
+  /** What the given coordinates were multiplied by: 1 in metres, 1 / radius for objects. */
+  readonly scale: number;
+}
+
+/** What `SceneEncoder.embed` gives. */
+export interface EmbeddedCloud extends SceneFeatures, CloudRows {
+  /** What was encoded. */
+  readonly prepared: Scene;
+}
+
+/** A scene that is encoded as it is: every point is its own row. */
+export function ownRows(count: number): CloudRows {
+  const rows = Int32Array.from({ length: count }, (_, row) => row);
+  return {
+    sourceIndex: Uint32Array.from(rows),
+    keptIndex: () => rows,
+    origin: [0, 0, 0],
+    scale: 1,
+  };
 }
 
 /** Points that go through the model at a time, unless one scene alone has more. */
@@ -105,20 +134,30 @@ export class SceneEncoder implements Disposable {
    * All features of one scene, or of a cloud as a file holds it, which is prepared first. `prepared` is what was
    * encoded: rows of point features are its points, of regions its tree's.
    *
+   * To put features back on the cloud's own points, `sourceIndex` says which row of the cloud each prepared point was,
+   * and `featuresOfRows(points.g2l, width, keptIndex())` is one feature for each row of the cloud.
+   *
    * Throws DataError for a cloud without points or without the features that the model reads.
    */
-  async embed(input: Scene | PointCloud): Promise<SceneFeatures & { readonly prepared: Scene }> {
-    const prepared = "tree" in input ? input : this.#prepare(input);
+  async embed(input: Scene | PointCloud): Promise<EmbeddedCloud> {
+    const { scene: prepared, rows } = "tree" in input
+      ? { scene: input, rows: ownRows(input.coords.length / 3) }
+      : this.#prepare(input);
     const [features] = await this.encode([prepared], ["g2l", "l2g", "regions", "scene"]);
-    return { ...features, prepared };
+    return { ...features, prepared, ...rows };
   }
 
-  #prepare(cloud: PointCloud): Scene {
+  #prepare(cloud: PointCloud): { scene: Scene; rows: CloudRows } {
     const settings = this.preparation ?? DEFAULT_SETTINGS;
-    const { cloud: ready } = prepare(cloud, settings.prepare);
+    const { cloud: ready, ...rows } = prepare(cloud, settings.prepare);
     const tree = buildTree(ready.coords, settings.tree);
     const { features, max_hierarchy_depth: maxDepth } = this.config;
-    return sceneFromFile({ id: "the point cloud", cloud: ready, tree }, { features, maxDepth });
+    const file = { id: "the point cloud", cloud: ready, tree };
+    const { sourceIndex, keptIndex, origin, report: { scale } } = rows;
+    return {
+      scene: sceneFromFile(file, { features, maxDepth }),
+      rows: { sourceIndex, keptIndex, origin, scale },
+    };
   }
 
   /** Throws DataError for a scene whose features are not as wide as the model's. */

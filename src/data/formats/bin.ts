@@ -3,17 +3,19 @@
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns } from "./columns.ts";
 import { splitColumns } from "./named_arrays.ts";
+import { areUnitVectors, likelyStrides, sampled, scoreStrides } from "./record_stride.ts";
+import { guessNote } from "./text_layout.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 
 /**
- * Little-endian float32 records. The columns are the `columns` given, else those of the first layout that fits:
- * the number of values divides, and 99 in 100 records have coordinates within 100 km (or none: NaN), an intensity
- * from 0 to 65535, a whole ring number and colours that are whole numbers from 0 to 255.
+ * Little-endian float32 records. The columns are the `columns` given. Else their number, 3 to 10, is that which
+ * divides the values, puts coordinates within 100 km, and sorts the values best (`record_stride.ts`); where several
+ * do, the file is refused with a question. What the columns are is then said as a guess (a note of the cloud):
  *
- * - `x y z red green blue` (ScanNet and S3DIS as MMDetection3D stores them);
- * - `x y z intensity` (KITTI), but where the name ends in `.pcd.bin`, `x y z intensity ring` (nuScenes) is tried first;
- * - `x y z intensity ring`;
- * - `x y z`.
+ * - `x y z` and of four columns `intensity`, where none is negative (KITTI);
+ * - of five columns `intensity` and a whole `ring` (nuScenes; names ending in `.pcd.bin` are taken for that first);
+ * - of more columns unit vectors as normals, three whole numbers of 0 to 255 as colours (ScanNet, S3DIS);
+ * - all others `column_4`, …: kept, but not named.
  */
 export const binReader: FormatReader = {
   name: "raw float32",
@@ -24,8 +26,9 @@ export const binReader: FormatReader = {
 
 const KITTI = ["x", "y", "z", "intensity"];
 const NUSCENES = ["x", "y", "z", "intensity", "ring"];
-const COLORED = ["x", "y", "z", "red", "green", "blue"];
+const COLORS = ["red", "green", "blue"], NORMALS = ["nx", "ny", "nz"];
 const PLAIN = ["x", "y", "z"];
+const STRIDES = [3, 4, 5, 6, 7, 8, 9, 10];
 const SKIPPED = "_";
 
 const FARTHEST = 1e5;
@@ -35,7 +38,7 @@ const MOST_RINGS = 1024;
 /** Below this a float32 is the bits of something else. */
 const TINIEST = 1e-20;
 const PLAUSIBLE_SHARE = 0.99;
-const SAMPLES = 10_000;
+const SAMPLES = 2000;
 
 function readBin(bytes: Uint8Array, where: string, { columns }: ReadOptions): PointCloud {
   if (bytes.length % 4 !== 0) {
@@ -59,21 +62,64 @@ function readBin(bytes: Uint8Array, where: string, { columns }: ReadOptions): Po
     );
   }
   const table = splitColumns(values, names);
-  return cloudFromColumns(where, table.filter(({ name }) => name !== SKIPPED));
+  // Of raw values even the number of columns is a guess.
+  const isGuess = columns === undefined && names !== NUSCENES;
+  const notes = isGuess ? [guessNote(names)] : [];
+  return cloudFromColumns(where, table.filter(({ name }) => name !== SKIPPED), { notes });
 }
 
 function findLayout(values: Float32Array, where: string): readonly string[] {
-  const layouts = /\.pcd\.bin$/i.test(where)
-    ? [NUSCENES, KITTI, PLAIN]
-    : [COLORED, KITTI, NUSCENES, PLAIN];
-  const found = layouts.find((names) => values.length % names.length === 0 && fits(values, names));
-  if (found !== undefined) return found;
+  if (/\.pcd\.bin$/i.test(where) && values.length % 5 === 0 && fits(values, NUSCENES)) {
+    return NUSCENES;
+  }
+  const ask =
+    "Name the columns of one record: --columns (option columns), e.g. x,y,z,intensity,_,time.";
+  const dividing = STRIDES.filter((stride) => values.length % stride === 0);
+  const fitting = dividing.filter((stride) => fits(values, named(stride)));
+  if (fitting.length === 0) {
+    throw formatError(
+      where,
+      undefined,
+      `${values.length} float32 values are no records of 3 to 10 with x, y and z first. ${ask}`,
+    );
+  }
+  const sample = sampled(values);
+  const likely = likelyStrides(scoreStrides(sample, fitting), sample.length);
+  if (likely.length === 1) return namesOf(values, likely[0]);
+  const layouts = likely.sort((a, b) => a - b).map((stride) =>
+    `${values.length / stride} points of ${stride} values (${namesOf(values, stride).join(",")})`
+  );
   throw formatError(
     where,
     undefined,
-    `${values.length} float32 values are neither x y z red green blue, x y z intensity, x y z intensity ring nor x y z. ` +
-      "Name the columns of one record (option columns), e.g. x,y,z,intensity,_,time.",
+    `${values.length} float32 values may be ${layouts.slice(0, -1).join(", ")} or ${
+      layouts.at(-1)
+    }. ${ask}`,
   );
+}
+
+/** x, y, z, then columns without a name. */
+function named(stride: number): string[] {
+  return Array.from({ length: stride }, (_, k) => PLAIN[k] ?? `column_${k + 1}`);
+}
+
+/** What the columns of records of `stride` values are taken for. */
+function namesOf(values: Float32Array, stride: number): readonly string[] {
+  if (stride === 4 && fits(values, KITTI)) return KITTI;
+  if (stride === 5 && fits(values, NUSCENES)) return NUSCENES.slice();
+  const names = named(stride);
+  const sample = sampled(values);
+  for (let k = 3; k + 3 <= stride;) {
+    const colors = [...names.slice(0, k), ...COLORS, ...names.slice(k + 3)];
+    const found = areUnitVectors(sample, stride, k) && !names.includes("nx")
+      ? NORMALS
+      : !names.includes("red") && fits(values, colors)
+      ? COLORS
+      : undefined;
+    if (found !== undefined) names.splice(k, 3, ...found);
+    k += found === undefined ? 1 : 3;
+  }
+  return names;
 }
 
 function fits(values: Float32Array, names: readonly string[]): boolean {
@@ -102,7 +148,11 @@ function plausible(name: string, value: number): boolean {
     case "green":
     case "blue":
       return Number.isInteger(value) && value >= 0 && value <= FULL_COLOR;
-    default:
+    case "x":
+    case "y":
+    case "z":
       return size <= FARTHEST && (size === 0 || size > TINIEST);
+    default:
+      return !(size > 0 && size <= TINIEST);
   }
 }

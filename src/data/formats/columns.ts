@@ -1,7 +1,8 @@
 /** From a table's named columns to a point cloud: which columns are coordinates, normals, colours, labels. */
 
 import type { Attribute, PointCloud } from "../point_cloud.ts";
-import { type FilePosition, formatError, recenter } from "./reader.ts";
+import { COLUMN_NAMES as NAMES, plainName } from "./column_names.ts";
+import { coarseNote, type FilePosition, formatError, recenter } from "./reader.ts";
 
 /** One column of a file's point table. */
 export interface Column {
@@ -21,62 +22,11 @@ export interface CloudExtras {
   readonly triangles?: Uint32Array;
   /** Where the columns are declared, for messages. */
   readonly at?: FilePosition;
+  /** Names of the classes that the labels number. */
+  readonly classNames?: readonly string[];
+  /** What a person should know of how the columns were read. */
+  readonly notes?: readonly string[];
 }
-
-function axisNames(axis: string, k: number): string[] {
-  return [
-    axis,
-    ...["p", "pos_", "position_", "coord_", "point_", "point"].map((before) => before + axis),
-    ...["coord", "_coord", "_coordinate"].map((after) => axis + after),
-    ...["points:", "points_", "points_m_xyz:"].map((before) => before + k),
-  ];
-}
-
-/** A column's name without a unit in brackets, blanks as underscores: "Position X [m]" is `position_x`. */
-function withoutUnit(name: string): string {
-  return name.replace(/\s*[[(][^\])]*[\])]$/, "").trim().replace(/\s+/g, "_");
-}
-
-/** Known names in lower case. The first that is there is taken. */
-const NAMES = {
-  x: [...axisNames("x", 0), "easting", "east", "e", "longitude", "lon"],
-  y: [...axisNames("y", 1), "northing", "north", "n", "latitude", "lat"],
-  z: [...axisNames("z", 2), "elevation", "height", "altitude", "elev", "alt", "h"],
-  normals: [
-    ["nx", "ny", "nz"],
-    ["normal_x", "normal_y", "normal_z"],
-    ["normalx", "normaly", "normalz"],
-    ["n_x", "n_y", "n_z"],
-    ["normals:0", "normals:1", "normals:2"],
-    ["normals_0", "normals_1", "normals_2"],
-  ],
-  colors: [
-    ["red", "green", "blue"],
-    ["r", "g", "b"],
-    ["diffuse_red", "diffuse_green", "diffuse_blue"],
-    ["rf", "gf", "bf"],
-    ["color_r", "color_g", "color_b"],
-    ["color_red", "color_green", "color_blue"],
-  ],
-  packedColors: ["rgb", "rgba"],
-  intensity: ["intensity", "intensities", "scalar_intensity"],
-  labels: [
-    "label",
-    "labels",
-    "class",
-    "classification",
-    "scalar_label",
-    "scalar_labels",
-    "scalar_class",
-    "scalar_classification",
-    "class_id",
-    "semantic_label",
-    "semantic",
-    "sem_label",
-    "category",
-  ],
-  instances: ["instance", "instances", "instance_id", "scalar_instance", "instance_label"],
-} as const;
 
 /**
  * The point cloud of a table of columns. Names are matched without regard to case and
@@ -101,7 +51,7 @@ export function cloudFromColumns(
     }
   }
   for (const column of columns) {
-    const name = withoutUnit(column.name.toLowerCase());
+    const name = plainName(column.name);
     if (!byName.has(name)) byName.set(name, column);
   }
   const take = (names: readonly string[]): Column[] | undefined => {
@@ -126,7 +76,7 @@ export function cloudFromColumns(
       }.`,
     );
   }
-  const { coords, origin, extent } = coordinates(axes);
+  const { coords, origin, extent, note } = coordinates(axes);
   const count = coords.length / 3;
 
   const attributes = new Map<string, Attribute>();
@@ -145,7 +95,9 @@ export function cloudFromColumns(
       .find((each) => each !== undefined && left.has(each) && single(each) && integers(each));
     if (column === undefined) continue;
     left.delete(column);
-    attributes.set(role, { width: 1, data: Int32Array.from(column.data) });
+    // A point without a label has -1.
+    const data = Int32Array.from(column.data, (value: number) => Number.isNaN(value) ? -1 : value);
+    attributes.set(role, { width: 1, data });
   }
   for (const column of left) {
     attributes.set(freeName(column.name, attributes), {
@@ -153,7 +105,13 @@ export function cloudFromColumns(
       data: column.data,
     });
   }
-  return { count, coords, origin, extent, attributes, triangles: extras.triangles };
+  const { triangles, classNames } = extras;
+  const notes = [...extras.notes ?? [], ...note === undefined ? [] : [note]];
+  return {
+    ...{ count, coords, origin, extent, attributes, triangles },
+    ...(classNames && { classNames }),
+    ...(notes.length > 0 && { notes }),
+  };
 }
 
 function single(column: Column): boolean {
@@ -162,7 +120,9 @@ function single(column: Column): boolean {
 
 function integers(column: Column): boolean {
   if (column.data instanceof Int32Array) return true;
-  return column.data.every((value: number) => (value | 0) === value);
+  const { data } = column;
+  return data.every((value: number) => (value | 0) === value || Number.isNaN(value)) &&
+    !data.every(Number.isNaN);
 }
 
 function freeName(name: string, taken: ReadonlyMap<string, Attribute>): string {
@@ -173,7 +133,8 @@ function freeName(name: string, taken: ReadonlyMap<string, Attribute>): string {
 
 function coordinates(axes: readonly (Column | undefined)[]): ReturnType<typeof recenter> {
   if (axes.every((axis) => axis === undefined || axis.data instanceof Float32Array)) {
-    return { coords: interleave(axes), origin: [0, 0, 0] };
+    const note = coarseNote(axes.flatMap((axis) => axis === undefined ? [] : [axis.data]));
+    return { coords: interleave(axes), origin: [0, 0, 0], ...(note !== undefined && { note }) };
   }
   const coords = new Float64Array(3 * axes[0]!.data.length);
   axes.forEach((axis, k) => spread(axis, k, coords));

@@ -1,11 +1,13 @@
 /** From arrays under names (NPZ files, pickled dicts, safetensors) to a point cloud. */
 
+import { UsageError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
+import { COLUMN_NAMES } from "./column_names.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import type { NumericArray } from "./ndarray.ts";
 import { printable } from "./printable.ts";
-import { formatError } from "./reader.ts";
-import { nameColumns } from "./text_layout.ts";
+import { formatError, type ReadOptions } from "./reader.ts";
+import { guessNotes, nameColumns } from "./text_layout.ts";
 
 /** One array of a file. Its values are asked for only when they are wanted. */
 export interface NamedArray {
@@ -14,8 +16,8 @@ export interface NamedArray {
   values(): NumericArray;
 }
 
-/** Names are compared in lower case; the first that is there is taken. */
-const ROLES = {
+/** What arrays are called by what they hold. Names are compared in lower case; the first that is there is taken. */
+export const ARRAY_ROLES = {
   coords: [
     "coords",
     "coord",
@@ -34,8 +36,14 @@ const ROLES = {
   ],
   normals: ["normals", "normal", "norms", "norm"],
   colors: ["colors", "color", "colours", "colour", "rgb"],
-  labels: ["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "seg"],
-  instances: ["instances", "instance", "instance_labels", "instance_gt"],
+  labels: [
+    ...["labels", "label", "semantic_labels", "semantic_label", "semantic_gt", "segment", "seg"],
+    ...COLUMN_NAMES.labels,
+  ],
+  instances: [
+    ...["instances", "instance", "instance_labels", "instance_gt"],
+    ...COLUMN_NAMES.instances,
+  ],
   triangles: ["triangles", "faces", "tris", "face", "mesh"],
 } as const;
 /** More columns than this, unnamed, are no points: a picture, a grid, a matrix. */
@@ -51,8 +59,10 @@ const AXES = new Set(["x", "y", "z"]);
  */
 export function cloudFromArrays(
   where: string,
-  arrays: ReadonlyMap<string, NamedArray>,
+  given: ReadonlyMap<string, NamedArray>,
+  { array: wanted, cloud }: ReadOptions = {},
 ): PointCloud {
+  const arrays = oneCloud(where, given, wanted, cloud);
   const left = new Map(arrays);
   const take = (names: readonly string[], usable: (array: NamedArray) => boolean) => {
     for (const name of names) {
@@ -64,15 +74,19 @@ export function cloudFromArrays(
     }
   };
   const columns: Column[] = [];
-  const coords = take(ROLES.coords, () => true);
+  const coords = take(
+    wanted === undefined ? ARRAY_ROLES.coords : [wanted.toLowerCase()],
+    () => true,
+  );
   const count = coords === undefined
-    ? axisLength(where, arrays)
+    ? axisLength(where, arrays, wanted)
     : pushCoords(where, coords.key, coords.array, columns);
+  const notes = coords === undefined ? [] : guessNotes(columns.map(({ name }) => name));
   const perPoint = ({ shape }: NamedArray): boolean => shape[0] === count && shape.length <= 2;
 
   const triples = [["normals", ["nx", "ny", "nz"]], ["colors", ["red", "green", "blue"]]] as const;
   for (const [role, names] of triples) {
-    const found = take(ROLES[role], () => true);
+    const found = take(ARRAY_ROLES[role], () => true);
     if (found === undefined) continue;
     const { shape } = found.array;
     const wide = shape[1] === 3 || (role === "colors" && shape[1] === 4);
@@ -88,11 +102,13 @@ export function cloudFromArrays(
   }
   for (const role of ["labels", "instances"] as const) {
     // Beside an array of coordinates, y is what PyTorch Geometric calls the target.
-    const names = role === "labels" && coords !== undefined ? [...ROLES.labels, "y"] : ROLES[role];
+    const names = role === "labels" && coords !== undefined
+      ? [...ARRAY_ROLES.labels, "y"]
+      : ARRAY_ROLES[role];
     const found = take(names, (array) => perPoint(array) && rowWidth(array) === 1);
     if (found !== undefined) columns.push({ name: role, ...columnData(found.array.values()) });
   }
-  const faces = take(ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
+  const faces = take(ARRAY_ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
   for (const [name, array] of left) {
     if (!perPoint(array) || array.shape.length === 0) continue;
     // … and x the features.
@@ -100,7 +116,57 @@ export function cloudFromArrays(
     columns.push({ name: free, width: rowWidth(array), ...columnData(array.values()) });
   }
   const triangles = faces && checkTriangles(where, faces.key, faces.array.values(), count);
-  return cloudFromColumns(where, columns, { triangles });
+  return cloudFromColumns(where, columns, { triangles, notes });
+}
+
+/**
+ * The arrays of one cloud where they are stacks of several: of each with as many clouds along its first axis, that
+ * cloud's part.
+ * @throws {DataError} It is not said which.
+ */
+function oneCloud(
+  where: string,
+  arrays: ReadonlyMap<string, NamedArray>,
+  wanted: string | undefined,
+  cloud: number | undefined,
+): ReadonlyMap<string, NamedArray> {
+  const names: readonly string[] = wanted === undefined
+    ? ARRAY_ROLES.coords
+    : [wanted.toLowerCase()];
+  const coords =
+    names.flatMap((name) => [...arrays].filter(([key]) => key.toLowerCase() === name))[0];
+  if (coords === undefined || coords[1].shape.length !== 3) return arrays;
+  const [key, { shape: [clouds] }] = coords;
+  if (cloud === undefined || cloud >= clouds) {
+    throw formatError(
+      where,
+      undefined,
+      `${printable(key)} is a stack of ${clouds} clouds (${coords[1].shape.join(", ")})${
+        cloud === undefined ? "" : `, and ${cloud} is none of them`
+      }. Name one by its number from 0: --cloud N (option cloud); or save the array alone as NPY, which preprocess ` +
+        "takes as that many scenes.",
+    );
+  }
+  return new Map(
+    [...arrays].flatMap(([name, array]): [string, NamedArray][] =>
+      array.shape[0] === clouds ? [[name, partOf(array, cloud)]] : []
+    ),
+  );
+}
+
+/** Element `index` of an array along its first axis. */
+function partOf({ shape: [, ...shape], values }: NamedArray, index: number): NamedArray {
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  return { shape, values: () => values().subarray(index * size, (index + 1) * size) };
+}
+
+/** The number of a cloud that a command line names. @throws {UsageError} It is none. */
+export function parseCloud(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new UsageError(
+    `--cloud: expected a whole number of 0 or more, got ${JSON.stringify(text)}`,
+  );
 }
 
 /** Columns of a row-major table. */
@@ -193,16 +259,25 @@ export function unnamedColumns(values: NumericArray, width: number): string[] {
   return nameColumns(columns, "npy");
 }
 
-function axisLength(where: string, arrays: ReadonlyMap<string, NamedArray>): number {
+function axisLength(
+  where: string,
+  arrays: ReadonlyMap<string, NamedArray>,
+  wanted: string | undefined,
+): number {
   for (const [key, { shape }] of arrays) {
-    if (key.toLowerCase() === "x" && shape.length === 1) return shape[0];
+    const isAxis = key.toLowerCase() === "x" && shape.length === 1 && wanted === undefined;
+    if (isAxis) return shape[0];
   }
   throw formatError(
     where,
     undefined,
     `holds no coordinates: expected an array named ${
-      ROLES.coords.slice(0, 5).join(", ")
-    }, or x, y and z; it holds ${
+      wanted === undefined
+        ? `${
+          ARRAY_ROLES.coords.slice(0, 5).join(", ")
+        }, or x, y and z, or one that --array NAME (option array) names`
+        : printable(wanted)
+    }; it holds ${
       arrays.size === 0
         ? "no arrays"
         : [...arrays].slice(0, 20).map(([key, { shape }]) =>

@@ -13,6 +13,7 @@ import {
 } from "./named_arrays.ts";
 import { denseStrides, elementCount, flatten, type NdArray } from "./ndarray.ts";
 import { isNpy, type NpyField, type NpyHeader, parseNpyHeader } from "./npy_header.ts";
+import { guessNotes } from "./text_layout.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 import { isZip, readZip } from "./zip.ts";
 
@@ -48,7 +49,7 @@ function readNpy(bytes: Uint8Array, where: string, options: ReadOptions): PointC
   if (header.fields.some(({ shape }) => shape.length > 0)) {
     const arrays = new Map<string, NamedArray>();
     addFields(arrays, bytes, header, where);
-    return cloudFromArrays(where, arrays);
+    return cloudFromArrays(where, arrays, options);
   }
   const columns = header.fields.filter(isColumn).map((field): Column => {
     const array = fieldArray(bytes, header, field);
@@ -75,8 +76,9 @@ function tableCloud(array: NdArray, where: string, { columns }: ReadOptions): Po
     );
   }
   const values = flatten(array, `Cannot read ${where}`);
-  const table = splitColumns(values, columns ?? unnamedColumns(values, width));
-  return cloudFromColumns(where, table.filter(({ name }) => name !== SKIPPED));
+  const names = columns ?? unnamedColumns(values, width);
+  const table = splitColumns(values, names).filter(({ name }) => name !== SKIPPED);
+  return cloudFromColumns(where, table, { notes: columns === undefined ? guessNotes(names) : [] });
 }
 
 function readNpz(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud {
@@ -99,8 +101,12 @@ function readNpz(bytes: Uint8Array, where: string, options: ReadOptions): PointC
     }
   }
   // What np.savez(path, array) writes is called arr_0.
-  if (tables.length === 1 && arrays.size === 1) return tableCloud(tables[0], where, options);
-  return cloudFromArrays(where, arrays);
+  if (tables.length === 1 && arrays.size === 1 && tables[0].shape.length !== 3) {
+    return tableCloud(tables[0], where, options);
+  }
+  const [only] = arrays.keys();
+  const array = options.array ?? (arrays.size === 1 ? only : undefined);
+  return cloudFromArrays(where, arrays, { ...options, array });
 }
 
 /** Records: their fields stand beside the archive's arrays; three vertex numbers are triangles. */
@@ -142,6 +148,13 @@ function named(array: NdArray, where: string): NamedArray {
 
 function isColumn({ dtype, name }: NpyField): boolean {
   return dtype !== undefined && name !== "";
+}
+
+/** The array of an NPY file. @throws {DataError} It is damaged, or holds no numbers. */
+export function npyArray(bytes: Uint8Array, where: string): NamedArray {
+  const header = parseNpyHeader(bytes, where);
+  checkLength(bytes, header, where);
+  return named(plainArray(bytes, header, where), where);
 }
 
 function plainArray(bytes: Uint8Array, header: NpyHeader, where: string): NdArray {

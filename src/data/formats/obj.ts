@@ -3,6 +3,7 @@
  * Format: http://paulbourke.net/dataformats/obj/
  */
 
+import { DataError } from "../../errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns, type Column } from "./columns.ts";
 import { formatError, type FormatReader } from "./reader.ts";
@@ -61,8 +62,10 @@ interface ObjModel {
   /** Vertex and normal of every corner that names both. */
   readonly cornerNormals: Rows;
   readonly triangles: TriangleList;
-  /** The largest vertex and normal numbers that faces name, from 0, and where: they may come later in the file. */
-  readonly named: Record<"vertex" | "normal", { index: number; line: number }>;
+  /** The largest vertex number that faces name, from 0, and where: it may come later in the file. */
+  readonly named: { index: number; line: number };
+  /** Normals that cannot be used. They cost nobody the file: normals can be estimated. */
+  readonly badNormals: { count: number; first: string };
 }
 
 function readObj(bytes: Uint8Array, where: string): PointCloud {
@@ -73,24 +76,23 @@ function readObj(bytes: Uint8Array, where: string): PointCloud {
     normals: rows(3),
     cornerNormals: rows(2),
     triangles: triangleList(),
-    named: { vertex: { index: -1, line: 0 }, normal: { index: -1, line: 0 } },
+    named: { index: -1, line: 0 },
+    badNormals: { count: 0, first: "" },
   };
   while (s.pos < bytes.length) {
     if (nextWord(s)) readStatement(s, model);
     nextLine(s);
   }
-  const { coords, colors, normals, named } = model;
+  const { coords, colors, named } = model;
   if (coords.count === 0) {
     throw formatError(where, { line: s.line }, 'there is no vertex (a line "v x y z").');
   }
-  for (const [what, count] of [["vertex", coords.count], ["normal", normals.count]] as const) {
-    if (named[what].index >= count) {
-      throw formatError(
-        where,
-        { line: named[what].line },
-        `a face names ${what} ${named[what].index + 1}; the file holds ${count}, counted from 1.`,
-      );
-    }
+  if (named.index >= coords.count) {
+    throw formatError(
+      where,
+      { line: named.line },
+      `a face names vertex ${named.index + 1}; the file holds ${coords.count}, counted from 1.`,
+    );
   }
   const columns = splitColumns(coords, ["x", "y", "z"]);
   const vertexNormals = normalsOfVertices(model);
@@ -98,7 +100,14 @@ function readObj(bytes: Uint8Array, where: string): PointCloud {
   if (colors.count === coords.count) {
     columns.push(...splitColumns(colors, ["red", "green", "blue"]));
   }
-  return cloudFromColumns(where, columns, { triangles: finishTriangles(model.triangles) });
+  const { count, first } = model.badNormals;
+  const notes = count === 0 ? [] : [
+    `${count} of the normals that it states or names ${
+      count === 1 ? "is" : "are"
+    } none (${first}); its normals are ` +
+    "left out, and estimated where they are wanted",
+  ];
+  return cloudFromColumns(where, columns, { triangles: finishTriangles(model.triangles), notes });
 }
 
 const SPACE = 32;
@@ -119,7 +128,7 @@ function readStatement(s: TextScanner, model: ObjModel): void {
     if (row.length >= 6) addRow(model.colors, row, 3);
   } else if (first === V && bytes[s.pos + 1] === N && ends(s.pos + 2)) {
     s.pos += 2;
-    addRow(model.normals, readRow(s, "vn"), 0);
+    addRow(model.normals, readNormal(s, model), 0);
   } else if (first === F && ends(s.pos + 1)) {
     s.pos++;
     readFace(s, model);
@@ -130,6 +139,21 @@ function readStatement(s: TextScanner, model: ObjModel): void {
       `expected a statement (v, vn, f, …), got ${quote(readWord(s))}.`,
     );
   }
+}
+
+/** A normal, or zeros for one that is not three numbers. */
+function readNormal(s: TextScanner, model: ObjModel): number[] {
+  try {
+    return readRow(s, "vn");
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    countBadNormal(model, `line ${s.line}: not three numbers`);
+    return [0, 0, 0];
+  }
+}
+
+function countBadNormal({ badNormals }: ObjModel, what: string): void {
+  if (badNormals.count++ === 0) badNormals.first = what;
 }
 
 function readRow(s: TextScanner, statement: string): number[] {
@@ -167,37 +191,29 @@ function readFace(s: TextScanner, model: ObjModel): void {
         `expected a face's corner (like 3, 3/1, 3//2 or 3/1/2), got ${quote(word)}.`,
       );
     }
-    const vertex = resolve(s, model, "vertex", model.coords.count, match[1]);
+    const vertex = resolve(s, model, match[1]);
     corners.push(vertex);
-    if (match[2] !== undefined) {
-      addRow(
-        model.cornerNormals,
-        [vertex, resolve(s, model, "normal", model.normals.count, match[2])],
-        0,
-      );
-    }
+    if (match[2] === undefined) continue;
+    const number = Number(match[2]);
+    const normal = number < 0 ? model.normals.count + number : number - 1;
+    if (normal >= 0 && normal < 2 ** 32) addRow(model.cornerNormals, [vertex, normal], 0);
+    else countBadNormal(model, `line ${s.line}: a face names normal ${number}`);
   }
   addPolygon(model.triangles, corners, corners.length);
 }
 
-/** A face's number as an index from 0. Negative ones count back from the latest. */
-function resolve(
-  s: TextScanner,
-  model: ObjModel,
-  what: "vertex" | "normal",
-  count: number,
-  word: string,
-): number {
+/** A face's vertex as an index from 0. Negative numbers count back from the latest. */
+function resolve(s: TextScanner, { coords: { count }, named }: ObjModel, word: string): number {
   const number = Number(word);
   const index = number < 0 ? count + number : number - 1;
   if (!(index >= 0 && index < 2 ** 32)) {
     throw formatError(
       s.where,
       { line: s.line },
-      `a face names ${what} ${word}; the file holds ${count} so far, counted from 1.`,
+      `a face names vertex ${word}; the file holds ${count} so far, counted from 1.`,
     );
   }
-  if (index > model.named[what].index) model.named[what] = { index, line: s.line };
+  if (index > named.index) [named.index, named.line] = [index, s.line];
   return index;
 }
 
@@ -213,7 +229,15 @@ function splitColumns({ values, count, width }: Rows, names: readonly string[]):
  * A normal for each vertex: the mean of those its corners name or, where no corner names one, the normals in order
  * if there are as many as vertices. Undefined when a vertex is left without.
  */
-function normalsOfVertices({ coords, normals, cornerNormals }: ObjModel): Rows | undefined {
+function normalsOfVertices(model: ObjModel): Rows | undefined {
+  const { coords, normals, cornerNormals } = model;
+  for (let i = 0; i < cornerNormals.count; i++) {
+    const normal = cornerNormals.values[2 * i + 1];
+    if (normal >= normals.count) {
+      countBadNormal(model, `a face names normal ${normal + 1}, there are ${normals.count}`);
+    }
+  }
+  if (model.badNormals.count > 0) return undefined;
   if (cornerNormals.count === 0) {
     return normals.count === coords.count ? normals : undefined;
   }

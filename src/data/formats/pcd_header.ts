@@ -53,7 +53,7 @@ export function readPcdHeader(bytes: Uint8Array, where: string): PcdHeader {
     let end = pos;
     while (end < bytes.length && bytes[end] !== 10 && bytes[end] !== 13) end++;
     if (pos >= bytes.length || end - pos > LONGEST_LINE) {
-      throw formatError(where, { byte: pos }, "the header has no line DATA.");
+      throw formatError(where, { line }, "the header has no line DATA.");
     }
     const words = new TextDecoder().decode(bytes.subarray(pos, end)).trim().split(/\s+/);
     pos = end + (bytes[end] === 13 && bytes[end + 1] === 10 ? 2 : 1);

@@ -12,7 +12,7 @@ import { isPickledArray } from "./pickle_arrays.ts";
 import { printable } from "./printable.ts";
 import type { PickledArray, PickleDict, PickleValue } from "./pickle_values.ts";
 import { typeName } from "./pickle_values.ts";
-import { formatError, type FormatReader } from "./reader.ts";
+import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 import { readPickle } from "./torch_storage.ts";
 import { isZip } from "./zip.ts";
 
@@ -35,14 +35,18 @@ export const pickleReader: FormatReader = {
   detect: (head, fileName) =>
     (head[0] === 0x80 && head[1] >= 2 && head[1] <= 5 && FIRST_OPCODES.includes(head[2])) ||
     (isZip(head) && /\.(pt|pth|pkl)$/i.test(fileName)),
-  read: (bytes, where) => readPickledScene(bytes, where).cloud,
+  read: (bytes, where, options) => readPickledScene(bytes, where, options).cloud,
 };
 
 /**
  * Reads a pickled scene. Nothing in the file is executed: see `pickle.ts`.
  * @throws {DataError} when the file is damaged, holds something that is not data, or is no scene.
  */
-export function readPickledScene(bytes: Uint8Array, where: string): PickledScene {
+export function readPickledScene(
+  bytes: Uint8Array,
+  where: string,
+  options: ReadOptions = {},
+): PickledScene {
   const scene = readPickle(bytes, where);
   if (!(scene instanceof Map)) {
     throw formatError(
@@ -66,7 +70,7 @@ export function readPickledScene(bytes: Uint8Array, where: string): PickledScene
   const regions = hierarchy === undefined || hierarchy === null
     ? undefined
     : nestedRegions(hierarchy, where, bytes.length);
-  return { cloud: cloudFromArrays(where, arrays), hierarchy: regions, sceneLabel };
+  return { cloud: cloudFromArrays(where, arrays, options), hierarchy: regions, sceneLabel };
 }
 
 function namedArray(value: PickledArray, what: string): NamedArray {

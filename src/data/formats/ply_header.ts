@@ -78,7 +78,7 @@ export function readPlyHeader(bytes: Uint8Array, where: string): PlyHeader {
       if (pos - start === 10 && lineText(bytes, start, pos) === "end_header") {
         return finish(where, format, elements, pos, line);
       }
-      throw formatError(where, { byte: start }, "the header has no line end_header.");
+      throw formatError(where, { line }, "the header has no line end_header.");
     }
     const text = lineText(bytes, start, pos).trim();
     const last = text === "end_header";

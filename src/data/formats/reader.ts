@@ -1,6 +1,7 @@
 /** What a format reader is, and the few things all of them share: re-centring and errors. */
 
 import { DataError } from "../../errors.ts";
+import { roundedNote } from "../rounding.ts";
 import type { Extent, PointCloud } from "../point_cloud.ts";
 
 /** What a caller may say about a file that the file itself does not say. */
@@ -12,6 +13,10 @@ export interface ReadOptions {
    * skips a column. Default: the header line's names, or found out from the number of columns.
    */
   readonly columns?: readonly string[];
+  /** Files of named arrays (NPZ, pickles): the array of coordinates. Default: that of a usual name, or the only one. */
+  readonly array?: string;
+  /** Arrays of several clouds (clouds, points, columns) in such files: which, from 0. Default: none, and a refusal. */
+  readonly cloud?: number;
   /** Largest file that is read into memory, in bytes. Default 4 GiB. */
   readonly maxBytes?: number;
 }
@@ -40,8 +45,10 @@ export interface FormatReader {
   read(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud | Promise<PointCloud>;
 }
 
-/** Where in a file something is wrong. Lines count from 1, bytes from 0. */
-export type FilePosition = { readonly line: number } | { readonly byte: number };
+/** Where in a file something is wrong. Lines and columns (bytes of the line) count from 1, bytes of the file from 0. */
+export type FilePosition = { readonly line: number; readonly column?: number } | {
+  readonly byte: number;
+};
 
 /** The error for a file that cannot be read: names the file and, where known, the line or byte. */
 export function formatError(
@@ -52,7 +59,7 @@ export function formatError(
   const position = at === undefined
     ? ""
     : "line" in at
-    ? ` (line ${at.line})`
+    ? ` (line ${at.line}${at.column === undefined ? "" : `, column ${at.column}`})`
     : ` (byte ${at.byte})`;
   return new DataError(`Cannot read ${where}${position}: ${message}`);
 }
@@ -64,6 +71,8 @@ export interface RecenteredCoords {
   readonly origin: readonly [number, number, number];
   /** Absent where float32 holds the coordinates exactly, or there are none. */
   readonly extent?: Extent;
+  /** Said where float32 rounds some points by more than a millimetre even so. */
+  readonly note?: string;
 }
 
 /** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
@@ -72,6 +81,7 @@ const LARGEST_ROUNDING = 5e-5;
 const LARGEST_RELATIVE_ROUNDING = 6e-6;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 1023;
+const MILLIMETRE = 1e-3;
 
 /**
  * Float64 coordinates (N, 3) as float32 around an origin near their middle, so that georeferenced scans keep
@@ -90,7 +100,49 @@ export function recenter(coords: Float64Array): RecenteredCoords {
     out[i + 1] = coords[i + 1] - origin[1];
     out[i + 2] = coords[i + 2] - origin[2];
   }
-  return { coords: out, origin, extent };
+  const note = noteOfRounding(coords, out, origin);
+  return { coords: out, origin, extent, ...(note !== undefined && { note }) };
+}
+
+function noteOfRounding(
+  coords: Float64Array,
+  out: Float32Array,
+  origin: readonly number[],
+): string | undefined {
+  // What is nearer than this is held to the millimetre.
+  const near = MILLIMETRE / HALF_STEP;
+  const rounded = new Set<number>();
+  let worst = 0;
+  for (let i = 0; i < out.length; i++) {
+    if (out[i] < near && out[i] > -near) continue;
+    const error = Math.abs(out[i] - (coords[i] - origin[i % 3]));
+    // A coordinate that is not finite was none before.
+    if (!(error > MILLIMETRE)) continue;
+    rounded.add(Math.floor(i / 3));
+    if (error > worst) worst = error;
+  }
+  return rounded.size > 0 ? roundedNote([...rounded], worst) : undefined;
+}
+
+/**
+ * Said where coordinates are float32 in the file and lie so far from 0 that their steps are coarser than 2 mm:
+ * nothing that is done here brings back what was lost before.
+ */
+export function coarseNote(axes: readonly ArrayLike<number>[]): string | undefined {
+  for (const [k, axis] of axes.entries()) {
+    const stride = Math.max(1, Math.floor(axis.length / SAMPLES));
+    const sizes = Array.from(
+      { length: Math.ceil(axis.length / stride) },
+      (_, i) => Math.abs(axis[i * stride]),
+    ).filter((size) => size > 0 && size < Infinity).sort((a, b) => a - b);
+    const size = sizes[sizes.length >> 1] ?? 0;
+    const step = 2 ** (Math.floor(Math.log2(size)) - 23);
+    if (size > 0 && step > 2 * MILLIMETRE) {
+      return `the file holds ${"xyz"[k]} near ${
+        Number(size.toPrecision(6))
+      } as float32, in steps of ${step}: what is finer was lost before`;
+    }
+  }
 }
 
 /** Undefined where float32 holds all coordinates exactly. */
@@ -127,7 +179,9 @@ function middle(coords: Float64Array, axis: number): number {
   let values: number[] = [];
   for (let i = 0; i < count; i += stride) {
     const value = coords[3 * i + axis];
-    if (Number.isFinite(value)) values.push(value);
+    // 0 0 0 stands for no return in many files, and may be most of them.
+    const isPlaceholder = coords[3 * i] === 0 && coords[3 * i + 1] === 0 && coords[3 * i + 2] === 0;
+    if (Number.isFinite(value) && !isPlaceholder) values.push(value);
   }
   if (values.length === 0) values = Array.from(coords.filter(Number.isFinite)).slice(0, 1);
   if (values.length === 0) return 0;

@@ -71,9 +71,8 @@ export function findReader(bytes: Uint8Array, fileName: string): FormatReader {
   throw formatError(
     fileName,
     undefined,
-    `the content is of no known format: it begins with ${describe(head)}. Known formats: ${
-      formatReaders.map((each) => `${each.name} (.${each.extensions.join(", .")})`).join("; ")
-    }.`,
+    `the content is of no known format: it begins with ${describe(head)}. ` +
+      "`deno task inspect --help` lists the formats that are read.",
   );
 }
 
@@ -88,6 +87,12 @@ function readerBySignature(
 /** Whether the first bytes of a file of `size` bytes carry a format's signature. */
 export function hasSignature(head: Uint8Array, fileName: string, size: number): boolean {
   return head.length > 0 && readerBySignature(head, fileName, size) !== undefined;
+}
+
+/** Every known format with its endings, for help texts. */
+export function describeFormats(): string {
+  return formatReaders.map(({ name, extensions }) => `${name} (.${extensions.join(", .")})`)
+    .join("; ");
 }
 
 async function readFile(path: string, options: ReadOptions): Promise<Uint8Array> {

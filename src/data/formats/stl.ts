@@ -123,7 +123,7 @@ function unexpected(s: TextScanner, expected: string, got: string): Error {
 
 /** A triangle soup's cloud. The facets' normals are kept where every facet has one. */
 function soup(
-  { coords, origin, extent }: RecenteredCoords,
+  { coords, origin, extent, note }: RecenteredCoords,
   facetNormals: Float32Array,
 ): PointCloud {
   const count = coords.length / 3;
@@ -140,5 +140,6 @@ function soup(
     attributes.set("normals", { width: 3, data });
   }
   const triangles = count === 0 ? undefined : Uint32Array.from({ length: count }, (_, i) => i);
-  return { count, coords, origin, extent, attributes, triangles };
+  const notes = note === undefined ? undefined : [note];
+  return { count, coords, origin, extent, attributes, triangles, ...(notes && { notes }) };
 }

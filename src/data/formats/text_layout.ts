@@ -7,9 +7,9 @@ const CLASSES = 64;
 
 /**
  * Names for the columns of a table that has none, from their values: x y z first, then normals (unit vectors),
- * colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535, or fractions of 1), intensity (the
- * first other column) and labels: after normals or colours any whole numbers, right after the coordinates, as last
- * column, -1 to 63 that repeat. Four whole numbers are colours and a label where the last stays below 64, else an
+ * colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535; fractions of 1 that are last or have
+ * labels alone after them), intensity (the first other column) and labels: after normals or colours any whole numbers, right after the coordinates, as last
+ * column, -1 to 63 that repeat; -100 too is no label. Four whole numbers are colours and a label where the last stays below 64, else an
  * intensity and colours; whole numbers after labels are instances; files that end in .pts have intensity first. The rest is `column_N`, from 1.
  */
 export function nameColumns(columns: readonly Float64Array[], extension: string): string[] {
@@ -32,7 +32,7 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
       (taken.has("normals") || taken.has("colors")) && !taken.has("labels") && isLabel(columns[k])
     ) {
       add("labels", "label");
-    } else if (taken.has("labels") && !taken.has("instances") && isLabel(columns[k])) {
+    } else if (taken.has("labels") && !taken.has("instances") && isInstance(columns[k])) {
       add("instances", "instance");
     } else if (k === 3 && left === 1 && !/^pts$|i$/.test(extension) && areClasses(columns[k])) {
       add("labels", "label");
@@ -45,11 +45,27 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
   return names;
 }
 
+/** A note of what columns without names were taken for; none where there is nothing but coordinates. */
+export function guessNotes(names: readonly string[]): string[] {
+  return names.length <= 3 ? [] : [guessNote(names)];
+}
+
+/** The note that these names are a guess. */
+export function guessNote(names: readonly string[]): string {
+  return `the columns have no names; by their values they are taken for ${names.join(",")}. ` +
+    "If that is wrong, name them: --columns (option columns)";
+}
+
 /** True when columns k, k + 1, k + 2 are colours, rather than an intensity that colours follow. */
 function colorsBegin(columns: readonly Float64Array[], k: number, extension: string): boolean {
   const left = columns.length - k;
   const here = columns.slice(k, k + 3);
   if (left === 3) return haveRange(here, 65535, true) || haveRange(here, 1, false);
+  // Fractions that nothing but labels and instances follow.
+  const fractions = haveRange(here, 1, false) && !haveRange(here, 1, true);
+  if (left <= 5 && fractions) {
+    return columns.slice(k + 3).every((c, i) => i === 0 ? isLabel(c) : isInstance(c));
+  }
   if (!haveRange(here, 255, true)) return false;
   if (left < 4 || !haveRange(columns.slice(k + 1, k + 4), 255, true)) return true;
   if (extension === "pts") return false;
@@ -86,13 +102,25 @@ function isConstant(column: Float64Array, value: number): boolean {
   return column.every((each) => each === value);
 }
 
+/** What stands for "no label" in data sets: -1, and -100 as PyTorch's losses ignore it. */
+const NO_LABEL = -100;
+
 function isLabel(column: Float64Array): boolean {
-  return column.every((value) => Number.isInteger(value) && value >= -1 && value <= 65535);
+  return column.every((value) =>
+    Number.isInteger(value) && (value >= -1 || value === NO_LABEL) && value <= 65535
+  );
+}
+
+/** Numbers of instances may be made of a class and a number, and so be large. */
+function isInstance(column: Float64Array): boolean {
+  return column.every((value) => (value | 0) === value && value >= NO_LABEL);
 }
 
 /** More than one class, and fewer classes than half the points. */
 function areClasses(column: Float64Array): boolean {
   const classes = new Set(column);
   return classes.size > 1 && 2 * classes.size <= column.length &&
-    column.every((value) => Number.isInteger(value) && value >= -1 && value < CLASSES);
+    column.every((value) =>
+      Number.isInteger(value) && (value >= -1 || value === NO_LABEL) && value < CLASSES
+    );
 }

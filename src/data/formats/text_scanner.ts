@@ -239,7 +239,14 @@ function readUnusualNumber(s: TextScanner): number {
     if (INFINITE.test(word)) return word.startsWith("-") ? -Infinity : Infinity;
   }
   s.pos = start;
-  throw formatError(s.where, { line: s.line }, `expected a number, got ${quote(word)}.`);
+  throw formatError(s.where, placeOf(s), `expected a number, got ${quote(word)}.`);
+}
+
+/** The line here and the column in it, for messages. */
+export function placeOf({ bytes, pos, line }: TextScanner): { line: number; column: number } {
+  let start = pos;
+  while (start > 0 && bytes[start - 1] !== 10 && bytes[start - 1] !== 13) start--;
+  return { line, column: pos - start + 1 };
 }
 
 /** Reads the integer here, at least `min`. `what` names it in the error. */

@@ -52,11 +52,15 @@ export function preprocessHelp(): string {
 
   deno task preprocess --input PATH… --output DIR [flags]
 
-Every file of a known format becomes DIR/{train,val,test}/NAME.safetensors: points cleaned and thinned, normals
-estimated where there are none, and the region tree. Folders named train, val or test (also training, validation,
-testing) decide the split, folders of classes the label: CLASS/train/FILE, train/CLASS/FILE or CLASS/FILE. Where
-nothing decides, a tenth goes to val. An NPY array (clouds, points, columns) is a stack of clouds: NAME_points.npy with
-NAME_labels.npy, NAME_names.txt and classes.txt beside it, if they are there.
+Every cloud becomes DIR/{train,val,test}/NAME.safetensors: points cleaned and thinned, normals estimated where
+there are none, and the region tree. Clouds are files of a known format, in linked folders too. What belongs to
+another file (lists, poses, parts of a room, a second mesh, arrays beside coordinates) is none; what is left out is
+said by ending.
+
+Folders named train, val or test (also training, validation, testing) decide the split, else lists in the folder such as
+NAME_train.txt. Folders of classes decide the label where classes repeat: CLASS/train/FILE, train/CLASS/FILE or
+CLASS/FILE. Where nothing decides, a tenth of what can be read goes to val. An NPY array (clouds, points, columns) is a
+stack of clouds: NAME_points.npy with NAME_labels.npy, NAME_names.txt and classes.txt beside it, if they are there.
 
 A file that cannot be read is reported and skipped. Interrupted and started again, the run goes on where it was: a scene
 is done when its file is whole and was made of the same source with the same settings.

@@ -2,11 +2,12 @@
 
 import { join } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
+import { readArrayParts } from "../array_parts.ts";
 import { findReader, readPointCloud } from "../formats/registry.ts";
 import { hasRegionTree } from "../inspect.ts";
 import { openNpyStack, readStackedCloud } from "../npy_stack.ts";
 import type { PointCloud } from "../point_cloud.ts";
-import { prepare, type PrepareReport } from "../prepare.ts";
+import { prepare, type PreparedCloud, type PrepareReport } from "../prepare.ts";
 import { readSafetensorsHeader } from "../safetensors.ts";
 import { parseSceneFile, type SceneFile, writeScene } from "../scene_file.ts";
 import { buildTree } from "../tree_builder.ts";
@@ -25,6 +26,10 @@ export interface SceneOutcome {
   readonly regions: number;
   /** Absent where the scene was taken as it is. */
   readonly report?: PrepareReport;
+  /** What its reader guessed or doubts. */
+  readonly notes?: readonly string[];
+  /** Of labels in words: what the scene's labels number. */
+  readonly classNames?: readonly string[];
 }
 
 /** Why a source gave no scene: it cannot be read, or holds no points. The run may go on. */
@@ -38,6 +43,7 @@ interface Record {
   readonly source: { name: string; bytes: number; modified: number };
   readonly className?: string;
   readonly report?: PrepareReport;
+  readonly classNames?: readonly string[];
 }
 
 /** Where a scene's file is or will be. */
@@ -73,14 +79,14 @@ export function reasonOf(error: Error): string {
 }
 
 /**
- * The scene of a source, as `makeScene` writes it.
+ * The scene of a source, as `makeScene` writes it; `prepared` is absent where the source was a scene already.
  *
  * @throws {DataError | UsageError} The source cannot be read, or gives no points.
  */
 export async function sceneOfSource(
   scene: PlannedScene,
   settings: SceneSettings,
-): Promise<{ file: SceneFile; outcome: SceneOutcome }> {
+): Promise<{ file: SceneFile; outcome: SceneOutcome; prepared?: PreparedCloud }> {
   const { id, label, source } = scene;
   const ready = settings.keepTrees ? await sceneWithTree(source.path) : undefined;
   const file = (
@@ -95,15 +101,23 @@ export async function sceneOfSource(
       tree,
       sceneLabel,
       source: source.name,
-      settings: { ...recordOf(scene, settings), report },
+      settings: {
+        ...{ ...recordOf(scene, settings), report },
+        ...(cloud.classNames && { classNames: cloud.classNames }),
+      },
     },
-    outcome: { points: cloud.count, regions: tree.level.length, report },
+    outcome: {
+      ...{ points: cloud.count, regions: tree.level.length, report },
+      ...(cloud.notes && { notes: cloud.notes }),
+      ...(cloud.classNames && { classNames: cloud.classNames }),
+    },
   });
   if (ready !== undefined) {
     return file(ready.cloud, ready.tree, undefined, label ?? ready.sceneLabel);
   }
-  const { cloud, report } = prepare(await cloudOf(scene, settings), settings.prepare, source.path);
-  return file(cloud, buildTree(cloud.coords, settings.tree), report);
+  const prepared = prepare(await cloudOf(scene, settings), settings.prepare, source.path);
+  const { cloud, report } = prepared;
+  return { ...file(cloud, buildTree(cloud.coords, settings.tree), report), prepared };
 }
 
 async function sceneWithTree(path: string): Promise<SceneFile | undefined> {
@@ -114,6 +128,7 @@ async function sceneWithTree(path: string): Promise<SceneFile | undefined> {
 }
 
 async function cloudOf({ source }: PlannedScene, { read }: SceneSettings): Promise<PointCloud> {
+  if (source.parts !== undefined) return await readArrayParts(source.path, source.parts);
   if (source.index === undefined) return await readPointCloud(source.path, read);
   const stack = await openNpyStack(source.path);
   if (stack === undefined || source.index >= stack.clouds) {
@@ -128,28 +143,34 @@ function recordOf({ source, className }: PlannedScene, settings: SceneSettings):
 }
 
 /**
- * What an earlier run made of a scene, or undefined where it has to be made: there is no file, it is not whole, or it
+ * What an earlier run made of a scene in the file `path`, or undefined where it has to be made: there is no file, it is not whole, or it
  * was made of another source or with other settings.
  */
 export async function outcomeBefore(
-  output: string,
+  path: string,
   scene: PlannedScene,
   settings: SceneSettings,
 ): Promise<SceneOutcome | undefined> {
-  const before = await readRecord(scenePath(output, scene));
+  const before = await readRecord(path);
   if (before === undefined) return undefined;
-  const { record: { report, ...record }, label, points, regions } = before;
+  const { record: { report, classNames, ...record }, label, points, regions } = before;
   const wanted = JSON.stringify({ ...recordOf(scene, settings), label: scene.label });
   // A scene that was taken as it is may have its own label.
-  const found = JSON.stringify({
+  const found = {
     ...record,
     label: report === undefined && scene.label === undefined ? undefined : label,
-  });
-  return sameJson(wanted, found) ? { points, regions, report } : undefined;
+  };
+  return sameJson(wanted, found)
+    ? { points, regions, report, ...(isListOfText(classNames) && { classNames }) }
+    : undefined;
+}
+
+function isListOfText(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 
 /** Compares without regard to the order of keys. */
-function sameJson(a: string, b: string): boolean {
+function sameJson(a: string, value: unknown): boolean {
   const sorted = (text: string): string =>
     JSON.stringify(
       JSON.parse(text, (_, value) =>
@@ -157,7 +178,12 @@ function sameJson(a: string, b: string): boolean {
           ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => (x < y ? -1 : 1)))
           : value),
     );
-  return sorted(a) === sorted(b);
+  try {
+    return sorted(a) === sorted(JSON.stringify(value));
+  } catch (error) {
+    if (error instanceof RangeError) return false; // nested too deeply to be one of ours
+    throw error;
+  }
 }
 
 /** What a scene file says of its making; undefined for a file that is not whole or not of `preprocess`. */

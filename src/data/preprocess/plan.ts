@@ -4,7 +4,8 @@ import { basename, extname } from "@std/path";
 import { UsageError } from "../../errors.ts";
 import { Random } from "../random.ts";
 import type { Split } from "../scenes_dataset.ts";
-import { byText, linesOf, type Source, type Sources, splitNamed } from "./sources.ts";
+import { splitNamed } from "./places.ts";
+import { byText, linesOf, type Source, type Sources } from "./sources.ts";
 
 /** One scene to be made. */
 export interface PlannedScene {
@@ -24,6 +25,10 @@ export interface Plan {
   readonly classes: readonly string[];
   /** Sources that a given split file does not name. */
   readonly leftOut: number;
+  /** Who decided the splits: once it is known what can be read, they are drawn anew. */
+  readonly options: SplitOptions;
+  /** What the inputs hold besides the sources. */
+  readonly beside: Pick<Sources, "leftOut" | "passedOver" | "lists">;
 }
 
 /** Who decides the splits: lists of names, or shares; default: folders, and 0.9, 0.1, 0 where they say nothing. */
@@ -43,7 +48,8 @@ const DEFAULT_RATIO = [0.9, 0.1, 0];
  *
  * @throws {UsageError} No source is in a given list, or a listed name is no source.
  */
-export function makePlan({ sources, classes }: Sources, options: SplitOptions): Plan {
+export function makePlan(found: Sources, options: SplitOptions): Plan {
+  const { sources, classes, leftOut, passedOver, lists } = found;
   const ids = idsOf(sources);
   const splits = splitsOf(sources, ids, options);
   const scenes = sources.flatMap((source, i): PlannedScene[] => {
@@ -52,8 +58,28 @@ export function makePlan({ sources, classes }: Sources, options: SplitOptions): 
     const label = className === undefined ? undefined : classes.indexOf(className);
     return [{ id: ids[i], split, label, className, source }];
   });
-  scenes.sort((a, b) => SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split) || byText(a.id, b.id));
-  return { scenes, classes, leftOut: sources.length - scenes.length };
+  scenes.sort(bySplitAndId);
+  const beside = { leftOut, passedOver, lists };
+  return { scenes, classes, leftOut: sources.length - scenes.length, options, beside };
+}
+
+/**
+ * The scenes of the plan that can be read, with the splits they have without the others: a share is drawn among what
+ * is there. Where lists decide, nothing changes.
+ */
+export function settledScenes(
+  { scenes, options }: Plan,
+  isReadable: (scene: PlannedScene) => boolean,
+): PlannedScene[] {
+  const readable = scenes.filter(isReadable);
+  if (options.lists !== undefined) return readable;
+  const sources = readable.map(({ source }) => source);
+  const splits = splitsOf(sources, readable.map(({ id }) => id), options);
+  return readable.map((scene, i) => ({ ...scene, split: splits[i]! })).sort(bySplitAndId);
+}
+
+function bySplitAndId(a: PlannedScene, b: PlannedScene): number {
+  return SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split) || byText(a.id, b.id);
 }
 
 /** Stems; where several sources share one, their paths; where that is not enough, with the ending or a number. */

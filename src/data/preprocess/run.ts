@@ -15,7 +15,8 @@ import {
   scenePath,
   type SceneRequest,
 } from "./make_scene.ts";
-import { makePlan, type Plan, type PlannedScene, readSplitFiles } from "./plan.ts";
+import { allClassNames, renumberScene } from "./point_classes.ts";
+import { makePlan, type Plan, type PlannedScene, readSplitFiles, settledScenes } from "./plan.ts";
 import type { SceneSettings } from "./settings.ts";
 import { findSources, type FolderLabels } from "./sources.ts";
 
@@ -49,6 +50,8 @@ export interface Prepared {
   readonly plan: Plan;
   /** By id: what an earlier run made that stays. */
   readonly done: ReadonlyMap<string, SceneOutcome>;
+  /** By id of those: the file, which may lie in another split than planned and is moved there. */
+  readonly places: ReadonlyMap<string, string>;
   /** Files of an earlier run whose scenes this one makes under another path. */
   readonly moved: readonly string[];
   /** Files of an earlier run that this one would not make. */
@@ -87,6 +90,8 @@ export interface PreprocessIndex {
   readonly settings: SceneSettings;
   /** A scene's label is a place in this list. */
   readonly classes: readonly string[];
+  /** Where files had labels in words: a point's label is a place in this list. */
+  readonly pointClasses?: readonly string[];
   /** Points removed and so on, over all scenes. */
   readonly totals: Readonly<Record<string, number>>;
   /** Scenes and their points by split. */
@@ -99,6 +104,7 @@ export interface PreprocessIndex {
     readonly points: number;
     readonly regions: number;
     readonly report?: PrepareReport;
+    readonly notes?: readonly string[];
   }[];
   /** Files that were skipped. */
   readonly failed: readonly { readonly source: string; readonly reason: string }[];
@@ -114,11 +120,19 @@ export async function prepareRun(options: PreprocessOptions): Promise<Prepared> 
   const sources = await findSources(inputs, options.labels, output);
   const plan = makePlan(sources, { ratio, lists, seed });
   const done = new Map<string, SceneOutcome>();
+  const places = new Map<string, string>();
   for (const scene of plan.scenes) {
-    const outcome = await outcomeBefore(output, scene, settings);
-    if (outcome !== undefined) done.set(scene.id, outcome);
+    for (const split of new Set([scene.split, ...SPLITS])) {
+      const path = scenePath(output, { ...scene, split });
+      const outcome = done.has(scene.id) ? undefined : await outcomeBefore(path, scene, settings);
+      if (outcome === undefined) continue;
+      done.set(scene.id, outcome);
+      places.set(scene.id, path);
+    }
   }
-  const planned = new Set(plan.scenes.map((scene) => scenePath(output, scene)));
+  const planned = new Set(
+    plan.scenes.map((scene) => places.get(scene.id) ?? scenePath(output, scene)),
+  );
   const names = new Set(plan.scenes.map(({ source }) => source.name));
   const moved: string[] = [], stale: string[] = [];
   for (const path of await scenesIn(output)) {
@@ -126,7 +140,7 @@ export async function prepareRun(options: PreprocessOptions): Promise<Prepared> 
     const before = await readRecord(path);
     if (before !== undefined) (names.has(before.record.source.name) ? moved : stale).push(path);
   }
-  return { plan, done, moved, stale };
+  return { plan, done, places, moved, stale };
 }
 
 async function scenesIn(output: string): Promise<string[]> {
@@ -148,7 +162,7 @@ async function namesIn(folder: string): Promise<string[]> {
     if (error instanceof Deno.errors.NotADirectory) {
       throw new UsageError(`Cannot write to ${folder}: expected a folder, found a file`);
     }
-    throw error;
+    throw writeError(folder, error);
   }
   return names.sort();
 }
@@ -160,7 +174,7 @@ async function namesIn(folder: string): Promise<string[]> {
  * be read and `strict` is set, or no scene at all came out. @throws what the signal was aborted with.
  */
 export async function preprocess(
-  { plan, done, moved, stale }: Prepared,
+  { plan, done, places, moved, stale }: Prepared,
   options: PreprocessOptions,
   hooks: PreprocessHooks = {},
 ): Promise<PreprocessIndex> {
@@ -198,7 +212,7 @@ export async function preprocess(
     } else outcomes.set(scene.id, made);
     tell();
   });
-  for (const path of [...moved, ...stale]) await Deno.remove(path);
+  for (const path of [...moved, ...stale]) await removeIfThere(path);
   for (const scene of plan.scenes) {
     // An earlier run read what this one cannot: what is left of it is of other settings.
     if (failed.has(scene.id)) await removeIfThere(scenePath(output, scene));
@@ -210,10 +224,48 @@ export async function preprocess(
       }`,
     );
   }
-  const index = indexOf(plan, settings, outcomes, failed);
+  const scenes = settledScenes(plan, ({ id }) => outcomes.has(id));
+  await moveToSplits(output, plan, scenes, places);
+  const pointClasses = await numberAlike(output, scenes, outcomes);
+  const index = indexOf(plan, scenes, settings, outcomes, failed, pointClasses);
   const text = new TextEncoder().encode(JSON.stringify(index, null, 1) + "\n");
   await writeFileAtomically(join(output, "index.json"), text);
   return index;
+}
+
+/** Moves the files of scenes to the splits that they have now that it is known what can be read. */
+async function moveToSplits(
+  output: string,
+  { scenes: planned }: Plan,
+  scenes: readonly PlannedScene[],
+  places: ReadonlyMap<string, string>,
+): Promise<void> {
+  const made = new Map(planned.map((scene) => [scene.id, scenePath(output, scene)]));
+  for (const scene of scenes) {
+    const from = places.get(scene.id) ?? made.get(scene.id)!, to = scenePath(output, scene);
+    if (from === to) continue;
+    try {
+      await Deno.mkdir(join(output, scene.split), { recursive: true });
+      await Deno.rename(from, to);
+    } catch (error) {
+      throw writeError(to, error);
+    }
+  }
+}
+
+/** Gives labels in words the same numbers in all scenes: the places in the list that is returned. */
+async function numberAlike(
+  output: string,
+  scenes: readonly PlannedScene[],
+  outcomes: ReadonlyMap<string, SceneOutcome>,
+): Promise<readonly string[]> {
+  const names = allClassNames([...outcomes.values()].map(({ classNames }) => classNames ?? []));
+  for (const scene of scenes) {
+    const own = outcomes.get(scene.id)!.classNames;
+    if (own === undefined || own.join("\n") === names.join("\n")) continue;
+    await renumberScene(scenePath(output, scene), own, names);
+  }
+  return names;
 }
 
 async function makeFolders(output: string, plan: Plan, changes: boolean): Promise<void> {
@@ -232,18 +284,21 @@ async function makeFolders(output: string, plan: Plan, changes: boolean): Promis
     }
     if (changes) await removeIfThere(join(output, "index.json"));
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new DataError(
-      `Cannot write to ${output}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw writeError(output, error);
   }
+}
+
+/** What a person is told where the system does not let us write. */
+function writeError(path: string, error: unknown): unknown {
+  const isSystem = error instanceof Error && error.name in Deno.errors;
+  return isSystem ? new DataError(`Cannot write to ${path}: ${error.message}`) : error;
 }
 
 async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw writeError(path, error);
   }
 }
 
@@ -299,11 +354,12 @@ async function eachScene(
 
 function indexOf(
   plan: Plan,
+  made: readonly PlannedScene[],
   settings: SceneSettings,
   outcomes: ReadonlyMap<string, SceneOutcome>,
   failed: ReadonlyMap<string, string>,
+  pointClasses: readonly string[],
 ): PreprocessIndex {
-  const made = plan.scenes.filter(({ id }) => outcomes.has(id));
   const totals: Record<string, number> = {};
   for (const { report } of outcomes.values()) {
     for (const [key, value] of Object.entries(report ?? {})) {
@@ -320,13 +376,14 @@ function indexOf(
     version: 1,
     settings,
     classes: plan.classes,
+    ...(pointClasses.length > 0 && { pointClasses }),
     totals,
     counts,
     scenes: made.map((scene) => ({
       file: `${scene.split}/${basename(scenePath("", scene))}`,
       source: scene.source.name,
       label: scene.label,
-      ...outcomes.get(scene.id)!,
+      ...{ ...outcomes.get(scene.id)!, classNames: undefined },
     })),
     failed: plan.scenes.filter(({ id }) => failed.has(id)).map(({ id, source }) => ({
       source: source.name,

@@ -1,6 +1,7 @@
 /** The flags that say how scenes are made of clouds. */
 
 import { type FlagTable, type GivenFlags, wrongFlag } from "../../flags.ts";
+import { parseCloud } from "../formats/named_arrays.ts";
 import { parseDelimiter } from "../formats/text.ts";
 import type { NormalOrientation } from "../normals.ts";
 import { buildTree } from "../tree_builder.ts";
@@ -33,6 +34,8 @@ export const SETTINGS_FLAGS = {
     value: "A,B,…",
     help: "names of a text table's or raw file's columns: x,y,z,_,intensity",
   },
+  array: { value: "NAME", help: "array of coordinates in NPZ files and pickles (a usual name)" },
+  cloud: { value: "N", help: "which cloud of an NPZ file's or pickle's stack of several, from 0" },
   delimiter: { value: "C", help: "character between the columns of text tables (found out)" },
   seed: { value: "N", help: "for the points that are drawn (42)" },
 } as const satisfies FlagTable;
@@ -48,6 +51,8 @@ export function settingsFromFlags(given: GivenFlags, base: SceneSettings): Scene
     read: {
       columns: given.text("columns")?.split(",").map((name) => name.trim()) ?? read.columns,
       delimiter: parseDelimiter(given.text("delimiter")) ?? read.delimiter,
+      array: given.text("array") ?? read.array,
+      cloud: parseCloud(given.text("cloud")) ?? read.cloud,
     },
     prepare: {
       ...prepare,

@@ -1,12 +1,16 @@
 /** What `preprocess` says to the person who runs it. */
 
+import { basename } from "@std/path";
+import { printable } from "../formats/printable.ts";
+import { describeLeftOut } from "./belongs.ts";
+import type { Plan } from "./plan.ts";
 import type { Prepared, PreprocessIndex, PreprocessProgress } from "./run.ts";
 
 const NUMBER = new Intl.NumberFormat("en");
 const SPLITS = ["train", "val", "test"] as const;
 /** On a terminal the line is drawn anew at most this often; elsewhere a line is written. */
 const REDRAW_MS = 100, LINE_MS = 10_000;
-const NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
+const NOTES_SHOWN = 8, NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
 
 /** What a run would do, several lines. */
 export function describePlan({ plan, done, moved, stale }: Prepared, output: string): string {
@@ -28,12 +32,29 @@ export function describePlan({ plan, done, moved, stale }: Prepared, output: str
     );
   }
   if (leftOut > 0) lines.push(`  ${count(leftOut, "file")} left out: not in the split file`);
+  lines.push(...describeBeside(plan.beside).map((line) => `  ${line}`));
   if (done.size > 0) lines.push(`  ${count(done.size, "scene")} made already`);
   if (moved.length > 0) lines.push(`  ${count(moved.length, "scene")} of an earlier run replaced`);
   if (stale.length > 0) {
     lines.push(`  ${count(stale.length, "scene")} of another run in the way, such as ${stale[0]}`);
   }
   return lines.join("\n");
+}
+
+/** What is in the inputs besides scenes, a line each: lists that give the splits, files left out, what cannot be read. */
+export function describeBeside({ leftOut, passedOver, lists }: Plan["beside"]): string[] {
+  const lines: string[] = [];
+  if (lists !== undefined && lists.length > 0) {
+    lines.push(`splits by the lists ${lists.map((path) => basename(path)).join(", ")}`);
+  }
+  const others = describeLeftOut(leftOut ?? []);
+  if (others !== undefined) lines.push(others);
+  for (const { path, reason } of (passedOver ?? []).slice(0, NAMES_SHOWN)) {
+    lines.push(`passed over ${printable(path)}: ${printable(reason)}`);
+  }
+  const more = (passedOver?.length ?? 0) - NAMES_SHOWN;
+  if (more > 0) lines.push(`passed over ${NUMBER.format(more)} others that cannot be read`);
+  return lines;
 }
 
 /** How a run went, several lines. */
@@ -62,8 +83,37 @@ export function describeResult(index: PreprocessIndex, output: string, seconds: 
   if (totals.estimatedNormals > 0) {
     lines.push(`  normals estimated: ${NUMBER.format(totals.estimatedNormals)}`);
   }
+  if (index.pointClasses !== undefined) {
+    const shown = index.pointClasses.slice(0, CLASSES_SHOWN);
+    lines.push(
+      `  labels of points ${shown.map((name, i) => `${i} ${printable(name)}`).join(", ")}${
+        index.pointClasses.length > shown.length ? `, … (${index.pointClasses.length})` : ""
+      }`,
+    );
+  }
+  lines.push(...describeNotes(scenes).map((line) => `  ${line}`));
   if (failed.length > 0) lines.push(`  skipped: ${count(failed.length, "file")}, see index.json`);
   return lines.join("\n");
+}
+
+/** What readers guessed or doubt, each once with how many files it is said of. */
+export function describeNotes(
+  scenes: readonly { readonly source: string; readonly notes?: readonly string[] }[],
+): string[] {
+  const sources = new Map<string, string[]>();
+  for (const { source, notes = [] } of scenes) {
+    for (const note of notes) {
+      const said = sources.get(note);
+      if (said === undefined) sources.set(note, [source]);
+      else said.push(source);
+    }
+  }
+  const told = [...sources].slice(0, NOTES_SHOWN).map(([note, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${NUMBER.format(others.length)} more` : "";
+    return `note on ${printable(first)}${more}: ${note}`;
+  });
+  const rest = sources.size - told.length;
+  return rest > 0 ? [...told, `${NUMBER.format(rest)} other notes, see the index`] : told;
 }
 
 /** Shows progress on standard error: a line that is rewritten on a terminal, one now and then elsewhere. */

@@ -33,6 +33,10 @@ const FLAGS: FlagTable = {
   },
   output: { value: "DIR", help: "where the features go" },
   points: { value: "BRANCH", help: "features of points: both, g2l, l2g, none (both)" },
+  "as-input": {
+    help:
+      "point features one a row of the input file, also of points that cleaning and voxels took away",
+  },
   regions: { help: "features of all regions too, by level, and the region tree" },
   format: { value: "FORMAT", help: "safetensors, npy, or both (safetensors)" },
   ply: {
@@ -56,8 +60,9 @@ export function embedHelp(): string {
 
 Each scene gives DIR/features/NAME.safetensors (or a folder NAME of .npy files): the features of its points by both
 branches (global to local, local to global), row i that of point i of coords, and vectors of the scene: of the root, and
-max and mean over its points. The vectors of all scenes together are in DIR/scenes.safetensors (or DIR/scenes/*.npy), in
-the order of DIR/manifest.json, which says what each array is.
+max and mean over its points. source_index says which row of the input file each point was; with --as-input there is a
+feature for every row of the file instead, that of the point kept of its voxel. The vectors of all scenes together are
+in DIR/scenes.safetensors (or DIR/scenes/*.npy), in the order of DIR/manifest.json, which says what each array is.
 
 A file that cannot be read is reported and skipped. Interrupted and started again, the run goes on where it was.
 
@@ -104,6 +109,9 @@ export function parseEmbedArguments(args: readonly string[]): EmbedArguments {
   if (ply !== undefined && ply !== "g2l" && ply !== "l2g") {
     throw wrongFlag("ply", "one of g2l, l2g", ply);
   }
+  if (given.has("as-input") && points === "none") {
+    throw new UsageError("--as-input is of point features: --points none leaves none");
+  }
   const device = given.text("device");
   const settings = (base: SceneSettings): SceneSettings => ({
     ...settingsFromFlags(given, base),
@@ -125,7 +133,10 @@ export function parseEmbedArguments(args: readonly string[]): EmbedArguments {
     inputs,
     output,
     overwrite: given.has("overwrite"),
-    outputs: { points: branches, regions: given.has("regions"), formats, ply: ply ?? null },
+    outputs: {
+      ...{ points: branches, regions: given.has("regions"), formats, ply: ply ?? null },
+      ...(given.has("as-input") && { asInput: true as const }),
+    },
     settings,
   };
 }

@@ -15,6 +15,8 @@ import { describePlan, describePreparation, describeResult } from "./show.ts";
 const EXIT = { done: 0, failed: 1, interrupted: 130 } as const;
 /** Bytes of a point in a file, about: to guess how much work is ahead. */
 const POINT_BYTES = 24;
+/** Notes that are shown; each once, however many files it is of. */
+const MOST_NOTES = 20;
 
 async function readConfig(path: string): Promise<TrainingConfig> {
   let text: string;
@@ -80,6 +82,7 @@ export async function runEmbed(
   Deno.addSignalListener("SIGINT", interrupt);
   let done = plan.kept.size;
   let told = false;
+  const notes = new Set<string>();
   try {
     const manifest = await embedScenes(encoder, plan, options, {
       signal: abort.signal,
@@ -88,6 +91,10 @@ export async function runEmbed(
           say(describePreparation(recipe.preparation, preparation ? "checkpoint" : "defaults"));
         }
         told = true;
+      },
+      onNote(source, note) {
+        if (!notes.has(note) && notes.size < MOST_NOTES) progress.say(`Note on ${source}: ${note}`);
+        notes.add(note);
       },
       onFailure: (source, reason) => progress.say(`Skipped ${source}: ${reason}`),
       onProgress(made, failed, share) {

@@ -3,7 +3,6 @@
 import { join } from "@std/path";
 import { writeFileAtomically } from "../../data/atomic_write.ts";
 import type { SceneSettings } from "../../data/preprocess/settings.ts";
-import { DataError, UsageError } from "../../errors.ts";
 import type { ConfigValues } from "../../training/config.ts";
 import type { EmbedOutputs } from "./outputs.ts";
 
@@ -43,6 +42,14 @@ export interface SceneEntry {
   readonly regions: readonly number[];
   /** Added to coords it gives the file's coordinates. */
   readonly origin: readonly [number, number, number];
+  /** With `file_scale`: the file's coordinates, in its own unit, are file_origin + coords / file_scale. */
+  readonly file_origin?: readonly [number, number, number];
+  /** What the file's coordinates were multiplied by. */
+  readonly file_scale?: number;
+  /** Of labels in words: label i of the scene's points is the i-th of these. */
+  readonly label_names?: readonly string[];
+  /** F, rows of the input file; absent where features are of the scene's points. */
+  readonly rows?: number;
   /** Relative to the manifest. */
   readonly files: readonly string[];
 }
@@ -71,77 +78,8 @@ export interface Manifest {
   readonly failed: readonly { readonly source: string; readonly reason: string }[];
 }
 
-const MANIFEST = "manifest.json", JOURNAL = "manifest.partial.jsonl";
-
-/** What earlier runs left in a folder. */
-export interface Earlier {
-  /** Scenes of the same recipe, by id. */
-  readonly entries: ReadonlyMap<string, SceneEntry>;
-  /** Files of another recipe; empty where there was none. */
-  readonly others: readonly string[];
-  /** The checkpoint of that other recipe. */
-  readonly otherCheckpoint?: string;
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof Deno.errors.NotADirectory) {
-      throw new UsageError(`Cannot write to ${path}: its folder is a file`);
-    }
-    throw new DataError(`Cannot read ${path}: ${(error as Error).message}`);
-  }
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined; // the line that a killed run did not finish
-  }
-}
-
-/** Recipes are the same if all but the checkpoint's place is. */
-function keyOf({ checkpoint, ...rest }: Recipe): string {
-  return JSON.stringify({ ...rest, checkpoint: checkpoint.sha256 });
-}
-
-/**
- * What is in `folder` from before.
- *
- * @throws {UsageError} Its manifest.json is of something else. @throws {DataError} It cannot be read.
- */
-export async function readEarlier(folder: string, recipe: Recipe): Promise<Earlier> {
-  const path = join(folder, MANIFEST);
-  const text = await textOf(path);
-  const manifest = text === undefined ? undefined : parsed(text) as Manifest | undefined;
-  if (text !== undefined && manifest?.format !== "dbbd-features") {
-    throw new UsageError(
-      `Cannot write features to ${folder}: its manifest.json is of something else. Choose another --output`,
-    );
-  }
-  const [head, ...lines] = (await textOf(join(folder, JOURNAL)) ?? "").trimEnd().split("\n")
-    .map(parsed);
-  const parts: [Recipe | undefined, readonly SceneEntry[]][] = [
-    [manifest?.recipe, manifest?.scenes ?? []],
-    [head as Recipe | undefined, lines.filter((line) => line !== undefined) as SceneEntry[]],
-  ];
-  const entries = new Map<string, SceneEntry>();
-  const others: string[] = [];
-  let otherCheckpoint: string | undefined;
-  for (const [made, scenes] of parts) {
-    if (made === undefined) continue;
-    if (keyOf(made) === keyOf(recipe)) {
-      for (const entry of scenes) entries.set(entry.id, entry);
-    } else {
-      others.push(...scenes.flatMap(({ files }) => files));
-      otherCheckpoint = made.checkpoint.path;
-    }
-  }
-  return { entries, others, otherCheckpoint };
-}
+/** The files of a folder of features that say what it holds: when all is made, and while it is. */
+export const MANIFEST = "manifest.json", JOURNAL = "manifest.partial.jsonl";
 
 /** The journal's path and its first bytes, which name the recipe and the scenes that stay. */
 export async function startJournal(

@@ -5,6 +5,8 @@ import { writeFileAtomically } from "../../data/atomic_write.ts";
 import { type SafeTensor, writeSafetensors } from "../../data/safetensors.ts";
 import type { RegionTree, Scene } from "../../data/scene.ts";
 import { DataError } from "../../errors.ts";
+import type { CloudRows } from "../encoder.ts";
+import { featuresOfRows } from "../row_features.ts";
 import type { Branch, FeaturePart, SceneFeatures, SceneVectors } from "../features.ts";
 import { encodeColoredPly } from "./colored_ply.ts";
 import { encodeNpy } from "./npy.ts";
@@ -23,6 +25,8 @@ export interface EmbedOutputs {
   readonly formats: readonly FileFormat[];
   /** The branch that colours a PLY; null: no PLY. */
   readonly ply: Branch | null;
+  /** Point features are those of the input file's rows, one each. Absent: those of the scene's points. */
+  readonly asInput?: true;
 }
 
 /** An array with its shape. */
@@ -58,7 +62,7 @@ export function partsOf({ points, regions, ply }: EmbedOutputs): FeaturePart[] {
 }
 
 /** What each array is, for the manifest: N points, D values a feature, R regions, S scenes. */
-export function describeArrays({ points, regions }: EmbedOutputs): Record<string, string> {
+export function describeArrays({ points, regions, asInput }: EmbedOutputs): Record<string, string> {
   const says: Record<string, string> = {
     "scene/root/BRANCH": "(D) float32: feature of the root region",
     "scene/max/BRANCH": "(D) float32: largest value of each channel over the points in leaves",
@@ -68,11 +72,21 @@ export function describeArrays({ points, regions }: EmbedOutputs): Record<string
     "scenes: labels": "(S) int32: class of each scene, -1 where it is not known",
   };
   if (points.length > 0) {
-    says["points/BRANCH"] =
-      "(N, D) float32: feature of each point, rows as in coords; zeros for a point in no leaf";
+    says["points/BRANCH"] = asInput
+      ? "(F, D) float32: feature of each row of the input file: of the point kept_index of coords; zeros where it is -1"
+      : "(N, D) float32: feature of each point, rows as in coords; zeros for a point in no leaf";
+  }
+  if (asInput) {
+    says.kept_index =
+      "(F) int32: for each row of the input file the point of coords that stands for it, the one kept of its voxel or " +
+      "the nearest; -1 where its coordinates are not finite";
   }
   if (points.length > 0 || regions) {
-    says.coords = "(N, 3) float32, metres; a scene's origin added gives the file's coordinates";
+    says.source_index =
+      "(N) uint32: the row of the input file, from 0, that each point of coords was; absent for points drawn from a mesh";
+    says.coords =
+      "(N, 3) float32, metres; a scene's origin added gives the file's coordinates (of objects and files in other " +
+      "units: coords / file_scale + file_origin)";
     says.labels = "(N) int32: class of each point, where the scene has them";
   }
   if (regions) {
@@ -90,7 +104,8 @@ export function describeArrays({ points, regions }: EmbedOutputs): Record<string
 export function arraysOf(
   scene: Scene,
   features: SceneFeatures,
-  { points, regions }: EmbedOutputs,
+  { points, regions, asInput }: EmbedOutputs,
+  rows: CloudRows,
 ): Map<string, NamedArray> {
   const { width, count } = features;
   const arrays = new Map<string, NamedArray>();
@@ -101,8 +116,15 @@ export function arraysOf(
     arrays.set("coords", { shape: [count, 3], data: scene.coords });
     if (scene.pointLabels) arrays.set("labels", { shape: [count], data: scene.pointLabels });
   }
+  if ((points.length > 0 || regions) && rows.sourceIndex !== null) {
+    arrays.set("source_index", { shape: [count], data: rows.sourceIndex });
+  }
+  const kept = asInput ? rows.keptIndex() : undefined;
+  if (kept !== undefined) arrays.set("kept_index", { shape: [kept.length], data: kept });
   for (const branch of points) {
-    arrays.set(`points/${branch}`, { shape: [count, width], data: features.points[branch] });
+    const own = features.points[branch];
+    const data = kept === undefined ? own : featuresOfRows(own, width, kept);
+    arrays.set(`points/${branch}`, { shape: [data.length / width, width], data });
   }
   if (!regions) return arrays;
   features.regions.forEach((level, l) => {
@@ -159,6 +181,7 @@ export async function writeFeatures(
   origin: readonly [number, number, number],
   features: SceneFeatures,
   outputs: EmbedOutputs,
+  rows: CloudRows,
 ): Promise<string[]> {
   const name = `${FEATURES}/${scene.id}`;
   const metadata: Record<string, string> = {
@@ -166,9 +189,11 @@ export async function writeFeatures(
     version: "1",
     id: scene.id,
     origin: JSON.stringify(origin),
+    file_origin: JSON.stringify(rows.origin),
+    file_scale: String(rows.scale),
   };
   if (scene.sceneLabel !== undefined) metadata.scene_label = String(scene.sceneLabel);
-  const arrays = arraysOf(scene, features, outputs);
+  const arrays = arraysOf(scene, features, outputs, rows);
   const files = await writeArrays(folder, name, arrays, outputs.formats, metadata);
   if (outputs.ply !== null) {
     const colors = componentColors(features.points[outputs.ply], features.width);

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path";
 import { reasonOf, sceneOfSource } from "../../data/preprocess/make_scene.ts";
-import { makePlan, type PlannedScene } from "../../data/preprocess/plan.ts";
+import { makePlan, type Plan, type PlannedScene } from "../../data/preprocess/plan.ts";
 import { findSources } from "../../data/preprocess/sources.ts";
 import { readNpyNumbers } from "../../data/npy_stack.ts";
 import { readSafetensors } from "../../data/safetensors.ts";
@@ -11,13 +11,12 @@ import { sceneFromFile } from "../../data/scene_file.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import { DeviceError } from "../../gpu/errors.ts";
 import { openAppendFile } from "../../training/append_file.ts";
-import { BATCH_POINTS, type SceneEncoder } from "../encoder.ts";
+import { BATCH_POINTS, type CloudRows, ownRows, type SceneEncoder } from "../encoder.ts";
 import type { SceneFeatures } from "../features.ts";
+import { type Earlier, readEarlier, removeOwnFile } from "./earlier.ts";
 import {
-  type Earlier,
   finishManifest,
   type Manifest,
-  readEarlier,
   type Recipe,
   type SceneEntry,
   startJournal,
@@ -56,6 +55,8 @@ export interface EmbedPlan {
   readonly kept: ReadonlyMap<string, SceneEntry>;
   /** Scenes that are to be made. */
   readonly left: readonly PlannedScene[];
+  /** What the inputs hold besides the scenes. */
+  readonly beside: Plan["beside"];
   /** Files of earlier runs that go, unless they are written again. */
   readonly replaced: readonly string[];
 }
@@ -66,6 +67,8 @@ export interface EmbedHooks {
   readonly onProgress?: (done: number, failed: number, share: number) => void;
   /** A file was skipped. */
   readonly onFailure?: (source: string, reason: string) => void;
+  /** What was guessed or is doubtful of a file. */
+  readonly onNote?: (source: string, note: string) => void;
   /** The first time that a scan is prepared on the way. */
   readonly onPrepared?: () => void;
   /** When aborted the run ends before the next scene; what is written stays. */
@@ -80,7 +83,7 @@ export interface EmbedHooks {
 export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
   const { inputs, output, recipe, overwrite } = options;
   const sources = await findSources(inputs, "auto", output);
-  const { scenes, classes } = makePlan(sources, { ratio: [1, 0, 0], seed: 0 });
+  const { scenes, classes, beside } = makePlan(sources, { ratio: [1, 0, 0], seed: 0 });
   const earlier = await readEarlier(output, recipe);
   if (overwrite) {
     const files = [...earlier.entries.values()].flatMap((entry) => entry.files);
@@ -90,6 +93,7 @@ export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
       kept: new Map(),
       left: scenes,
       replaced: [...files, ...earlier.others],
+      beside,
     };
   }
   refuseOthers(earlier, output);
@@ -109,7 +113,7 @@ export async function planEmbedding(options: EmbedOptions): Promise<EmbedPlan> {
     left.push(scene);
     replaced.push(...entry?.files ?? []);
   }
-  return { scenes, classes, kept, left, replaced };
+  return { scenes, classes, kept, left, replaced, beside };
 }
 
 function refuseOthers({ others, otherCheckpoint }: Earlier, output: string): void {
@@ -146,6 +150,9 @@ interface Ready {
   readonly planned: PlannedScene;
   readonly scene: Scene;
   readonly origin: readonly [number, number, number];
+  readonly rows: CloudRows;
+  /** Of labels in words. */
+  readonly classNames?: readonly string[];
 }
 
 /** A run while it goes on. */
@@ -176,12 +183,24 @@ class Embedding {
     const { encoder, hooks } = this;
     const { preparation } = this.options.recipe;
     try {
-      const { file, outcome } = await sceneOfSource(planned, preparation);
+      const { file, outcome, prepared } = await sceneOfSource(planned, preparation);
       if (outcome.report !== undefined) hooks.onPrepared?.();
+      for (const note of outcome.notes ?? []) hooks.onNote?.(planned.source.name, note);
       const { features, max_hierarchy_depth: maxDepth } = encoder.config;
       const scene = sceneFromFile(file, { features, maxDepth }, planned.source.path);
       encoder.check(scene);
-      return { planned, scene, origin: file.cloud.origin };
+      const { origin } = file.cloud;
+      const classNames = outcome.classNames;
+      if (prepared === undefined && this.options.recipe.outputs.asInput) {
+        hooks.onNote?.(
+          planned.source.name,
+          "a prepared scene's rows are its points, not its scan's",
+        );
+      }
+      const rows = prepared === undefined
+        ? { ...ownRows(file.cloud.count), origin }
+        : { ...prepared, scale: prepared.report.scale };
+      return { planned, scene, origin, rows, classNames };
     } catch (error) {
       this.fail(planned, error);
       return null;
@@ -205,9 +224,12 @@ class Embedding {
     for (const [i, ready] of group.entries()) await this.write(ready, all[i]);
   }
 
-  async write({ planned, scene, origin }: Ready, features: SceneFeatures): Promise<void> {
+  async write(
+    { planned, scene, origin, rows, classNames }: Ready,
+    features: SceneFeatures,
+  ): Promise<void> {
     const { output, recipe } = this.options;
-    const files = await writeFeatures(output, scene, origin, features, recipe.outputs);
+    const files = await writeFeatures(output, scene, origin, features, recipe.outputs, rows);
     const { id, source, className } = planned;
     const { name, bytes, modified, split } = source;
     const regions: number[] = [];
@@ -221,6 +243,10 @@ class Embedding {
       points: features.count,
       regions,
       origin,
+      file_origin: rows.origin,
+      file_scale: rows.scale,
+      label_names: classNames,
+      ...(recipe.outputs.asInput && { rows: rows.keptIndex().length }),
       files,
     };
     this.append(JSON.stringify(entry) + "\n");
@@ -235,6 +261,12 @@ class Embedding {
     const columns = VECTORS.map(() => new Float32Array(entries.length * width));
     for (const [row, entry] of entries.entries()) {
       const vectors = this.vectors.get(entry.id) ?? await vectorsOf(output, entry);
+      if (vectors.some(({ length }) => length !== width)) {
+        throw new DataError(
+          `Cannot use the vectors of ${entry.id} in ${output}: expected ${width} values each. ` +
+            "Remove its files, and they are made again",
+        );
+      }
       vectors.forEach((vector, i) => columns[i].set(vector, row * width));
     }
     const arrays = new Map<string, NamedArray>(
@@ -320,9 +352,7 @@ export async function embedScenes(
   const tables = await embedding.tables(scenes);
   const written = new Set([...scenes.flatMap(({ files }) => files), ...tables]);
   for (const file of plan.replaced) {
-    if (!written.has(file) && await exists(join(output, file))) {
-      await Deno.remove(join(output, file));
-    }
+    if (!written.has(file)) await removeOwnFile(output, file);
   }
   const manifest: Manifest = {
     format: "dbbd-features",

@@ -1,5 +1,6 @@
 /** What `embed` says to the person who runs it. */
 
+import { describeBeside } from "../../data/preprocess/show.ts";
 import type { SceneSettings } from "../../data/preprocess/settings.ts";
 import type { Manifest } from "./manifest.ts";
 import type { EmbedPlan } from "./run.ts";
@@ -7,14 +8,16 @@ import type { EmbedPlan } from "./run.ts";
 const NUMBER = new Intl.NumberFormat("en");
 
 /** What a run will do. */
-export function describePlan({ scenes, kept, left }: EmbedPlan, output: string): string {
+export function describePlan({ scenes, kept, left, beside }: EmbedPlan, output: string): string {
   const others = kept.size - (scenes.length - left.length);
   const done = scenes.length - left.length;
-  return [
+  const first = [
     `${count(scenes.length, "scene")} into ${output}`,
     done > 0 ? `${NUMBER.format(done)} made already` : "",
     others > 0 ? `${NUMBER.format(others)} of other inputs stay` : "",
   ].filter((part) => part !== "").join(", ");
+  // Lists that give splits say nothing here: features are made of all scenes.
+  return [first, ...describeBeside({ ...beside, lists: [] }).map((line) => `  ${line}`)].join("\n");
 }
 
 /** How scans are prepared on the way, and who says so. */
