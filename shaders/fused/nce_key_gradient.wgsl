@@ -76,7 +76,9 @@ fn main(
 //! end
 //! end
 //! end
-  for (var i = 0u; i < params.rows; i += 4u) {
+  // group.z is 0, see nce_similarity.wgsl.
+  let rows = params.rows + group.z;
+  for (var i = 0u; i < rows; i += 4u) {
 //! if BROADCAST
     let own = i + (place & 3u);
     let w = weight_of(own);

@@ -37,7 +37,8 @@ fn main(
   let row_$r = min(row + $ru, params.rows - 1u);
 //! end
   // Four keys a turn and not the eight of a block, for the sake of compile time.
-  let turns = 2u * ((params.keys + 7u) / 8u);
+  // group.z is 0, see nce_similarity.wgsl.
+  let turns = 2u * ((params.keys + 7u) / 8u) + group.z;
   for (var j = 0u; j < turns; j++) {
     let at = (j >> 1u) * params.stride;
 //! for r in ROWS
