@@ -1,5 +1,6 @@
 /** `deno task bench`: training steps on this device, against its own multiply-add peak. */
 
+import { say as sayOut, sayJson, warn as say } from "../src/terminal.ts";
 import { runMain } from "../src/exit.ts";
 import { Device } from "../src/gpu/device.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
@@ -33,8 +34,7 @@ interface Measured {
   readonly profile: StepProfile;
 }
 
-const say = (line: string) => console.error(line);
-const print = (...blocks: string[]) => console.log(blocks.join("\n\n"));
+const print = (...blocks: string[]) => sayOut(blocks.join("\n\n"));
 const SWEEPS = ["points", "regions", "depth"] as const;
 
 async function measure(
@@ -51,7 +51,7 @@ async function measure(
 
 async function printSteps(device: Device, { problem, json }: Asked, tickMs: number | null) {
   const { result } = await measure(device, problem, tickMs);
-  if (json) console.log(JSON.stringify(result));
+  if (json) sayJson(result);
   else print(resultLines(result), textTable(phaseTable(result)));
 }
 
@@ -60,7 +60,7 @@ async function printKernels(device: Device, { problem, json }: Asked, tickMs: nu
   const alone = await kernelsAlone(device, configuration(problem.config), tickMs);
   if (json) {
     const { kernels } = profile;
-    console.log(JSON.stringify({ ...result, kernels, kernels_alone: alone }));
+    sayJson({ ...result, kernels, kernels_alone: alone });
     return;
   }
   if (!profile.timestamps) {
@@ -77,7 +77,7 @@ async function printSweep(device: Device, { problem, maxPoints, json }: Asked) {
   const sweeps = [];
   for (const over of SWEEPS) sweeps.push(await sweep(device, over, problem, maxPoints, say));
   if (json) {
-    console.log(JSON.stringify({ device: device.description, sweeps }));
+    sayJson({ device: device.description, sweeps });
     return;
   }
   print(
@@ -142,7 +142,7 @@ if (import.meta.main) {
   await runMain(async () => {
     const asked = parseBenchArguments(Deno.args);
     if (asked.help) {
-      console.log(benchHelp());
+      sayOut(benchHelp());
       return 0;
     }
     await ensureDriver(say);

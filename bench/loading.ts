@@ -4,6 +4,7 @@
  * each time (cache_mb: 0), which is the hardest case.
  */
 
+import { say } from "../src/terminal.ts";
 import { join } from "@std/path";
 import type { Batch } from "../src/data/batch.ts";
 import { writeScene } from "../src/data/scene_file.ts";
@@ -79,7 +80,7 @@ if (import.meta.main) {
   await runMain(async () => {
     const given = readFlags(Deno.args, FLAGS);
     if (given.has("help")) {
-      console.log(HELP);
+      say(HELP);
       return 0;
     }
     if (given.rest.length > 0) {
@@ -96,18 +97,18 @@ if (import.meta.main) {
         cacheBytes: 0,
       });
       const config = TrainingConfig.fromObject({ batch_size: batchSize });
-      if (pause === null) await ensureDriver(console.log);
+      if (pause === null) await ensureDriver(say);
       using trainer = pause === null ? await Trainer.create(config, { train: dataset }) : null;
       const train = trainer === null
         ? () => new Promise((resolve) => setTimeout(resolve, pause!))
         : (batch: Batch) => trainer.trainStep(batch);
-      console.log(
+      say(
         `${scenes} scenes of ${points} points, ${batchSize} a step, ${steps} steps; ` +
           (trainer === null
             ? `a step is a pause of ${pause} ms`
             : `device: ${trainer.device.description}`),
       );
-      console.log("workers   ms a step   of it waiting for data");
+      say("workers   ms a step   of it waiting for data");
       for (const numWorkers of WORKERS) {
         using loader = await BatchLoader.create(dataset, {
           batchSize,
@@ -118,12 +119,13 @@ if (import.meta.main) {
           featureWidth: 3,
         });
         const { waiting, total } = await measure(loader, steps, train);
-        console.log(
-          String(numWorkers).padStart(7),
-          (total / steps).toFixed(1).padStart(11),
-          `${(waiting / steps).toFixed(1)} ms (${(100 * waiting / total).toFixed(1)} %)`.padStart(
-            24,
-          ),
+        const share = `${(waiting / steps).toFixed(1)} ms (${
+          (100 * waiting / total).toFixed(1)
+        } %)`;
+        say(
+          `${String(numWorkers).padStart(7)} ${(total / steps).toFixed(1).padStart(11)} ${
+            share.padStart(24)
+          }`,
         );
       }
       return 0;

@@ -13,6 +13,7 @@
  *    3,000,000    4,665   0.6808           227
  */
 
+import { say } from "../src/terminal.ts";
 import { Random } from "../src/data/random.ts";
 import { buildTree } from "../src/data/tree_builder.ts";
 
@@ -39,7 +40,7 @@ function room(count: number): Float32Array {
 }
 
 if (import.meta.main) {
-  console.log("   points  regions  seconds  ns per point");
+  say("   points  regions  seconds  ns per point");
   for (const count of [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000]) {
     const coords = room(count);
     let best = Infinity, regions = 0;
@@ -48,11 +49,12 @@ if (import.meta.main) {
       regions = buildTree(coords).level.length;
       best = Math.min(best, (performance.now() - began) / 1000);
     }
-    console.log(
+    const cells = [
       String(count).padStart(9),
       String(regions).padStart(8),
       best.toFixed(4).padStart(8),
       (best / count * 1e9).toFixed(0).padStart(13),
-    );
+    ];
+    say(cells.join(" "));
   }
 }

@@ -1,9 +1,10 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
 import { UsageError } from "../src/errors.ts";
 import { parseTrainArguments, trainHelp } from "../src/training/cli_arguments.ts";
 import { TrainingConfig } from "../src/training/config.ts";
 import { CONFIG_KEY_NAMES } from "../src/training/config_keys.ts";
-import { yamlTest } from "./support/permissions.ts";
+import { missingPermissions, yamlTest } from "./support/permissions.ts";
 
 const parse = (line: string) => parseTrainArguments(line.split(" ").filter((word) => word));
 
@@ -168,4 +169,25 @@ Deno.test("--no-tune turns measuring off, and says so where it is set twice", ()
   assertEquals(problems("--no-tune=yes"), ['--no-tune takes no value, got "yes"']);
   const twice = assertThrows(() => config("--no-tune --set tune=true"), UsageError);
   assertStringIncludes(twice.message, "tune is set by --no-tune already");
+});
+
+Deno.test("all that people read goes through one place", {
+  ignore: missingPermissions("read"),
+}, () => {
+  const root = fromFileUrl(new URL("..", import.meta.url));
+  const files = (folder: string): string[] =>
+    [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+      isDirectory ? files(join(folder, name)) : name.endsWith(".ts") ? [join(folder, name)] : []
+    );
+  const all = ["src", "tools", "bench"].flatMap((folder) => files(join(root, folder)));
+  // The report's page is a browser's; this file is the place itself.
+  const others = [join(root, "train.ts"), ...all].filter((path) =>
+    !path.includes(join("report", "page")) && !path.endsWith(join("src", "terminal.ts"))
+  );
+  const wrong = others.filter((path) =>
+    /\bconsole\.\w+\(|\bconsole\.(log|error|warn)\b|Deno\.std(out|err)\.write/.test(
+      Deno.readTextFileSync(path).replace(/^\s*(\*|\/\/).*$/gm, ""),
+    )
+  );
+  assertEquals(wrong, []);
 });

@@ -1,5 +1,6 @@
 /** `deno task embed --checkpoint PATH --input PATH… --output DIR`: features of scenes and scans. */
 
+import { say } from "../src/terminal.ts";
 import { embedHelp, parseEmbedArguments } from "../src/evaluation/embed/arguments.ts";
 import { runEmbed } from "../src/evaluation/embed/command.ts";
 import { runMain } from "../src/exit.ts";
@@ -8,7 +9,7 @@ if (import.meta.main) {
   await runMain(async () => {
     const args = parseEmbedArguments(Deno.args);
     if (args.help) {
-      console.log(embedHelp());
+      say(embedHelp().trimEnd());
       return 0;
     }
     return await runEmbed(args);

@@ -1,5 +1,6 @@
 /** `deno task inspect [--json] FILE|DIR …`: what is in these files? */
 
+import { say, sayJson, warn } from "../src/terminal.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import type { ArrayParts } from "../src/data/array_parts.ts";
 import { filesBelow, type PassedOver } from "../src/data/files_below.ts";
@@ -85,7 +86,7 @@ if (import.meta.main) {
       },
     });
     if (args.help) {
-      console.log(HELP);
+      say(HELP);
       return 0;
     }
     const paths = args._.map(String);
@@ -101,13 +102,13 @@ if (import.meta.main) {
     for (const { path: file, parts } of files) {
       const told = await inspectFile(file, options, parts);
       if ("error" in told) failed++;
-      if (args.json) console.log(JSON.stringify(told));
-      else if ("error" in told) console.error(`${file}\n  ${told.error}`);
-      else console.log(describeInspection(told));
+      if (args.json) sayJson(told);
+      else if ("error" in told) warn(`${file}\n  ${told.error}`);
+      else say(describeInspection(told));
     }
-    if (!args.json) { for (const line of others) console.log(line); }
+    if (!args.json) { for (const line of others) say(line); }
     if (failed > 0 && !args.json) {
-      console.error(`${failed} of ${files.length} files cannot be read`);
+      warn(`${failed} of ${files.length} files cannot be read`);
     }
     return failed > 0 ? 1 : 0;
   });

@@ -1,5 +1,6 @@
 /** `deno task preprocess --input PATH… --output DIR`: make training scenes of scans and meshes. */
 
+import { say, warn } from "../src/terminal.ts";
 import { parsePreprocessArguments, preprocessHelp } from "../src/data/preprocess/arguments.ts";
 import { prepareRun, preprocess } from "../src/data/preprocess/run.ts";
 import { describePlan, describeResult, progressLine } from "../src/data/preprocess/show.ts";
@@ -11,13 +12,13 @@ if (import.meta.main) {
   await runMain(async () => {
     const args = parsePreprocessArguments(Deno.args);
     if (args.help) {
-      console.log(preprocessHelp());
+      say(preprocessHelp().trimEnd());
       return 0;
     }
     const { options, dryRun } = args;
     const started = performance.now();
     const run = await prepareRun(options);
-    console.log(describePlan(run, options.output));
+    say(describePlan(run, options.output));
     if (dryRun) return 0;
 
     const progress = progressLine();
@@ -34,12 +35,12 @@ if (import.meta.main) {
         },
       });
       progress.end();
-      console.log(describeResult(index, options.output, (performance.now() - started) / 1000));
+      say(describeResult(index, options.output, (performance.now() - started) / 1000));
       return 0;
     } catch (error) {
       progress.end();
       if (!interrupted.signal.aborted) throw error;
-      console.error(
+      warn(
         `Interrupted with ${done} of ${run.plan.scenes.length} scenes made. Run the same command again to go on.`,
       );
       return INTERRUPTED;

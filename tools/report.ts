@@ -1,5 +1,6 @@
 /** `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees. */
 
+import { say, warn } from "../src/terminal.ts";
 import { parseReportArguments, reportHelp } from "../src/evaluation/report/arguments.ts";
 import { makeReport } from "../src/evaluation/report/make_report.ts";
 import { runMain } from "../src/exit.ts";
@@ -10,20 +11,20 @@ if (import.meta.main) {
   await runMain(async () => {
     const args = parseReportArguments(Deno.args);
     if (args.help) {
-      console.log(reportHelp());
+      say(reportHelp().trimEnd());
       return 0;
     }
     Deno.addSignalListener("SIGINT", () => {
-      console.error("Interrupted; no page was written.");
+      warn("Interrupted; no page was written.");
       Deno.exit(INTERRUPTED);
     });
     const { options } = args;
-    const { bytes, report } = await makeReport(options, (line) => console.error(line));
+    const { bytes, report } = await makeReport(options, warn);
     const shown = [
       `${report.runs.length} ${report.runs.length === 1 ? "run" : "runs"}`,
       `${report.scenes.length} ${report.scenes.length === 1 ? "scene" : "scenes"}`,
     ];
-    console.log(`${options.output}: ${shown.join(", ")}, ${(bytes / 1e6).toFixed(1)} MB`);
+    say(`${options.output}: ${shown.join(", ")}, ${(bytes / 1e6).toFixed(1)} MB`);
     return 0;
   });
 }

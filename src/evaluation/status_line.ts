@@ -1,5 +1,7 @@
 /** A line on standard error that says how far something is: rewritten on a terminal, one now and then elsewhere. */
 
+import { harmless, writeTo } from "../terminal.ts";
+
 const REDRAW_MS = 100, LINE_MS = 10_000;
 
 /** What shows it. */
@@ -16,9 +18,7 @@ export interface StatusLine {
 export function statusLine(): StatusLine {
   const terminal = Deno.stderr.isTerminal();
   let shown = terminal ? -Infinity : performance.now(), drawn = false;
-  const write = (text: string): void => {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
-  };
+  const write = (text: string): void => writeTo("stderr", text);
   const clear = (): void => {
     if (drawn) write("\r\x1b[K");
     drawn = false;
@@ -30,12 +30,12 @@ export function statusLine(): StatusLine {
       shown = now;
       const line = total > 1 ? `${what}: ${done} of ${total}` : what;
       clear();
-      write(terminal ? line : `${line}\n`);
+      write(terminal ? harmless(line) : `${harmless(line)}\n`);
       drawn = terminal;
     },
     say(text) {
       clear();
-      write(`${text}\n`);
+      write(`${harmless(text)}\n`);
     },
     end: clear,
   };

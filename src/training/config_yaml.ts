@@ -11,6 +11,8 @@ import {
   parseDocument,
 } from "yaml";
 
+import { UsageError } from "../errors.ts";
+
 /** One setting as somebody wrote it, not yet checked. */
 export interface Setting {
   readonly key: string;
@@ -139,6 +141,12 @@ function parse(
     } as const;
     return parseDocument(text, options);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new UsageError(
+        "Cannot read YAML without permission to look at two environment variables, which its parser does: " +
+          "run with --allow-env=LOG_TOKENS,LOG_STREAM",
+      );
+    }
     if (!(error instanceof RangeError)) throw error; // the parser recurses
     report("nested too deeply");
     return undefined;

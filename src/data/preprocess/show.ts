@@ -1,5 +1,6 @@
 /** What `preprocess` says to the person who runs it. */
 
+import { harmless, writeTo } from "../../terminal.ts";
 import { basename } from "@std/path";
 import { printable } from "../formats/printable.ts";
 import { describeLeftOut } from "./belongs.ts";
@@ -126,9 +127,7 @@ export function progressLine(): {
   const terminal = Deno.stderr.isTerminal();
   const started = performance.now();
   let shown = terminal ? -Infinity : started, drawn = false;
-  const write = (text: string): void => {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
-  };
+  const write = (text: string): void => writeTo("stderr", text);
   const clear = (): void => {
     if (drawn) write("\r\x1b[K");
     drawn = false;
@@ -148,7 +147,7 @@ export function progressLine(): {
     },
     say(text) {
       clear();
-      write(`${text}\n`);
+      write(`${harmless(text)}\n`);
     },
     end: clear,
   };

@@ -1,10 +1,11 @@
 /** `deno task embed` from its arguments to its exit code. */
 
+import { say as sayOnOutput, warn } from "../../terminal.ts";
+import { readConfigFile } from "../../training/config_file.ts";
 import { progressLine } from "../../data/preprocess/show.ts";
 import { DEFAULT_SETTINGS } from "../../data/preprocess/settings.ts";
-import { DataError, UsageError } from "../../errors.ts";
+import { DataError } from "../../errors.ts";
 import { Device } from "../../gpu/device.ts";
-import { TrainingConfig } from "../../training/config.ts";
 import { encoderFromCheckpoint, readEncoderSettings } from "../encoder.ts";
 import type { EmbedArguments } from "./arguments.ts";
 import type { Recipe } from "./manifest.ts";
@@ -18,19 +19,6 @@ const POINT_BYTES = 24;
 /** Notes that are shown; each once, however many files it is of. */
 const MOST_NOTES = 20;
 
-async function readConfig(path: string): Promise<TrainingConfig> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    const why = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : (error as Error).message;
-    throw new UsageError(`Cannot read the configuration ${path}: ${why}`);
-  }
-  return TrainingConfig.fromYaml(text, { file: path });
-}
-
 async function sha256(path: string): Promise<string> {
   try {
     const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
@@ -43,11 +31,11 @@ async function sha256(path: string): Promise<string> {
 /** Run what the arguments ask for. Returns the exit code; throws what `reportError` explains. */
 export async function runEmbed(
   args: EmbedArguments & { readonly help: false },
-  say: (line: string) => void = console.log,
+  say: (line: string) => void = sayOnOutput,
 ): Promise<number> {
   const started = performance.now();
   const { checkpoint: path, inputs, output, outputs, overwrite } = args;
-  const given = args.config === undefined ? undefined : await readConfig(args.config);
+  const given = args.config === undefined ? undefined : await readConfigFile(args.config);
   const { config, preparation, counters } = await readEncoderSettings(path, given);
   const recipe: Recipe = {
     checkpoint: {
@@ -109,7 +97,7 @@ export async function runEmbed(
   } catch (error) {
     progress.end();
     if (!abort.signal.aborted) throw error;
-    console.error(
+    warn(
       `Interrupted with ${done} of ${plan.kept.size + plan.left.length} scenes made. ` +
         `Run the same command again to go on.`,
     );
