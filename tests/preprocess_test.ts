@@ -435,6 +435,35 @@ Deno.test("preprocess: workers write the same bytes as one thread", files, async
   assertEquals(bytes[0], bytes[1]);
 });
 
+Deno.test(
+  "preprocess: one run writes at a time, and clears away what killed ones have left",
+  files,
+  async () => {
+    await using folder = await tempFolder();
+    const { path } = folder;
+    for (const name of ["a", "b"]) await put(`${path}/in/${name}.xyz`);
+    const out = `${path}/out`;
+    const args = ["--input", `${path}/in`, "--output", out];
+    await Deno.mkdir(`${out}/train`, { recursive: true });
+    const litter = [".index.json.0123abcd.tmp", "train/.a.safetensors.0123abcd.tmp"];
+    for (const name of [...litter, "mine.tmp"]) await Deno.writeTextFile(`${out}/${name}`, "");
+    let second: Error | null = null;
+    const index = await run(args, {
+      onProgress: async () => {
+        second ??= await run(args).then(() => null, (error) => error);
+      },
+    });
+    assertEquals(index.scenes.length, 2);
+    assertEquals(Deno.readDirSync(out).map(({ name }) => name).toArray().sort(), [
+      "index.json",
+      "mine.tmp",
+      "train",
+    ]);
+    assertEquals(Deno.readDirSync(`${out}/train`).toArray().length, 2);
+    assertStringIncludes(String((second as Error | null)?.message), "another run");
+  },
+);
+
 Deno.test("preprocess: the output inside an input is no input", files, async () => {
   await using folder = await tempFolder();
   const { path } = folder;

@@ -8,7 +8,7 @@ import { readConfigFile } from "./config_file.ts";
 import { openDatasets } from "./datasets.ts";
 import { Progress } from "./progress.ts";
 import type { EpochSummary, FitOptions, FitSummary, StepReport } from "./reports.ts";
-import { lockFolder } from "./folder_lock.ts";
+import { lockFolder } from "../data/folder_lock.ts";
 import { INTERRUPTED, interruptSignal } from "./interrupt.ts";
 import { checkpointToResume, configOfCheckpoint, logFolderOf, startFrom } from "./resume.ts";
 import { RunLog } from "./run_log.ts";

@@ -2,9 +2,9 @@
 
 import { join } from "@std/path";
 import { removeTemporaries } from "../data/atomic_write.ts";
+import { type FolderLock, lockFolder } from "../data/folder_lock.ts";
 import { DataError } from "../errors.ts";
 import { checkpointPath } from "./checkpoint.ts";
-import { type FolderLock, lockFolder } from "./folder_lock.ts";
 
 /** Training left the numbers that f32 holds. What came of it is not saved. */
 export class DivergedError extends DataError {}

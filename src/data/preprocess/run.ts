@@ -1,7 +1,8 @@
 /** A run of `preprocess`: plans, makes what is not made yet, writes the index. */
 
 import { basename, join } from "@std/path";
-import { writeFileAtomically } from "../atomic_write.ts";
+import { removeTemporaries, writeFileAtomically } from "../atomic_write.ts";
+import { lockFolder } from "../folder_lock.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import type { PrepareReport } from "../prepare.ts";
 import { WorkerPool } from "../worker_pool.ts";
@@ -188,6 +189,11 @@ export async function preprocess(
       }), which would be mixed with these. ` +
         "Choose another --output, or pass --clean to remove them",
     );
+  }
+  using _ = await lockFolder(output, "--output", "scenes");
+  // What writers that were killed have left: nobody else writes here now.
+  for (const folder of [output, ...SPLITS.map((split) => join(output, split))]) {
+    await removeTemporaries(folder, (name) => name === "index.json" || name.endsWith(SCENE));
   }
   const left = plan.scenes.filter(({ id }) => !done.has(id));
   await makeFolders(output, plan, left.length > 0);

@@ -1,6 +1,8 @@
 /** A run of `embed`: reads scenes one after the other, encodes them some at a time, writes what each gives. */
 
 import { join } from "@std/path";
+import { removeTemporaries } from "../../data/atomic_write.ts";
+import { lockFolder } from "../../data/folder_lock.ts";
 import { reasonOf, sceneOfSource } from "../../data/preprocess/make_scene.ts";
 import { makePlan, type Plan, type PlannedScene } from "../../data/preprocess/plan.ts";
 import { findSources } from "../../data/preprocess/sources.ts";
@@ -316,6 +318,10 @@ export async function embedScenes(
 ): Promise<Manifest> {
   const { output, recipe } = options;
   await makeFolder(join(output, FEATURES));
+  using _ = await lockFolder(output, "--output", "features");
+  for (const folder of [output, join(output, FEATURES)]) {
+    await removeTemporaries(folder, (name) => /\.(safetensors|npy|ply|json|jsonl)$/.test(name));
+  }
   using journal = openAppendFile(await startJournal(output, recipe, plan.kept.values()));
   const text = new TextEncoder();
   const append = (line: string) => journal.append(text.encode(line));

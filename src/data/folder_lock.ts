@@ -40,10 +40,15 @@ async function ownerOf(path: string): Promise<string> {
 /**
  * Makes `folder` where it isn't there, and locks it, which also shows that it can be written.
  *
- * @param key The setting that names the folder, for messages.
+ * @param key The setting or flag that names the folder, for messages.
+ * @param what What goes there, for messages; default "checkpoints".
  * @throws {UsageError} The folder cannot be made or written, or another run has locked it.
  */
-export async function lockFolder(folder: string, key: string): Promise<FolderLock> {
+export async function lockFolder(
+  folder: string,
+  key: string,
+  what = "checkpoints",
+): Promise<FolderLock> {
   const path = join(folder, LOCK);
   let file: Deno.FsFile | null;
   try {
@@ -51,7 +56,7 @@ export async function lockFolder(folder: string, key: string): Promise<FolderLoc
     file = await tryLock(path);
   } catch (error) {
     throw new UsageError(
-      `Cannot write checkpoints into ${folder} (${key}): ${(error as Error).message}`,
+      `Cannot write ${what} into ${folder} (${key}): ${(error as Error).message}`,
     );
   }
   if (!file) {
