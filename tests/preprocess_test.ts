@@ -458,8 +458,9 @@ Deno.test(
       "index.json",
       "mine.tmp",
       "train",
+      "val",
     ]);
-    assertEquals(Deno.readDirSync(`${out}/train`).toArray().length, 2);
+    assertEquals(Deno.readDirSync(`${out}/train`).toArray().length, 1);
     assertStringIncludes(String((second as Error | null)?.message), "another run");
   },
 );
