@@ -26,18 +26,6 @@ export function writeTo(stream: "stdout" | "stderr", text: string): void {
   }
 }
 
-/** Characters of a line: what is longer is a file's content, not a message. */
-const MOST_CHARACTERS = 16_000;
-
-/** A message as people read it: harmless, and cut where it is longer than anybody reads. */
-function readable(text: string): string {
-  return harmless(
-    text.length <= MOST_CHARACTERS
-      ? text
-      : `${text.slice(0, MOST_CHARACTERS)}… (${text.length - MOST_CHARACTERS} characters more)`,
-  );
-}
-
 /** A line on standard output. */
 export function say(line: string): void {
   writeTo("stdout", `${harmless(line)}\n`);
@@ -45,7 +33,7 @@ export function say(line: string): void {
 
 /** A line on standard error. */
 export function warn(line: string): void {
-  writeTo("stderr", `${readable(line)}\n`);
+  writeTo("stderr", `${harmless(line)}\n`);
 }
 
 /** A value as one line of JSON on standard output, which loads back to the same value. */

@@ -248,7 +248,7 @@ function checkTogether(
 }
 
 /** Problems that a message lists, and unknown keys that it knows better ones for: beyond, a file is no configuration. */
-const MOST_PROBLEMS = 1000, MOST_SUGGESTIONS = 40;
+const MOST_PROBLEMS = 150, MOST_SUGGESTIONS = 40;
 
 function listProblems(problems: readonly Problem[]): string {
   const inOrder = [...problems].sort((a, b) =>

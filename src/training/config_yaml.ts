@@ -39,6 +39,8 @@ export interface Problem {
 /** Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed. */
 const MAX_CHARACTERS = 1_000_000;
 
+/** Mistakes of syntax that are told: later ones mostly follow from them. */
+const MOST_ERRORS = 10;
 const TWICE = "this key stands in the file twice; keep one";
 
 /** Reads a flat YAML mapping. An empty text is an empty mapping. Problems of syntax go to `problems`. */
@@ -51,7 +53,8 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
   };
   const yaml = parse(source, lines, (what) => problems.push({ where: file, what }));
   if (yaml === undefined) return [];
-  for (const { code, message, pos } of [...yaml.errors, ...yaml.warnings]) {
+  const errors = yaml.errors.slice(0, MOST_ERRORS);
+  for (const { code, message, pos } of [...errors, ...yaml.warnings]) {
     problems.push({ where: place(pos[0]), what: explain(code, message), at: pos[0] });
   }
   const top = yaml.contents;
