@@ -150,7 +150,7 @@ function piece(program: Program, random: Random): string[] {
 /** The arguments of trial `i`: what works, mostly, with up to five things more or less. */
 export function commandLine(program: Program, random: Random): string[] {
   const args = random.int(5) > 0 ? [...program.works] : [];
-  for (let n = random.int(6); n > 0; n--) {
+  for (let n = random.int(1 + random.int(6)); n > 0; n--) {
     const at = random.int(3) > 0 ? args.length : random.int(args.length + 1);
     args.splice(at, 0, ...piece(program, random));
   }
