@@ -37,6 +37,8 @@ interface Scene {
 interface Trouble {
   /** Which folders lie on the small disk; none: it needs no disk. */
   readonly onDisk: readonly ("checkpoints" | "logs")[];
+  /** What it costs all the same, as `differences` tells of it. */
+  readonly costs?: RegExp;
   /** Happens. */
   strike(scene: Scene, disk: SmallDisk | null): void;
   /** What is wrong with how the run took it; null: nothing. */
@@ -69,10 +71,14 @@ const FULL = /^Cannot write .*(No space left|space)/m;
 function fullDisk(onDisk: Trouble["onDisk"], saved: RegExp): Trouble {
   return {
     onDisk,
+    // The line that the disk did not take: its step is done and saved, and not computed again.
+    costs: onDisk.includes("logs") ? /^the log lacks 1 line$/ : undefined,
     strike: (_, disk) => disk!.fill(),
     async wrong(scene, ended) {
       if (ended.code === 0) return null;
       const { checkpoints, logs } = scene.places;
+      const steps = stepsLogged(scene);
+      if (steps === 0) return failsProblem(ended, FULL, /^/); // there is nothing to be saved yet
       const problem = failsProblem(ended, FULL, saved);
       if (problem !== null || onDisk.length > 1) return problem;
       // The other disk takes a checkpoint of all that was computed.
@@ -80,7 +86,6 @@ function fullDisk(onDisk: Trouble["onDisk"], saved: RegExp): Trouble {
         mostSteps(await readAll(checkpoints)),
         mostSteps(await readAll(join(logs, "run"))),
       );
-      const steps = stepsLogged(scene);
       return rescued >= steps ? null : `${rescued} of ${steps} steps are saved`;
     },
   };
@@ -92,6 +97,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   "the only disk full": fullDisk(["checkpoints", "logs"], /saved/),
   "checkpoint_dir removed": {
     onDisk: [],
+    costs: /^the list of checkpoints differs/,
     strike: ({ places }) => Deno.removeSync(places.checkpoints, { recursive: true }),
     wrong: (_, ended) =>
       Promise.resolve(
@@ -104,6 +110,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
   "log folder removed": {
     onDisk: [],
+    costs: /^the log lacks \d+ lines?$/,
     strike: ({ places }) => Deno.removeSync(places.logs, { recursive: true }),
     wrong: (_, ended) =>
       Promise.resolve(ended.code === 0 ? null : failsProblem(ended, /^Cannot/m, /saved/)),
@@ -157,10 +164,7 @@ async function survive(scene: Scene, trouble: Trouble, disk: SmallDisk | null): 
   const on = howToGoOn(scene, ended, steps);
   const again = await limited(train(places, ...on));
   if (again.code !== 0) return [`goes not on with ${on.join(" ")}: ${describeEnd(again)}`];
-  // What somebody removed is not there again.
-  const expected = /^the (list of checkpoints|log) differs|^it has no log/;
-  return (await differences(places, whole))
-    .filter((what) => trouble.onDisk.length > 0 || !expected.test(what));
+  return (await differences(places, whole)).filter((what) => !trouble.costs?.test(what));
 }
 
 /** Puts runs of `epochs` epochs into trouble, `ask.count` times. */

@@ -84,8 +84,9 @@ function comparable(line: string): unknown {
   return rest;
 }
 
-/** What metrics.jsonl of a run's folder says. */
+/** What metrics.jsonl of a run's folder says; nothing where it is gone. */
 export function logged(folder: string): unknown[] {
+  if (!filesIn(folder).includes("metrics.jsonl")) return [];
   const text = Deno.readTextFileSync(join(folder, "metrics.jsonl"));
   return text.trimEnd().split("\n").map(comparable);
 }
@@ -137,8 +138,21 @@ function differs(what: string, found: unknown, expected: unknown): string[] {
     assertEquals(found, expected);
     return [];
   } catch (error) {
-    return [`${what} differs: ${(error as Error).message.slice(0, 1500)}`];
+    // deno-lint-ignore no-control-regex
+    const plain = (error as Error).message.replaceAll(/\u001b\[\d+m/g, "").split("\n");
+    return [
+      `${what} differs:\n${plain.filter((line) => /^[-+]/.test(line)).join("\n").slice(0, 800)}`,
+    ];
   }
+}
+
+/** Where lines are missing, how many; where there are others, which. */
+function logDiffers(found: readonly unknown[], expected: readonly unknown[]): string[] {
+  const has = new Set(found.map((line) => JSON.stringify(line)));
+  const there = expected.filter((line) => has.has(JSON.stringify(line)));
+  const lacking = expected.length - there.length;
+  if (lacking === 0 || there.length < found.length) return differs("the log", found, expected);
+  return [`the log lacks ${lacking} ${lacking === 1 ? "line" : "lines"}`];
 }
 
 /** What is not as in the unbroken run, once a broken one is complete. */
@@ -153,7 +167,7 @@ export async function differences(places: Places, whole: Unbroken): Promise<stri
     ...differs("the optimiser's state", final.optimizer, whole.final.optimizer),
     ...differs("where the run stands", final.counters, whole.final.counters),
     ...differs("the list of checkpoints", filesIn(places.checkpoints), whole.files),
-    ...(logs ? differs("the log", logged(logs), whole.lines) : ["it has no log"]),
+    ...(logs ? logDiffers(logged(logs), whole.lines) : ["it has no log"]),
     ...(left.length > 0 ? [`these files are left: ${left.join(", ")}`] : []),
   ];
 }
