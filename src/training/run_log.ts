@@ -113,14 +113,11 @@ export class RunLog implements Disposable {
 
   /** Closes the files. What `log` could not write and has told of, it does not tell of again. */
   close(): void {
+    this.#metrics.close();
     try {
-      this.#metrics.close();
-    } finally {
-      try {
-        this.#events.close();
-      } catch (error) {
-        if (!this.#failed) throw error;
-      }
+      this.#events.close();
+    } catch (error) {
+      if (!this.#failed) throw error;
     }
   }
 
