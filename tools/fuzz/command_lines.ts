@@ -86,7 +86,7 @@ const PATHS = [
   ...["tiny.yaml", "bad.yaml", "good.safetensors", "cut.safetensors", "golden.safetensors"],
   ...["scans", "scans/room.ply", "scans/table.csv", "scans/broken.las", "data", "data/train"],
   ...["empty", "empty_folder", "circle", "circle/file", "runs", "runs/run", "out", "out/new"],
-  ...["nowhere", "nowhere/file", "tiny.yaml/under", "null", "full", "full/under", "."],
+  ...["nowhere", "nowhere/file", "tiny.yaml/under", "null", "full", "zero", "full/under", "."],
   ...["..", "", " ", "-", "--", "\u001b[31mred", "a\nb", "\u009b2J", "\u202egnp.ply", "é 漢", "~"],
   ...["x".repeat(300), "y/".repeat(3000), "https://example.com/a.ply", "*.ply", "$HOME", "%s%n"],
 ];

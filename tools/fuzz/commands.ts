@@ -60,7 +60,7 @@ async function makeSandbox(folder: string): Promise<void> {
   await Deno.writeTextFile(at("bad.yaml"), "seed: [1\nx: \u0007\n\tbatch_size: -3\n");
   await Deno.writeTextFile(at("empty"), "");
   await Deno.symlink("circle", at("circle"));
-  for (const device of ["null", "full"]) await Deno.symlink(`/dev/${device}`, at(device));
+  for (const device of ["null", "full", "zero"]) await Deno.symlink(`/dev/${device}`, at(device));
   await writeGoodCheckpoint(at("good.safetensors"));
   const bytes = await Deno.readFile(at("good.safetensors"));
   await Deno.writeFile(at("cut.safetensors"), bytes.subarray(0, bytes.length >> 1));

@@ -207,5 +207,5 @@ export const disk: Campaign = {
   what:
     "disks that fill up and folders that vanish under a run (full disks: as superuser on Linux)",
   count: 5,
-  run: (ask, tally) => troubleRuns(ask, tally, 12),
+  run: (ask, tally) => troubleRuns(ask, tally, 8),
 };

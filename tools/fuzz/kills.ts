@@ -137,5 +137,5 @@ export async function killRuns(ask: Ask, tally: Tally, epochs: number): Promise<
 export const kills: Campaign = {
   what: "runs killed at any moment that go on with --resume: they end as if unbroken",
   count: 10,
-  run: (ask, tally) => killRuns(ask, tally, 12),
+  run: (ask, tally) => killRuns(ask, tally, 8),
 };
