@@ -65,15 +65,6 @@ export async function lockFolder(
         `Give each run a ${key} of its own, or wait for the other to end.`,
     );
   }
-  try {
-    await file.truncate();
-    await file.write(new TextEncoder().encode(String(Deno.pid)));
-  } catch (error) {
-    file.close();
-    throw new DataError(
-      `Cannot write into ${folder} (${key}): ${(error as Error).message}`,
-    );
-  }
   let open = true;
   const close = (): void => {
     if (!open) return;
@@ -85,5 +76,14 @@ export async function lockFolder(
     }
     file.close();
   };
+  try {
+    await file.truncate();
+    await file.write(new TextEncoder().encode(String(Deno.pid)));
+  } catch (error) {
+    close();
+    throw new DataError(
+      `Cannot write into ${folder} (${key}): ${(error as Error).message}`,
+    );
+  }
   return { close, [Symbol.dispose]: close };
 }
