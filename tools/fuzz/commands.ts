@@ -122,6 +122,6 @@ async function run(ask: Ask, tally: Tally): Promise<void> {
 /** The campaign. */
 export const commands: Campaign = {
   what: "command lines: exit code 0, 1 or 2, no stack trace, no control characters",
-  count: 50,
+  count: 200,
   run,
 };
