@@ -163,29 +163,38 @@ const DEEPEST = 32;
  * Throws unless a value is made of lists and of mappings with plain keys, not too deep, that hold no reference to what they
  * stand in. The library takes minutes for keys that are mappings of mappings, and does not return from a circle.
  */
-function checkPlain(node: unknown, yaml: Document.Parsed, above: readonly unknown[]): void {
+function checkPlain(
+  node: unknown,
+  yaml: Document.Parsed,
+  above: readonly unknown[],
+  checked: Set<unknown> = new Set(),
+): void {
   if (above.length > DEEPEST) throw new Error("nested too deeply");
+  if (checked.has(node)) return; // what is referred to often is looked at once
   const inside = [...above, node];
   if (isAlias(node)) {
-    if (inside.includes(node.resolve(yaml))) {
+    const target = node.resolve(yaml);
+    if (inside.includes(target)) {
       throw new Error(`*${node.source} refers to the value that it stands in`);
     }
+    checkPlain(target, yaml, inside, checked);
   } else if (isSeq(node)) {
-    for (const item of node.items) checkPlain(item, yaml, inside);
+    for (const item of node.items) checkPlain(item, yaml, inside, checked);
   } else if (isMap(node)) {
     const seen = new Set<unknown>();
     for (const { key, value } of node.items) {
       if (!isScalar(key)) throw new Error("expected keys that are plain text");
       if (seen.has(key.value)) throw new Error(TWICE);
       seen.add(key.value);
-      checkPlain(value as Node | null, yaml, inside);
+      checkPlain(value as Node | null, yaml, inside, checked);
     }
   }
+  checked.add(node);
 }
 
 function toPlain(node: unknown, yaml: Document.Parsed): unknown {
   if (node === null || node === undefined) return null;
-  checkPlain(node, yaml, []);
+  checkPlain(node, yaml, [yaml.contents]);
   return (node as { toJS(doc: Document, options: object): unknown })
     .toJS(yaml, { maxAliasCount: 100 });
 }
