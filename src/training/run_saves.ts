@@ -3,11 +3,8 @@
 import { join } from "@std/path";
 import { removeTemporaries } from "../data/atomic_write.ts";
 import { type FolderLock, lockFolder } from "../data/folder_lock.ts";
-import { DataError } from "../errors.ts";
 import { checkpointPath } from "./checkpoint.ts";
-
-/** Training left the numbers that f32 holds. What came of it is not saved. */
-export class DivergedError extends DataError {}
+import { DivergedError } from "./diverged.ts";
 
 /** What is saved. */
 export interface SavedRun {

@@ -12,7 +12,7 @@ import { openProbe, type Probe } from "../evaluation/probe.ts";
 import { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate } from "../nn/schedule.ts";
-import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
+import { type RowIndex, rowIndex } from "../tensor/mod.ts";
 import {
   type Checkpoint,
   type Counters,
@@ -29,15 +29,16 @@ import {
   openLoaders,
   preparationOf,
 } from "./datasets.ts";
+import { firstDiverged, requireFinite } from "./diverged.ts";
 import { Pace } from "./pace.ts";
 import {
   type EpochSummary,
   type FitOptions,
   type FitSummary,
-  meanMetrics,
   type ValidationMetrics,
 } from "./reports.ts";
-import { DivergedError, RunSaves } from "./run_saves.ts";
+import { RunSaves } from "./run_saves.ts";
+import { validateModel } from "./validation.ts";
 import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
 
 /** What `Trainer.create` may be given instead of what the config says. */
@@ -256,22 +257,13 @@ export class Trainer implements Disposable {
   }
 
   /** Adds up losses; gives the first step whose numbers are none, at which it stops. */
-  #account(all: readonly StepMetrics[]): { step: number; error: DivergedError } | null {
-    for (const { step, loss, gradientIsFinite } of all) {
-      if (Number.isFinite(loss) && gradientIsFinite) {
-        this.#at.epochLossSum += loss;
-        continue;
-      }
-      const what = Number.isFinite(loss)
-        ? `a gradient of step ${step + 1} is NaN or infinite (its loss is ${loss})`
-        : `the loss of step ${step + 1} is ${loss}`;
-      const error = new DivergedError(
-        `Training diverged: ${what}. No checkpoint was written after it. ` +
-          `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
-      );
-      return { step, error };
+  #account(all: readonly StepMetrics[]): ReturnType<typeof firstDiverged> {
+    const diverged = firstDiverged(all);
+    for (const { step, loss } of all) {
+      if (step === diverged?.step) break;
+      this.#at.epochLossSum += loss;
     }
-    return null;
+    return diverged;
   }
 
   #endEpoch(): void {
@@ -284,27 +276,12 @@ export class Trainer implements Disposable {
   async validate(): Promise<ValidationMetrics> {
     const loader = this.#loaders.validation;
     if (!loader) throw new UsageError("Cannot validate: there are no validation scenes.");
-    const ring = this.#ring;
-    if (ring.waiting > 0) throw new Error("Steps are still waiting to be read");
-    const all: StepMetrics[] = [];
-    let k = 0;
-    for await (const batch of loader.epoch(0)) {
-      this.#submitValidation(batch, k++);
-      if (ring.waiting === RING_STEPS) all.push(...await ring.read());
-    }
-    all.push(...await ring.read());
-    return meanMetrics(all);
-  }
-
-  /** Record and submit a validation batch. Nothing waits in here, so nobody else computes without gradients. */
-  #submitValidation(batch: Batch, k: number): void {
-    const { device, model } = this;
-    using _off = noGrad(device);
-    using _scope = device.scope();
-    const output = model.encode(uploadBatch(device, batch));
-    const losses = model.losses(output, this.#sample(batch.pointCount, "validation sample", k));
-    this.#ring.push(k, losses, featureMetrics(output.g2l.points, output.l2g.points), null);
-    device.flush();
+    return await validateModel(
+      this.model,
+      loader.epoch(0),
+      this.#ring,
+      (points, k) => this.#sample(points, "validation sample", k),
+    );
   }
 
   /**
@@ -445,12 +422,7 @@ export class Trainer implements Disposable {
     const due = done % config.eval_interval === 0 || last;
     const validates = this.#loaders.validation !== null;
     const validation = validates && due ? await this.validate() : null;
-    if (validation && !Number.isFinite(validation.loss)) {
-      throw new DivergedError(
-        `Training diverged: the validation loss after epoch ${done} is ${validation.loss}. ` +
-          `No checkpoint was written after it. Try a lower learning_rate or a higher temperature.`,
-      );
-    }
+    requireFinite(validation, done);
     const probes = config.probe !== null && (done % config.probe.every === 0 || last);
     const probe = probes && this.probe ? await this.probe.measure(this.model) : null;
     const judged = validates ? validation?.loss : trainLoss;
