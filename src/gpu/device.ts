@@ -103,7 +103,7 @@ export class Device implements Disposable {
   readonly name: string;
   /** The adapter's own limits, all of which were asked for. */
   readonly limits: GPUSupportedLimits;
-  /** Optional features that were had: timestamp-query, shader-f16, on the software device subgroups. */
+  /** Optional features that were had: timestamp-query, on the software device subgroups. */
   readonly features: GPUSupportedFeatures;
   /**
    * How many neighbouring invocations can hand values round (subgroupShuffle) and gain by it, 0 where none: on Mesa's software

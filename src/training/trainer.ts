@@ -31,11 +31,11 @@ import {
 } from "./datasets.ts";
 import { firstDiverged, requireFinite } from "./diverged.ts";
 import { Pace } from "./pace.ts";
-import {
-  type EpochSummary,
-  type FitOptions,
-  type FitSummary,
-  type ValidationMetrics,
+import type {
+  EpochSummary,
+  FitOptions,
+  FitSummary,
+  ValidationMetrics,
 } from "./reports.ts";
 import { RunSaves } from "./run_saves.ts";
 import { validateModel } from "./validation.ts";
