@@ -29,8 +29,14 @@ Deno.test(
       ["seed: &a [*a]\naugmentation: *a", "f.yaml:2:15: *a refers to the value that it stands in"],
       ["probe: {data: x, data: y}", "this key stands in the file twice"],
       ["seed: 1\nseed: 2", "f.yaml:2:1: this key stands in the file twice; keep one"],
-      [Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join("\n"), "… and 19850 more"],
-      [`seed: ${"y".repeat(900_000)}`, "seed: expected an integer"],
+      [Array.from({ length: 9000 }, (_, i) => `k${i}: 1`).join("\n"), "… and 8850 more"],
+      [`seed: ${"y".repeat(90_000)}`, "seed: expected an integer"],
+      [`seed: ${"y".repeat(200_000)}`, "found something else (too long or binary)"],
+      [`seed: ${"*a ".repeat(250_000)}`, "found something else (too long or binary)"],
+      [
+        `seed: &a 1\nfeatures: [${"*a, ".repeat(20_000)}*a]`,
+        "f.yaml: expected at most 100 references (*name), found more",
+      ],
     ];
     for (const [text, message] of texts) {
       const error = assertThrows(

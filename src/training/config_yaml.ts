@@ -9,6 +9,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  visit,
 } from "yaml";
 
 import { UsageError } from "../errors.ts";
@@ -36,8 +37,13 @@ export interface Problem {
   readonly at?: number;
 }
 
-/** Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed. */
-const MAX_CHARACTERS = 1_000_000;
+/**
+ * Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed, which of a megabyte of
+ * mistakes takes seconds.
+ */
+const MAX_CHARACTERS = 100_000;
+/** References (`*name`) in one text: for each of them the library looks through all of it. */
+const MOST_REFERENCES = 100;
 
 /** Mistakes of syntax that are told: later ones mostly follow from them. */
 const MOST_ERRORS = 10;
@@ -142,7 +148,12 @@ function parse(
       version: "1.2",
       uniqueKeys: false,
     } as const;
-    return parseDocument(text, options);
+    const yaml = parseDocument(text, options);
+    let references = 0;
+    visit(yaml, { Alias: () => ++references > MOST_REFERENCES ? visit.BREAK : undefined });
+    if (references <= MOST_REFERENCES) return yaml;
+    report(`expected at most ${MOST_REFERENCES} references (*name), found more`);
+    return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
       throw new UsageError(
