@@ -32,7 +32,8 @@ export async function removeTemporaries(
 
 /**
  * Writes `bytes` to `path`: a temporary file in the same folder is written, flushed to the disk and renamed
- * over `path`. On any failure the temporary file is removed and what stood at `path` before still stands.
+ * over `path`. On any failure the temporary file is removed and what stood at `path` before still stands. A device or a pipe,
+ * such as /dev/null, is written to as it is.
  *
  * @throws {UsageError} The folder does not exist, or `path` is a folder.
  * @throws {DataError} The system refused: no permission, disk full.
@@ -42,6 +43,11 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
   const temporary = join(folder, `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
   let created = false;
   try {
+    if (await isStream(path)) {
+      // Renamed over, /dev/null would be an ordinary file from then on, for every program.
+      await Deno.writeFile(path, bytes, { create: false });
+      return;
+    }
     {
       using file = await Deno.open(temporary, { write: true, createNew: true });
       created = true;
@@ -72,6 +78,12 @@ async function syncFolder(folder: string): Promise<void> {
   }
   using file = opened;
   await file.sync().catch(() => {}); // some file systems have nothing to flush
+}
+
+/** Whether something stands at `path` that takes bytes and keeps none: a device such as /dev/null, a pipe. */
+async function isStream(path: string): Promise<boolean> {
+  const found = await Deno.stat(path).catch(() => null);
+  return found !== null && !found.isFile && !found.isDirectory;
 }
 
 /** What the system said, without a stack. */

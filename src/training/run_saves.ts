@@ -3,6 +3,7 @@
 import { join } from "@std/path";
 import { removeTemporaries } from "../data/atomic_write.ts";
 import { type FolderLock, lockFolder } from "../data/folder_lock.ts";
+import { DataError, UsageError } from "../errors.ts";
 import { checkpointPath } from "./checkpoint.ts";
 import { DivergedError } from "./diverged.ts";
 
@@ -56,7 +57,12 @@ export class RunSaves implements Disposable {
   async save(name: string): Promise<void> {
     if (!this.enabled) return;
     const path = checkpointPath(this.#run.config.checkpoint_dir, name);
-    await this.#run.saveCheckpoint(path);
+    try {
+      await this.#run.saveCheckpoint(path);
+    } catch (error) {
+      // The folder was there when the run began: that it no longer is was not asked for wrongly.
+      throw error instanceof UsageError ? new DataError(error.message, { cause: error }) : error;
+    }
     if (name === "last" || name === "final") this.latest = path;
   }
 
