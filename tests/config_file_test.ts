@@ -33,9 +33,14 @@ Deno.test(
       [`seed: ${"y".repeat(90_000)}`, "seed: expected an integer"],
       [`seed: ${"y".repeat(200_000)}`, "found something else (too long or binary)"],
       [`seed: ${"*a ".repeat(250_000)}`, "found something else (too long or binary)"],
+      [`a: &a 1\nb: [${"*a, ".repeat(20_000)}*b]`, "f.yaml:2:4: Unresolved alias"],
       [
-        `seed: &a 1\nfeatures: [${"*a, ".repeat(20_000)}*a]`,
-        "f.yaml: expected at most 100 references (*name), found more",
+        `a: ${"{a: ".repeat(20_000)}\nb: &b [${"1, ".repeat(99)}]\nc: &c [${"*b, ".repeat(99)}]`,
+        "not YAML",
+      ],
+      [
+        `b: &b [${"1, ".repeat(99)}]\nc: &c [${"*b, ".repeat(99)}]\nd: [${"*c, ".repeat(99)}]`,
+        "f.yaml:3:4: aliases of aliases",
       ],
     ];
     for (const [text, message] of texts) {

@@ -1,6 +1,7 @@
 /** The settings a YAML text or a command line makes, each with the place where it stands. */
 
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -42,8 +43,8 @@ export interface Problem {
  * mistakes takes seconds.
  */
 const MAX_CHARACTERS = 100_000;
-/** References (`*name`) in one text: for each of them the library looks through all of it. */
-const MOST_REFERENCES = 100;
+/** Values that a text makes; without references (`*name`) to references no text makes so many. */
+const MOST_VALUES = 100_000;
 
 /** Mistakes of syntax that are told: later ones mostly follow from them. */
 const MOST_ERRORS = 10;
@@ -57,8 +58,9 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const yaml = parse(source, lines, (what) => problems.push({ where: file, what }));
-  if (yaml === undefined) return [];
+  const parsed = parse(source, lines, (what) => problems.push({ where: file, what }));
+  if (parsed === undefined) return [];
+  const { yaml, toPlain } = parsed;
   const errors = yaml.errors.slice(0, MOST_ERRORS);
   for (const { code, message, pos } of [...errors, ...yaml.warnings]) {
     problems.push({ where: place(pos[0]), what: explain(code, message), at: pos[0] });
@@ -101,7 +103,7 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
       return place(rangeOf(part)?.[0] ?? rangeOf(value)?.[0] ?? at);
     };
     try {
-      settings.push({ key: key.value, value: toPlain(value, yaml), where, keyWhere, at, locate });
+      settings.push({ key: key.value, value: toPlain(value), where, keyWhere, at, locate });
     } catch (error) { // an alias of nothing, or aliases of aliases that would fill the memory
       problems.push({ where, what: (error as Error).message, at });
     }
@@ -116,26 +118,33 @@ export function readSettings(text: string, file: string, problems: Problem[]): S
  */
 export function readValue(text: string, where: string, problems: Problem[]): unknown {
   const report = (what: string) => problems.push({ where, what });
-  const yaml = parse(text, new LineCounter(), report);
-  if (yaml === undefined) return undefined;
+  const parsed = parse(text, new LineCounter(), report);
+  if (parsed === undefined) return undefined;
+  const { yaml, toPlain } = parsed;
   const [trouble] = [...yaml.errors, ...yaml.warnings];
   if (trouble !== undefined) {
     report(`cannot read ${show(text)} as YAML: ${explain(trouble.code, trouble.message)}`);
     return undefined;
   }
   try {
-    return toPlain(yaml.contents, yaml);
+    return toPlain(yaml.contents);
   } catch (error) {
     report(`cannot read ${show(text)} as YAML: ${(error as Error).message}`);
     return undefined;
   }
 }
 
+/** A text, and what makes plain values of its nodes. */
+interface Parsed {
+  readonly yaml: Document.Parsed;
+  readonly toPlain: (node: unknown) => unknown;
+}
+
 function parse(
   text: string,
   lineCounter: LineCounter,
   report: (what: string) => void,
-): Document.Parsed | undefined {
+): Parsed | undefined {
   if (text.length > MAX_CHARACTERS || text.includes("\0")) {
     report("expected a YAML text of settings, found something else (too long or binary)");
     return undefined;
@@ -149,11 +158,7 @@ function parse(
       uniqueKeys: false,
     } as const;
     const yaml = parseDocument(text, options);
-    let references = 0;
-    visit(yaml, { Alias: () => ++references > MOST_REFERENCES ? visit.BREAK : undefined });
-    if (references <= MOST_REFERENCES) return yaml;
-    report(`expected at most ${MOST_REFERENCES} references (*name), found more`);
-    return undefined;
+    return { yaml, toPlain: plainValues(referencesOf(yaml)) };
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
       throw new UsageError(
@@ -170,44 +175,56 @@ function parse(
 /** Deepest nesting of a value. No key's goes past three. */
 const DEEPEST = 32;
 
-/**
- * Throws unless a value is made of lists and of mappings with plain keys, not too deep, that hold no reference to what they
- * stand in. The library takes minutes for keys that are mappings of mappings, and does not return from a circle.
- */
-function checkPlain(
-  node: unknown,
-  yaml: Document.Parsed,
-  above: readonly unknown[],
-  checked: Set<unknown> = new Set(),
-): void {
-  if (above.length > DEEPEST) throw new Error("nested too deeply");
-  if (checked.has(node)) return; // what is referred to often is looked at once
-  const inside = [...above, node];
-  if (isAlias(node)) {
-    const target = node.resolve(yaml);
-    if (inside.includes(target)) {
-      throw new Error(`*${node.source} refers to the value that it stands in`);
-    }
-    checkPlain(target, yaml, inside, checked);
-  } else if (isSeq(node)) {
-    for (const item of node.items) checkPlain(item, yaml, inside, checked);
-  } else if (isMap(node)) {
-    const seen = new Set<unknown>();
-    for (const { key, value } of node.items) {
-      if (!isScalar(key)) throw new Error("expected keys that are plain text");
-      if (seen.has(key.value)) throw new Error(TWICE);
-      seen.add(key.value);
-      checkPlain(value as Node | null, yaml, inside, checked);
-    }
-  }
-  checked.add(node);
+/** What each reference of a text refers to, found in one pass: the library looks through all of the text for each. */
+function referencesOf(yaml: Document.Parsed): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const found = new Map<Alias, Node>();
+  visit(yaml, {
+    Value: (_, node) => {
+      if (node.anchor) anchors.set(node.anchor, node);
+    },
+    Alias: (_, alias) => {
+      const node = anchors.get(alias.source);
+      if (node !== undefined) found.set(alias, node);
+    },
+  });
+  return found;
 }
 
-function toPlain(node: unknown, yaml: Document.Parsed): unknown {
-  if (node === null || node === undefined) return null;
-  checkPlain(node, yaml, [yaml.contents]);
-  return (node as { toJS(doc: Document, options: object): unknown })
-    .toJS(yaml, { maxAliasCount: 100 });
+/**
+ * Turns nodes of a text into plain values. A value is made of lists and of mappings with plain keys, not too deep, and holds no
+ * reference to what it stands in; what is not throws. The library takes minutes for keys that are mappings of mappings and for
+ * references behind much else, and does not return from a circle.
+ */
+function plainValues(references: ReadonlyMap<Alias, Node>): (node: unknown) => unknown {
+  let made = 0;
+  const plain = (node: unknown, above: readonly unknown[]): unknown => {
+    if (above.length > DEEPEST) throw new Error("nested too deeply");
+    if (++made > MOST_VALUES) throw new Error("aliases of aliases make too many values of it");
+    const inside = [...above, node];
+    if (isAlias(node)) {
+      const target = references.get(node);
+      if (target === undefined) {
+        throw new Error(`Unresolved alias: there is no &${node.source} before *${node.source}`);
+      }
+      if (above.includes(target)) {
+        throw new Error(`*${node.source} refers to the value that it stands in`);
+      }
+      return plain(target, inside);
+    }
+    if (isSeq(node)) return node.items.map((item) => plain(item, inside));
+    if (isScalar(node)) return node.value;
+    if (!isMap(node)) return null;
+    const seen = new Map<string, unknown>();
+    for (const { key, value } of node.items) {
+      if (!isScalar(key)) throw new Error("expected keys that are plain text");
+      const name = key.value === null ? "" : String(key.value);
+      if (seen.has(name)) throw new Error(TWICE);
+      seen.set(name, plain(value, inside));
+    }
+    return Object.fromEntries(seen);
+  };
+  return (node) => plain(node, []);
 }
 
 function rangeOf(node: unknown): readonly number[] | undefined {
