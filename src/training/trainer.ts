@@ -31,12 +31,7 @@ import {
 } from "./datasets.ts";
 import { firstDiverged, requireFinite } from "./diverged.ts";
 import { Pace } from "./pace.ts";
-import type {
-  EpochSummary,
-  FitOptions,
-  FitSummary,
-  ValidationMetrics,
-} from "./reports.ts";
+import type { EpochSummary, FitOptions, FitSummary, ValidationMetrics } from "./reports.ts";
 import { RunSaves } from "./run_saves.ts";
 import { validateModel } from "./validation.ts";
 import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
