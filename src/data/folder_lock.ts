@@ -12,14 +12,19 @@ export interface FolderLock extends Disposable {
   close(): void;
 }
 
+/** A program that only asks whether it could write has the lock for a moment: so often, so far apart, it is tried again. */
+const TRIES = 6, WAIT_MS = 50;
+
 /** Opens the file and locks it; null: somebody else has it locked. */
 async function tryLock(path: string): Promise<Deno.FsFile | null> {
-  for (;;) {
+  for (let refused = 0;;) {
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
       if (!await file.tryLock(true)) {
         file.close();
-        return null;
+        if (++refused === TRIES) return null;
+        await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+        continue;
       }
     } catch {
       return file; // a file system without locks: nothing to be had there

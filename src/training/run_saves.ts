@@ -47,12 +47,6 @@ export class RunSaves implements Disposable {
     return this.#lock !== null;
   }
 
-  /** Whether a checkpoint of that name is there. */
-  async has(name: string): Promise<boolean> {
-    const path = checkpointPath(this.#run.config.checkpoint_dir, name);
-    return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
-  }
-
   /** Writes the present state under a name. */
   async save(name: string): Promise<void> {
     if (!this.enabled) return;

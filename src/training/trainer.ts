@@ -16,6 +16,7 @@ import { type RowIndex, rowIndex } from "../tensor/mod.ts";
 import {
   type Checkpoint,
   type Counters,
+  hasCheckpoint,
   readCheckpoint,
   readWeights,
   writeCheckpoint,
@@ -291,7 +292,7 @@ export class Trainer implements Disposable {
   async fit(options: FitOptions = {}): Promise<FitSummary> {
     const { config } = this;
     const { checkpoints = true, onSaved } = options;
-    using saves = await RunSaves.open(this, checkpoints);
+    using saves = await RunSaves.open(this, checkpoints && await this.#hasSavesAhead());
     const started = performance.now();
     const run: FitRun = {
       epochs: [],
@@ -319,6 +320,13 @@ export class Trainer implements Disposable {
       interrupted: interrupted && this.#at.epoch < config.num_epochs,
       checkpoint: saves.latest,
     };
+  }
+
+  /** Whether anything is to be written: not where all epochs are done and saved. */
+  async #hasSavesAhead(): Promise<boolean> {
+    const { num_epochs, checkpoint_dir } = this.config;
+    return this.#at.epoch < num_epochs || this.#at.unsaved.length > 0 ||
+      !await hasCheckpoint(checkpoint_dir, "final");
   }
 
   /** Steps and epochs until all are done (false) or `signal` stops them (true). */
@@ -395,7 +403,10 @@ export class Trainer implements Disposable {
     const complete = this.#at.epoch >= this.config.num_epochs;
     const names = this.#at.unsaved.filter((name) => name !== "final" || complete);
     // Runs of earlier versions do not say what they left.
-    if (complete && !names.includes("final") && !await saves.has("final")) names.push("final");
+    if (
+      complete && !names.includes("final") &&
+      !await hasCheckpoint(this.config.checkpoint_dir, "final")
+    ) names.push("final");
     for (const [i, name] of names.entries()) {
       this.#at.unsaved = names.slice(i + 1);
       await saves.save(name);
