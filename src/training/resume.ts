@@ -79,7 +79,8 @@ export async function configOfCheckpoint(
 
 /**
  * The folder in `logDir` in which the log of a checkpoint's run can go on; null: there is none. It has to be one that such a
- * run has made: its config.yaml names the folder that the checkpoint lies in.
+ * run has made: its config.yaml names the folder that the checkpoint lies in, or the checkpoint lies in it itself, saved there
+ * when checkpoint_dir took none.
  *
  * @param runDirectory As the checkpoint says. Of it only the last name counts, a plain one.
  */
@@ -97,7 +98,8 @@ export async function logFolderOf(
   if (text === null) return null;
   try {
     const { checkpoint_dir } = TrainingConfig.fromYaml(text);
-    return resolve(checkpoint_dir) === resolve(dirname(checkpoint)) ? folder : null;
+    const own = [resolve(checkpoint_dir), resolve(folder)];
+    return own.includes(resolve(dirname(checkpoint))) ? folder : null;
   } catch (error) {
     if (error instanceof UsageError) return null;
     throw error;
