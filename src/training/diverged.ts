@@ -23,7 +23,7 @@ export function firstDiverged(
   if (!bad) return null;
   const { step, loss } = bad;
   const what = Number.isFinite(loss)
-    ? `a gradient of step ${step + 1} is NaN or infinite (its loss is ${loss})`
+    ? `a gradient of step ${step + 1} is NaN, infinite or too large to square (its loss is ${loss})`
     : `the loss of step ${step + 1} is ${loss}`;
   return { step, error: new DivergedError(what, ", and look at the scenes of that step") };
 }
