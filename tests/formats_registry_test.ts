@@ -56,6 +56,7 @@ Deno.test({
         const [bad, message, options] of [
           [`${folder}/b.xyz`, /b\.xyz: there is no such file/, {}],
           [folder, /expected a file, got a directory/, {}],
+          ["/dev/zero", /\/dev\/zero: expected a file, got a device or a pipe/, {}],
           [path, /a\.xyz: expected at most 11 bytes, got 12/, { maxBytes: 11 }],
         ] as const
       ) {

@@ -128,6 +128,9 @@ Deno.test(
     const none = await inspect(`${folder.path}/nothing`);
     assertEquals(none.code, 2);
     assertStringIncludes(none.err, "there is no such file or folder");
+    const device = await inspect("/dev/zero");
+    assertEquals(device.code, 2);
+    assertStringIncludes(device.err, "expected a file or a folder, found a device or a pipe");
     assertEquals((await inspect("--delimiter", "||", folder.path)).code, 2);
     assertEquals((await inspect("--jsn", folder.path)).code, 2);
     assertEquals((await inspect()).code, 2);

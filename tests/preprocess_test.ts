@@ -257,6 +257,11 @@ Deno.test("preprocess: a bad file is told and skipped; strict stops at it", file
     "none of the 1 files can be read; the first: Cannot read",
   );
   await assertRejects(
+    () => run(["--input", "/dev/zero", "--output", `${path}/other`]),
+    UsageError,
+    "expected a file or a folder, found a device or a pipe",
+  );
+  await assertRejects(
     () => run(["--input", `${path}/none`, "--output", `${path}/other`]),
     UsageError,
     "there is no such file or folder",

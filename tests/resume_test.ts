@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { logFolderOf } from "../src/training/resume.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
-import { tinyConfig } from "./support/training.ts";
+import { tinyConfig } from "./support/tiny_config.ts";
 
 const ignore = missingPermissions("read", "write", "env");
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
-import { UsageError } from "../src/errors.ts";
+import { DataError, UsageError } from "../src/errors.ts";
 import { TrainingConfig } from "../src/training/config.ts";
 import { RunLog } from "../src/training/run_log.ts";
 
@@ -130,5 +130,53 @@ Deno.test({
       const config = TrainingConfig.fromObject({ log_dir: folder });
       using log = await RunLog.create({ config });
       assertThrows(() => log.log(1, { step: 1 }), TypeError, "Cannot log a scalar called step");
+    }),
+});
+
+Deno.test({
+  name: "a disk that is full is told once, and closing the log says no more of it",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      const config = TrainingConfig.fromObject({ log_dir: folder, run_name: "run" });
+      const { writeSync } = Deno.FsFile.prototype;
+      try {
+        const log = await RunLog.create({ config, startTime });
+        Deno.FsFile.prototype.writeSync = () => {
+          throw new Error("No space left on device");
+        };
+        assertThrows(
+          () => {
+            using open = log;
+            open.log(0, { total: 5 });
+          },
+          DataError,
+          "metrics.jsonl: No space left on device",
+        );
+      } finally {
+        Deno.FsFile.prototype.writeSync = writeSync;
+      }
+    }),
+});
+
+Deno.test({
+  name: "a run that goes on clears away what a kill has left of its log's files, and nothing else",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      const config = TrainingConfig.fromObject({ log_dir: folder, run_name: "run" });
+      const { directory } = await RunLog.create({ config, startTime }).then((log) => {
+        log.close();
+        return log;
+      });
+      const left = ["metrics.jsonl", "config.yaml", "run.json", "notes.txt"];
+      for (const name of left) {
+        Deno.writeTextFileSync(join(directory, `.${name}.0123abcd.tmp`), "");
+      }
+      const resume = { directory, firstStep: 0 };
+      (await RunLog.create({ config, startTime, resume })).close();
+      assertEquals(names(directory).filter((name) => name.startsWith(".")), [
+        ".notes.txt.0123abcd.tmp",
+      ]);
     }),
 });

@@ -117,6 +117,11 @@ Deno.test("scene file: numbers that are not finite name their point", () => {
   assertMatch(error.message, /office_1: normals of point 2 is NaN; expected finite numbers/);
 });
 
+Deno.test("scene file: a device, which may have no end, is not read", files, async () => {
+  const error = await assertRejects(() => readSceneFile("/dev/zero"), DataError);
+  assertMatch(error.message, /^Cannot read \/dev\/zero: expected a file, found a device or a pipe/);
+});
+
 Deno.test("scene file: a pickled scene and its prepared twin train alike", files, async () => {
   await using temp = await tempFolder();
   const folder = temp.path;

@@ -1,12 +1,11 @@
 /**
- * Repeats the campaigns against this program at any size: damaged files, broken configurations, odd command lines, kills, full
- * disks. docs/reliability.md says what they found.
+ * `deno task fuzz [CAMPAIGN…]`: tries to break what dbbd promises, at random but repeatably. What is promised and what
+ * came of it so far: docs/reliability.md.
  */
 
 import { UsageError } from "../src/errors.ts";
 import { runMain } from "../src/exit.ts";
 import { flagsHelp, type FlagTable, readFlags } from "../src/flags.ts";
-import { ensureDriver } from "../src/gpu/driver.ts";
 import { say, warn } from "../src/terminal.ts";
 import { type Campaign, Tally } from "./fuzz/campaign.ts";
 import { checkpoints } from "./fuzz/checkpoints.ts";
@@ -16,8 +15,7 @@ import { disk } from "./fuzz/disk.ts";
 import { formats } from "./fuzz/formats.ts";
 import { kills } from "./fuzz/kills.ts";
 
-/** All campaigns by name. */
-export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
+const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
   formats,
   checkpoints,
   configs,
@@ -27,62 +25,75 @@ export const CAMPAIGNS: Readonly<Record<string, Campaign>> = {
 };
 
 const FLAGS: FlagTable = {
-  count: { value: "N", help: "tries of each campaign (each has a number of its own)" },
-  seed: { value: "N", help: "which tries (1)" },
+  count: { value: "N", help: "trials of each campaign (see above)" },
+  seed: { value: "N", help: "which trials (1)" },
+  first: { value: "N", help: "number of the first trial: --first 37 --count 1 repeats one (0)" },
+  format: { value: "WORD", help: "of the formats, only kinds that contain this, such as PLY" },
   help: { help: "show this help (also -h)" },
 };
 
 function help(): string {
-  const list = Object.entries(CAMPAIGNS).map(([name, { about, usual }]) =>
-    `  ${name.padEnd(14)}${about} (${usual})`
+  const campaigns = Object.entries(CAMPAIGNS).map(([name, { what, count }]) =>
+    `  ${name.padEnd(12)} ${what} (${count})`
   );
-  return `Try hard to break this program.
+  return `Try to break what dbbd promises.
 
-  deno task fuzz [flags] [CAMPAIGN …]
+  deno task fuzz [CAMPAIGN…] [flags]
 
-Campaigns, all if none is named; in brackets how many tries:
-${list.join("\n")}
+Campaigns, and how many trials where --count does not say; all of them where none is named:
+${campaigns.join("\n")}
 
-Flags [defaults in brackets]:
+Flags (defaults in brackets):
 ${flagsHelp(FLAGS)}
 
-Exit code 0; 1 when a fault was found; 2 for wrong usage.
+Exit code 0; 1 where something came out wrong; 2 for wrong usage.`;
+}
 
-Examples:
-  deno task fuzz
-  deno task fuzz kills --count 200
-  deno task fuzz checkpoints configs --count 2000 --seed 7`;
+interface Row {
+  readonly name: string;
+  readonly tally: Tally;
+  readonly seconds: number;
+}
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.flatMap(({ name, tally, seconds }) => {
+    const { tried, failures, came, skipped } = tally;
+    const numbers = [String(tried).padStart(7), String(failures.length).padStart(7)];
+    return [
+      `${name.padEnd(12)} ${numbers.join(" ")} ${seconds.toFixed(0).padStart(8)}`,
+      ...[...came].sort().map(([what, count]) => `${String(count).padStart(20)}  ${what}`),
+      ...skipped.map((what) => `${"".padEnd(20)}  skipped: ${what}`),
+    ];
+  });
+  return [`${"campaign".padEnd(12)}   tried  failed  seconds`, ...lines].join("\n");
 }
 
 async function main(): Promise<number> {
-  const flags = readFlags(Deno.args, FLAGS);
-  if (flags.has("help")) {
+  const given = readFlags(Deno.args, FLAGS);
+  if (given.has("help")) {
     say(help());
     return 0;
   }
-  const names = flags.rest.length > 0 ? flags.rest : Object.keys(CAMPAIGNS);
+  const names = given.rest.length > 0 ? [...new Set(given.rest)] : Object.keys(CAMPAIGNS);
   const unknown = names.find((name) => !Object.hasOwn(CAMPAIGNS, name));
   if (unknown !== undefined) {
-    throw new UsageError(
-      `There is no campaign ${unknown}; expected ${Object.keys(CAMPAIGNS).join(", ")}`,
-    );
+    const all = Object.keys(CAMPAIGNS).join(", ");
+    throw new UsageError(`There is no campaign ${unknown}; there are ${all}`);
   }
-  const count = flags.text("count") === undefined ? null : flags.whole("count", 1, 1);
-  const seed = flags.whole("seed", 1, 0);
-  await ensureDriver(warn);
-  let failed = 0;
+  const seed = given.whole("seed", 1, 0);
+  const first = given.whole("first", 0, 0);
+  const format = given.text("format");
+  const rows: Row[] = [];
   for (const name of names) {
-    const campaign = CAMPAIGNS[name], tally = new Tally();
+    const count = given.whole("count", CAMPAIGNS[name].count, 1);
+    const tally = new Tally(name);
+    warn(`${name}: --count ${count} --seed ${seed} …`);
     const started = performance.now();
-    await campaign.run({ count: count ?? campaign.usual, seed }, tally);
-    const seconds = (performance.now() - started) / 1000;
-    const outcomes = [...tally.outcomes].map(([what, times]) => `${times} ${what}`).join(", ");
-    say(`${name}: ${tally.tried} tried, ${tally.failed} failed, ${seconds.toFixed(0)} s`);
-    if (outcomes) say(`  ${outcomes}`);
-    for (const failure of tally.failures) say(`  FAILED ${failure}`);
-    failed += tally.failed;
+    await CAMPAIGNS[name].run({ count, seed, first, format }, tally);
+    rows.push({ name, tally, seconds: (performance.now() - started) / 1000 });
   }
-  return failed > 0 ? 1 : 0;
+  say(table(rows));
+  return rows.some(({ tally }) => tally.failures.length > 0) ? 1 : 0;
 }
 
 if (import.meta.main) await runMain(main);

@@ -3,7 +3,7 @@
 import { say, sayJson, warn } from "../src/terminal.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import type { ArrayParts } from "../src/data/array_parts.ts";
-import { filesBelow, type PassedOver } from "../src/data/files_below.ts";
+import { filesBelow, isDevice, type PassedOver } from "../src/data/files_below.ts";
 import { parseCloud } from "../src/data/formats/named_arrays.ts";
 import { describeFormats } from "../src/data/formats/registry.ts";
 import { parseDelimiter } from "../src/data/formats/text.ts";
@@ -65,8 +65,13 @@ async function filesOf(
 
 async function isFolder(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isDirectory;
+    const info = await Deno.stat(path);
+    if (!isDevice(info)) return info.isDirectory;
+    throw new UsageError(
+      `Cannot inspect ${path}: expected a file or a folder, found a device or a pipe`,
+    );
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     if (error instanceof Deno.errors.NotFound) {
       throw new UsageError(`Cannot inspect ${path}: there is no such file or folder`);
     }

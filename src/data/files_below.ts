@@ -138,12 +138,21 @@ export async function looksReadable(path: string): Promise<boolean> {
   return reader?.plausible?.(head.bytes, path, head.size) ?? true;
 }
 
+/**
+ * Whether what stands at a path is neither file nor folder. To open a pipe is to wait for its writer, and to read a device may
+ * never end: neither is done.
+ */
+export function isDevice({ isFile, isDirectory }: Deno.FileInfo): boolean {
+  return !isFile && !isDirectory;
+}
+
 /** The first bytes of a file and its size; undefined where it cannot be read. */
 export async function headOf(
   path: string,
   length = HEAD_BYTES,
 ): Promise<{ bytes: Uint8Array; size: number } | undefined> {
   try {
+    if (isDevice(await Deno.stat(path))) return undefined;
     using file = await Deno.open(path);
     const head = new Uint8Array(length);
     const { size, isFile } = await file.stat();

@@ -105,6 +105,8 @@ export async function readScene(path: string, options: SceneOptions = {}): Promi
 export async function readSceneFile(path: string): Promise<SceneFile> {
   let bytes: Uint8Array;
   try {
+    const { isFile, isDirectory } = await Deno.stat(path); // to open a pipe is to wait for its writer
+    if (!isFile && !isDirectory) throw new Error("expected a file, found a device or a pipe");
     bytes = await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {

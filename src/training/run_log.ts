@@ -8,7 +8,7 @@
  */
 
 import { join } from "@std/path";
-import { writeFileAtomically } from "../data/atomic_write.ts";
+import { removeTemporaries, writeFileAtomically } from "../data/atomic_write.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { type AppendFile, openAppendFile } from "./append_file.ts";
 import type { TrainingConfig } from "./config.ts";
@@ -31,7 +31,9 @@ export interface RunLogOptions {
   };
 }
 
-const METRICS = "metrics.jsonl";
+const METRICS = "metrics.jsonl", CONFIG = "config.yaml", ABOUT = "run.json";
+/** What is written whole or not at all, by way of temporary files. */
+const OURS: readonly string[] = [METRICS, CONFIG, ABOUT];
 const RESERVED = ["step", "time", "non_finite"];
 
 /** Writes a run's logs. Every `log` reaches the system at once, so that a killed run loses nothing. */
@@ -40,6 +42,7 @@ export class RunLog implements Disposable {
   readonly directory: string;
   readonly #metrics: AppendFile;
   readonly #events: EventWriter;
+  #failed = false;
 
   private constructor(directory: string, metrics: AppendFile, events: EventWriter) {
     this.directory = directory;
@@ -62,8 +65,9 @@ export class RunLog implements Disposable {
       : await makeFolder(config.log_dir, config.run_name ?? timeName(startTime));
     const write = (name: string, text: string) =>
       writeFileAtomically(join(directory, name), new TextEncoder().encode(text));
-    await write("config.yaml", config.toYaml());
-    if (device !== undefined) await write("run.json", JSON.stringify({ device }) + "\n");
+    if (goesOn) await removeTemporaries(directory, (name) => OURS.includes(name));
+    await write(CONFIG, config.toYaml());
+    if (device !== undefined) await write(ABOUT, JSON.stringify({ device }) + "\n");
     const firstStep = goesOn ? resume.firstStep : undefined;
     if (firstStep !== undefined) await keepBefore(join(directory, METRICS), firstStep);
     const metrics = openAppendFile(join(directory, METRICS));
@@ -98,16 +102,22 @@ export class RunLog implements Disposable {
       this.#events.scalar(name, value, step, time.getTime() / 1000);
     }
     if (Object.keys(nonFinite).length > 0) line.non_finite = nonFinite;
-    this.#metrics.append(new TextEncoder().encode(JSON.stringify(line) + "\n"));
-    this.#events.flush();
+    try {
+      this.#metrics.append(new TextEncoder().encode(JSON.stringify(line) + "\n"));
+      this.#events.flush();
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
   }
 
-  /** Closes the files. */
+  /** Closes the files. What `log` could not write and has told of, it does not tell of again. */
   close(): void {
+    this.#metrics.close();
     try {
-      this.#metrics.close();
-    } finally {
       this.#events.close();
+    } catch (error) {
+      if (!this.#failed) throw error;
     }
   }
 

@@ -2,35 +2,16 @@
 
 import { SyntheticDataset } from "../../src/data/synthetic.ts";
 import type { Dataset } from "../../src/data/scene.ts";
-import { TrainingConfig } from "../../src/training/config.ts";
 import type { ConfigValues } from "../../src/training/config.ts";
 import { Trainer, type TrainerOptions } from "../../src/training/trainer.ts";
 import { testDevice } from "./device.ts";
+import { tinyConfig } from "./tiny_config.ts";
 
-/** What differs from the defaults in a small training. */
-export const TINY: Partial<ConfigValues> = {
-  dataset: "synthetic",
-  hidden_dim: 12,
-  output_dim: 16,
-  encoder_hidden_dims: [9, 20],
-  propagator_hidden_dim: 10,
-  projection_dim: 8,
-  point_num_samples: 61,
-  batch_size: 2,
-  num_workers: 0,
-  num_epochs: 2,
-  T_max: 5,
-  seed: 7,
-};
+export { TINY, tinyConfig } from "./tiny_config.ts";
 
 /** Rooms of `points` points in trees of depth 2, down to regions of 9 points. */
 export function tinyRooms(scenes = 5, start = 0, points = 203): Dataset {
   return new SyntheticDataset({ scenes, start, points, maxDepth: 2, minPoints: 9, branching: 3 });
-}
-
-/** A small configuration; `values` win. */
-export function tinyConfig(values: Partial<ConfigValues> = {}): TrainingConfig {
-  return TrainingConfig.fromObject({ ...TINY, ...values });
 }
 
 /** A trainer on this file's device: 5 rooms for training (3 steps an epoch), 3 for validation (2 batches). */

@@ -1,53 +1,82 @@
-/** What a campaign is: many tries of one kind, counted by what came of them. */
+/** What a campaign is: many trials of one promise, each repeatable by its seed and number. */
 
-/** How large a campaign is, and which random numbers it takes. */
-export interface CampaignOptions {
-  /** Tries. */
+import { warn } from "../../src/terminal.ts";
+
+/** What a campaign is asked to do. */
+export interface Ask {
+  /** How many trials. */
   readonly count: number;
-  /** The same seed gives the same tries. */
+  /** Which ones: the same seed makes the same trials. */
   readonly seed: number;
+  /** The number of the first trial: with `count: 1`, this one alone is repeated. */
+  readonly first: number;
+  /** Of the formats campaign, only kinds that contain this. */
+  readonly format?: string;
 }
 
-/** Failures that are kept in words. */
-const KEPT = 20;
+/** What came of one trial. */
+export interface Result {
+  /** In a word or two, for the table: "refused", "loaded the same". */
+  readonly came: string;
+  /** What should not have been; absent where all is right. */
+  readonly wrong?: string;
+}
 
-/** Counts what became of tries. */
+/** What came of a campaign so far. */
 export class Tally {
-  /** Tries so far. */
+  /** How many trials were made. */
   tried = 0;
-  /** Of these, how many failed. */
-  failed = 0;
-  /** How often each thing happened, in the order in which they first did. */
-  readonly outcomes = new Map<string, number>();
-  /** The first failures: what was tried, and what was wrong. */
+  /** How often each thing came of one. */
+  readonly came: Map<string, number> = new Map();
+  /** What should not have been, with what to repeat it by. */
   readonly failures: string[] = [];
+  /** What was not tried, and why. */
+  readonly skipped: string[] = [];
+  readonly #name: string;
+  #told: number = performance.now();
 
-  /** A try came out as it should. */
-  count(outcome: string): void {
-    this.tried++;
-    this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
+  /** A tally of nothing yet. */
+  constructor(name: string) {
+    this.#name = name;
   }
 
-  /** A try showed a fault. */
+  /** Counts what came of a trial. */
+  count(came: string, times = 1): void {
+    this.came.set(came, (this.came.get(came) ?? 0) + times);
+  }
+
+  /** Counts a trial. A long campaign says now and then how far it is. */
+  add(trial: number, { came, wrong }: Result): void {
+    this.tried++;
+    this.count(came);
+    if (wrong !== undefined) this.fail(`trial ${trial}: ${wrong}`);
+    if (performance.now() - this.#told < TELL_EVERY_MS) return;
+    this.#told = performance.now();
+    warn(`${this.#name}: ${this.tried} tried, ${this.failures.length} failed`);
+  }
+
+  /** Notes what should not have been, and shows it at once. */
   fail(what: string): void {
-    this.tried++;
-    this.failed++;
-    if (this.failures.length < KEPT) this.failures.push(what);
+    this.failures.push(what);
+    if (this.failures.length <= MOST_SHOWN) warn(`${this.#name}: FAILED: ${what}`);
   }
 }
 
-/** Many tries of one kind. */
+const TELL_EVERY_MS = 30_000;
+/** Failures that are shown; the rest are alike, mostly. */
+const MOST_SHOWN = 20;
+
+/** A campaign by name. */
 export interface Campaign {
-  /** What is tried, in a few words. */
-  readonly about: string;
-  /** Tries where no number is given. */
-  readonly usual: number;
-  /** Tries, and counts what comes of it. */
-  run(options: CampaignOptions, tally: Tally): Promise<void>;
+  /** One line for --help. */
+  readonly what: string;
+  /** Trials where --count does not say. */
+  readonly count: number;
+  /** Makes the trials and counts them. */
+  run(ask: Ask, tally: Tally): Promise<void>;
 }
 
-/** The first line of what was thrown. */
-export function firstLine(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.split("\n", 1)[0].slice(0, 300);
+/** An error as a failure tells it: with its stack, where it is none that a person is meant to meet. */
+export function traced(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -1,114 +1,122 @@
-/** Checkpoints and scenes in which bits have flipped, that are cut, or written over. */
+/** Damaged checkpoints and scene files: whatever happened to one, it is refused with one clear message. */
 
 import { join } from "@std/path";
+import { modelParameters } from "../../src/dbbd/layers.ts";
+import { DEFAULT_SETTINGS } from "../../src/data/preprocess/settings.ts";
 import { Random } from "../../src/data/random.ts";
 import { parseSceneFile, writeScene } from "../../src/data/scene_file.ts";
 import { buildTree } from "../../src/data/tree_builder.ts";
-import { modelParameters } from "../../src/dbbd/layers.ts";
 import { DataError } from "../../src/errors.ts";
 import { readCheckpoint, readWeights, writeCheckpoint } from "../../src/training/checkpoint.ts";
-import { tinyConfig } from "../../tests/support/training.ts";
-import { type Campaign, firstLine } from "./campaign.ts";
+import { tinyConfig } from "../../tests/support/tiny_config.ts";
+import { type Campaign, traced } from "./campaign.ts";
+import { damage } from "./damage.ts";
+import { type TrialMaker, watched } from "./watched.ts";
 
-const config = tinyConfig();
-const specs = modelParameters(config);
+/** Reads a file in one of the ways that the program has. */
+type Reader = readonly [name: string, read: (path: string) => unknown];
 
-/** A checkpoint as a run writes it. */
-async function writeSample(path: string): Promise<void> {
-  const draw = (what: string) =>
+/** A sound file, and all that reads it. */
+interface Sound {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly readers: readonly Reader[];
+}
+
+async function soundCheckpoint(path: string): Promise<Sound> {
+  const config = tinyConfig();
+  const specs = modelParameters(config);
+  const values = (purpose: string, change = (value: number) => value) =>
     new Map(
-      specs.map(({ name, shape, initial }) => [name, initial(shape, new Random(1, what, name))]),
+      specs.map(({ name, shape, initial }) => [
+        name,
+        initial(shape, new Random(1, purpose, name)).map(change),
+      ]),
     );
-  const squares = new Map([...draw("second")].map(([name, all]) => [name, all.map((v) => v * v)]));
   await writeCheckpoint(path, specs, {
-    parameters: draw("parameters"),
+    parameters: values("parameters"),
     optimizer: {
-      firstMoment: draw("first"),
-      secondMoment: squares,
-      steps: new Map(specs.map(({ name }) => [name, 7])),
+      firstMoment: values("first"),
+      secondMoment: values("second", (value) => value * value),
+      steps: new Map(specs.map(({ name }, i) => [name, i % 17])),
     },
-    counters: { epoch: 2, stepInEpoch: 1, step: 7, epochLossSum: 4.5, bestLoss: 4.25 },
+    counters: { epoch: 3, stepInEpoch: 1, step: 16, epochLossSum: 4.25, bestLoss: 3.5 },
     config: config.toObject(),
-    runDirectory: "runs/sample",
-    preparation: null,
+    runDirectory: "runs/a run",
+    preparation: DEFAULT_SETTINGS,
   });
+  return {
+    name: "checkpoint",
+    bytes: await Deno.readFile(path),
+    readers: [
+      ["readCheckpoint", (each) => readCheckpoint(each, specs)],
+      ["readWeights", (each) => readWeights(each, specs)],
+    ],
+  };
 }
 
-async function writeSampleScene(path: string): Promise<void> {
-  const random = new Random(2, "scene");
-  const coords = Float32Array.from({ length: 600 }, () => random.uniform());
-  const normals = Float32Array.from({ length: 600 }, (_, i) => Number(i % 3 === 2));
+async function soundScene(path: string): Promise<Sound> {
+  const count = 150;
+  const random = new Random(1, "scene");
+  const coords = random.fillUniform(new Float32Array(3 * count), 0, 4);
+  const normals = Float32Array.from({ length: 3 * count }, (_, i) => Number(i % 3 === 2));
+  const labels = Int32Array.from({ length: count }, () => random.int(5));
   await writeScene(path, {
-    id: "sample",
+    id: "room",
     cloud: {
-      count: 200,
+      count,
       coords,
-      origin: [0, 0, 0],
-      attributes: new Map([["normals", { width: 3, data: normals }]]),
+      origin: [652_000.5, -1e6, 0.125],
+      attributes: new Map([
+        ["normals", { width: 3, data: normals }],
+        ["labels", { width: 1, data: labels }],
+      ]),
     },
-    tree: buildTree(coords),
+    tree: buildTree(coords, { branching: 3, maxDepth: 3, minPoints: 8 }),
+    sceneLabel: 2,
+    source: "scans/room.ply",
+    settings: { voxel: 0.02 },
   });
+  return {
+    name: "scene",
+    bytes: await Deno.readFile(path),
+    readers: [["parseSceneFile", (each) => parseSceneFile(Deno.readFileSync(each), each)]],
+  };
 }
 
-/** A copy with damage drawn from `random`, and what was done. */
-function damaged(bytes: Uint8Array, random: Random): { copy: Uint8Array; what: string } {
-  const kind = random.int(10);
-  if (kind === 0) {
-    const length = random.int(bytes.length);
-    return { copy: bytes.slice(0, length), what: `cut to ${length} bytes` };
+/** What is wrong with how a reader took a damaged file; null: it refused it as it should. */
+async function refuses([name, read]: Reader, path: string): Promise<string | null> {
+  try {
+    await read(path);
+    return `${name} loads it`;
+  } catch (error) {
+    if (!(error instanceof DataError)) return `${name}: ${traced(error)}`;
+    const { message } = error;
+    return message.includes(path) ? null : `${name}: the message names no file: ${message}`;
   }
-  const copy = bytes.slice();
-  // Half of it in the first bytes, where header and settings are.
-  const at = random.int(2) === 0
-    ? random.int(Math.min(8000, copy.length))
-    : random.int(copy.length);
-  if (kind === 1) {
-    const end = Math.min(copy.length, at + 1 + random.int(64));
-    for (let i = at; i < end; i++) copy[i] ^= 1 + random.int(255);
-    return { copy, what: `bytes ${at} to ${end} written over` };
-  }
-  const bit = random.int(8);
-  copy[at] ^= 1 << bit;
-  return { copy, what: `bit ${bit} of byte ${at} flipped` };
 }
 
-/** Each is refused in one error. */
+/** Every fourth trial damages the scene, the others the checkpoint. */
+export const checkpointTrials: TrialMaker = async (seed, folder) => {
+  const checkpoint = await soundCheckpoint(join(folder, "whole.safetensors"));
+  const scene = await soundScene(join(folder, "room.safetensors"));
+  const path = join(folder, "damaged.safetensors");
+  return async (i) => {
+    const { name, bytes, readers } = i % 4 === 3 ? scene : checkpoint;
+    const damaged = damage(bytes, new Random(seed, "checkpoints", i));
+    await Deno.writeFile(path, damaged.bytes);
+    const wrong = (await Promise.all(readers.map((reader) => refuses(reader, path))))
+      .filter((what) => what !== null);
+    return {
+      came: wrong.length === 0 ? `${name}, ${damaged.kind}: refused` : `${name}: not refused`,
+      wrong: wrong.length === 0 ? undefined : `${name}, ${damaged.what}: ${wrong.join("; ")}`,
+    };
+  };
+};
+
+/** The campaign. */
 export const checkpoints: Campaign = {
-  about: "checkpoints and scenes with bits flipped, cut, written over",
-  usual: 600,
-  async run({ count, seed }, tally) {
-    const folder = await Deno.makeTempDir();
-    try {
-      const path = join(folder, "a.safetensors"), scene = join(folder, "scene.safetensors");
-      await writeSample(path);
-      await writeSampleScene(scene);
-      const whole = Deno.readFileSync(path), wholeScene = Deno.readFileSync(scene);
-      const readers: [string, () => unknown][] = [
-        ["readCheckpoint", () => readCheckpoint(path, specs)],
-        ["readWeights", () => readWeights(path, specs)],
-      ];
-      for (let i = 0; i < count; i++) {
-        const random = new Random(seed, "flip", i);
-        const ofScene = i % 3 === 2;
-        const { copy, what } = damaged(ofScene ? wholeScene : whole, random);
-        if (!ofScene) Deno.writeFileSync(path, copy);
-        const own = ofScene
-          ? [["parseSceneFile", () => parseSceneFile(copy, scene)] as const]
-          : readers;
-        const wrong: string[] = [];
-        for (const [name, read] of own) {
-          try {
-            await read();
-            wrong.push(`${name} takes it`);
-          } catch (error) {
-            if (!(error instanceof DataError)) wrong.push(`${name}: ${firstLine(error)}`);
-          }
-        }
-        if (wrong.length > 0) tally.fail(`${ofScene ? "scene" : "checkpoint"}, ${what}: ${wrong}`);
-        else tally.count(`${ofScene ? "scene" : "checkpoint"} refused`);
-      }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
+  what: "bits flipped, cuts, losses in checkpoints and scene files: all are refused",
+  count: 200,
+  run: (ask, tally) => watched("checkpoints", ask, tally),
 };

@@ -1,112 +1,127 @@
-/** Command lines of every command, right words and wrong ones mixed. */
+/** Random command lines: the parsers get all of them, real processes every tenth. */
 
+import { join } from "@std/path";
 import { Random } from "../../src/data/random.ts";
-import type { Campaign } from "./campaign.ts";
-import { ended, start, unseemly } from "./process.ts";
+import { modelParameters } from "../../src/dbbd/layers.ts";
+import { DEFAULT_SETTINGS } from "../../src/data/preprocess/settings.ts";
+import { writeCheckpoint } from "../../src/training/checkpoint.ts";
+import { allFormatSamples } from "../../tests/support/all_format_samples.ts";
+import { writeShapes } from "../../tests/support/labelled_shapes.ts";
+import { tinyConfig } from "../../tests/support/tiny_config.ts";
+import type { Ask, Campaign, Result, Tally } from "./campaign.ts";
+import { commandOf } from "./command_lines.ts";
+import { end, outputProblem, signal, start } from "./programs.ts";
+import { watched } from "./watched.ts";
 
-const SCRIPTS = [
-  ...["train.ts", "tools/preprocess.ts", "tools/inspect.ts", "tools/embed.ts"],
-  ...["tools/evaluate.ts", "tools/report.ts", "tools/verify.ts"],
-];
-/** None of them starts a long run: where a training could begin, its data are not there. */
-const WORDS = [
-  ...[
-    "--help",
-    "--version",
-    "--config",
-    "--resume",
-    "--resume=",
-    "--init-from",
-    "--set",
-    "--seed",
-    "--epochs",
-  ],
-  ...[
-    "--input",
-    "--output",
-    "--data",
-    "--checkpoint",
-    "--protocol",
-    "--json",
-    "--columns",
-    "--voxel",
-  ],
-  ...[
-    "--split",
-    "--overwrite",
-    "--objects",
-    "--workers",
-    "--scene",
-    "--device",
-    "--as-input",
-    "--csv",
-  ],
-  ...[
-    "nothing.yaml",
-    "nothing",
-    ".",
-    "",
-    " ",
-    "-",
-    "--",
-    "-1",
-    "1e999",
-    "NaN",
-    "x=y",
-    "=",
-    "seed=",
-    "a=b=c",
-  ],
-  ...[
-    "software",
-    "\u001b[31mred",
-    "\u009b5m",
-    "日本",
-    "x".repeat(3000),
-    "--nonsense",
-    "-h",
-    "../..",
-    "0.5",
-  ],
-  ...[
-    "text.txt",
-    "link",
-    "cloud.xyz",
-    "x,y,z",
-    "data_root=nothing",
-    "dataset=scenes",
-    "linear",
-    "0.7,0.3,0",
-  ],
-];
+/** One process to so many command lines. */
+const PARSED_FOR_EACH = 10;
+/** Milliseconds after which a program that still works is asked to stop, and then to have stopped. */
+const WORKS_MS = 20_000, STOPS_MS = 30_000;
 
-/** Each ends with an exit code and words for a person. */
-export const commands: Campaign = {
-  about: "command lines of every command",
-  usual: 40,
-  async run({ count, seed }, tally) {
-    const folder = await Deno.makeTempDir();
+async function writeGoodCheckpoint(path: string): Promise<void> {
+  const config = tinyConfig();
+  const specs = modelParameters(config);
+  const parameters = new Map(
+    specs.map(({ name, shape, initial }) => [name, initial(shape, new Random(1, name))]),
+  );
+  const zeros = () =>
+    new Map([...parameters].map(([name, { length }]) => [name, new Float32Array(length)]));
+  await writeCheckpoint(path, specs, {
+    parameters,
+    optimizer: {
+      firstMoment: zeros(),
+      secondMoment: zeros(),
+      steps: new Map(specs.map(({ name }) => [name, 0])),
+    },
+    counters: { epoch: 0, stepInEpoch: 0, step: 0, epochLossSum: 0, bestLoss: null },
+    config: config.toObject(),
+    runDirectory: null,
+    preparation: DEFAULT_SETTINGS,
+  });
+}
+
+/** Fills a folder with what command lines name. */
+async function makeSandbox(folder: string): Promise<void> {
+  const at = (name: string) => join(folder, name);
+  for (const name of ["scans", "empty_folder", "out", "runs/run"]) {
+    await Deno.mkdir(at(name), { recursive: true });
+  }
+  const config = tinyConfig({
+    num_epochs: 1,
+    max_train_scenes: 4,
+    max_val_scenes: 2,
+    synthetic_points: 150,
+    device: "software",
+    tune: false,
+  });
+  await Deno.writeTextFile(at("tiny.yaml"), config.toYaml());
+  await Deno.writeTextFile(at("runs/run/config.yaml"), config.toYaml());
+  await Deno.writeTextFile(at("runs/run/metrics.jsonl"), '{"step":0,"total":5}\n{"step":1,"to');
+  await Deno.writeTextFile(at("bad.yaml"), "seed: [1\nx: \u0007\n\tbatch_size: -3\n");
+  await Deno.writeTextFile(at("empty"), "");
+  await Deno.symlink("circle", at("circle"));
+  for (const device of ["null", "full", "zero"]) await Deno.symlink(`/dev/${device}`, at(device));
+  await writeGoodCheckpoint(at("good.safetensors"));
+  const bytes = await Deno.readFile(at("good.safetensors"));
+  await Deno.writeFile(at("cut.safetensors"), bytes.subarray(0, bytes.length >> 1));
+  const golden = new URL("../../tests/fixtures/golden/sampled_points.safetensors", import.meta.url);
+  await Deno.copyFile(golden, at("golden.safetensors"));
+  const samples = await allFormatSamples();
+  for (const { fileName, bytes } of samples) await Deno.writeFile(at(`scans/${fileName}`), bytes);
+  const ply = samples.find(({ fileName }) => fileName.endsWith(".ply"))!;
+  await Deno.writeFile(at("scans/room.ply"), ply.bytes);
+  await Deno.writeFile(at("scans/broken.las"), ply.bytes.subarray(0, 50));
+  await Deno.writeTextFile(at("scans/table.csv"), "x,y,z\n1,2,3\n2,3,4\n");
+  await writeShapes(at("data"), { counts: { train: 4, test: 2 } });
+}
+
+/** What came of one command line as a process. */
+async function runOne(seed: number, i: number, folder: string): Promise<Result> {
+  const { program, args } = commandOf(seed, i);
+  const child = start(program.script, args, folder);
+  let stopped = false;
+  const timers = [
+    setTimeout(() => {
+      stopped = true;
+      signal(child, "SIGINT");
+    }, WORKS_MS),
+    setTimeout(() => signal(child, "SIGKILL"), WORKS_MS + STOPS_MS),
+  ];
+  const ended = await end(child);
+  timers.forEach(clearTimeout);
+  const expected = stopped ? [0, 1, 2, 130] : [0, 1, 2];
+  // A program that had not listened to signals yet is ended by the system.
+  const right = expected.includes(ended.code) || stopped && ended.signal === "SIGINT";
+  const wrong = right
+    ? outputProblem(ended)
+    : `exit code ${ended.code}${ended.signal ? ` (${ended.signal})` : ""}: ${ended.err}`;
+  return {
+    came: stopped ? "process: stopped at work" : `process: exit code ${ended.code}`,
+    wrong: wrong === null ? undefined : `${program.name} ${JSON.stringify(args)}: ${wrong}`,
+  };
+}
+
+async function run(ask: Ask, tally: Tally): Promise<void> {
+  await watched("arguments", ask, tally);
+  for (let i = ask.first; i < ask.first + ask.count; i++) {
+    if ((i - ask.first) % PARSED_FOR_EACH !== 0) continue;
+    const folder = await Deno.makeTempDir({ prefix: "dbbd-fuzz-" });
     try {
-      Deno.writeTextFileSync(`${folder}/text.txt`, "no cloud\n");
-      Deno.writeTextFileSync(`${folder}/cloud.xyz`, "0 0 0\n1 0 0\n0 1 0\n");
-      if (Deno.build.os !== "windows") Deno.symlinkSync("link", `${folder}/link`);
-      for (let i = 0; i < count; i++) {
-        const random = new Random(seed, "command", i);
-        const script = SCRIPTS[random.int(SCRIPTS.length)];
-        const args = Array.from({ length: random.int(7) }, () => WORDS[random.int(WORDS.length)]);
-        // Verifying all golden files is no question of the command line.
-        if (script === "tools/verify.ts") args.push("nothing");
-        const result = await ended(start(script, args, folder), 60);
-        const wrong = unseemly(result);
-        if (wrong) {
-          const said = (result.err || result.out).slice(0, 300);
-          tally.fail(
-            `${script} ${JSON.stringify(args.map((a) => a.slice(0, 40)))}: ${wrong}: ${said}`,
-          );
-        } else tally.count(`exit code ${result.code}`);
-      }
+      // So deep that ".." and "../.." are still in the folder.
+      const box = join(folder, "in", "a", "box");
+      await makeSandbox(box);
+      const { came, wrong } = await runOne(ask.seed, i, box);
+      tally.count(came); // the trial was counted when it was parsed
+      if (wrong !== undefined) tally.fail(`trial ${i}: ${wrong}`);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
-  },
+  }
+}
+
+/** The campaign. */
+export const commands: Campaign = {
+  what: "command lines: exit code 0, 1 or 2, no stack trace, no control characters",
+  count: 50,
+  run,
 };

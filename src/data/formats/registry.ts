@@ -102,6 +102,9 @@ async function readFile(path: string, options: ReadOptions): Promise<Uint8Array>
     if (info.isDirectory) {
       throw new DataError(`Cannot read ${path}: expected a file, got a directory.`);
     }
+    if (!info.isFile) { // to open a pipe is to wait for its writer
+      throw new DataError(`Cannot read ${path}: expected a file, got a device or a pipe.`);
+    }
     if (info.size > limit) {
       throw new DataError(
         `Cannot read ${path}: expected at most ${limit} bytes, got ${info.size}. Cut the scan into tiles.`,

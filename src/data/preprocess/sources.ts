@@ -3,7 +3,7 @@
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { DataError, UsageError } from "../../errors.ts";
 import type { ArrayParts } from "../array_parts.ts";
-import { filesBelow, looksReadable, type PassedOver } from "../files_below.ts";
+import { filesBelow, isDevice, looksReadable, type PassedOver } from "../files_below.ts";
 import { openNpyStack, readNpyNumbers } from "../npy_stack.ts";
 import type { Split } from "../scenes_dataset.ts";
 import { describeLeftOut, type LeftOut, sortFiles } from "./belongs.ts";
@@ -196,8 +196,13 @@ async function listedSplits(
 
 async function statOf(path: string): Promise<Deno.FileInfo> {
   try {
-    return await Deno.stat(path);
+    const info = await Deno.stat(path);
+    if (!isDevice(info)) return info;
+    throw new UsageError(
+      `Cannot read ${path}: expected a file or a folder, found a device or a pipe`,
+    );
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     if (error instanceof Deno.errors.NotFound) {
       throw new UsageError(`Cannot read ${path}: there is no such file or folder`);
     }
