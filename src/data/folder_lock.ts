@@ -103,15 +103,6 @@ export async function lockFolder(
     );
   }
   if (!file) throw await taken(folder, key);
-  try {
-    await file.truncate();
-    await file.write(new TextEncoder().encode(String(Deno.pid)));
-  } catch (error) {
-    file.close();
-    throw new DataError(
-      `Cannot write into ${folder} (${key}): ${(error as Error).message}`,
-    );
-  }
   let open = true;
   const close = (): void => {
     if (!open) return;
@@ -123,5 +114,14 @@ export async function lockFolder(
     }
     file.close();
   };
+  try {
+    await file.truncate();
+    await file.write(new TextEncoder().encode(String(Deno.pid)));
+  } catch (error) {
+    close();
+    throw new DataError(
+      `Cannot write into ${folder} (${key}): ${(error as Error).message}`,
+    );
+  }
   return { close, [Symbol.dispose]: close };
 }
