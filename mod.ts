@@ -145,7 +145,13 @@ export {
 } from "./src/gpu/device.ts";
 export type { DeviceKind, DeviceRequest } from "./src/gpu/adapter.ts";
 export type { BufferPool, PooledBuffer, PoolUsage } from "./src/gpu/buffer_pool.ts";
-export type { Kernel, KernelBinding, KernelConstants, KernelParams } from "./src/gpu/kernel.ts";
+export type {
+  Kernel,
+  KernelBinding,
+  KernelConstants,
+  KernelParams,
+  KernelSource,
+} from "./src/gpu/kernel.ts";
 export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
 
 // Tensors with gradients

@@ -25,6 +25,8 @@ Deno.test(
       [`augmentation: ${"[".repeat(400)}`, "nested too deeply"],
       ["augmentation: &a [*a]", "f.yaml:1:18: *a refers to the value that it stands in"],
       ["probe: &a {data: *a}", "*a refers to the value that it stands in"],
+      ["&a\nseed: 1\naugmentation: *a", "f.yaml:3:15: *a refers to the value that it stands in"],
+      ["seed: &a [*a]\naugmentation: *a", "f.yaml:2:15: *a refers to the value that it stands in"],
       ["probe: {data: x, data: y}", "this key stands in the file twice"],
       ["seed: 1\nseed: 2", "f.yaml:2:1: this key stands in the file twice; keep one"],
       [Array.from({ length: 9000 }, (_, i) => `k${i}: 1`).join("\n"), "… and 8850 more"],

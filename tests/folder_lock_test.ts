@@ -1,6 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { lockFolder } from "../src/data/folder_lock.ts";
-import { DataError } from "../src/errors.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { checkFolder, lockFolder } from "../src/data/folder_lock.ts";
+import { DataError, UsageError } from "../src/errors.ts";
 import { missingPermissions } from "./support/permissions.ts";
 import { tempFolder } from "./support/temp_folder.ts";
 
@@ -19,3 +19,26 @@ Deno.test("a disk with no space for a lock is told, and keeps no lock", { ignore
   (await lockFolder(folder.path, "checkpoint_dir")).close();
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
+
+Deno.test(
+  "asking whether a folder is locked takes nothing from who has it",
+  { ignore },
+  async () => {
+    await using folder = await tempFolder();
+    const ask = () => checkFolder(folder.path, "checkpoint_dir");
+    {
+      using _ = await lockFolder(folder.path, "checkpoint_dir");
+      const { message } = await assertRejects(ask, UsageError);
+      assertStringIncludes(message, `another run (process ${Deno.pid}) writes there`);
+    }
+    await Promise.all(Array.from({ length: 10 }, ask));
+    assertEquals([...Deno.readDirSync(folder.path)], []);
+    const file = `${folder.path}/file`;
+    await Deno.writeTextFile(file, "");
+    await assertRejects(
+      () => checkFolder(`${file}/under`, "checkpoint_dir"),
+      UsageError,
+      `Cannot write checkpoints into ${file}/under (checkpoint_dir)`,
+    );
+  },
+);

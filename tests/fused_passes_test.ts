@@ -1,7 +1,8 @@
-import { assertLess } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { buildBatch } from "../src/data/batch_builder.ts";
 import { SyntheticDataset } from "../src/data/synthetic.ts";
 import type { EncoderOutput } from "../src/dbbd/encoder.ts";
+import { rowsOfChunk } from "../src/dbbd/fused/row_program.ts";
 import { Model } from "../src/dbbd/model.ts";
 import { uploadBatch } from "../src/dbbd/region_batch.ts";
 import type { Device } from "../src/gpu/device.ts";
@@ -105,4 +106,20 @@ sameGradients("losses of two samples of one output", (model, output, device, poi
     model.losses(output, rowIndex(device, thirds(points, first), points)).total
   );
   add(losses[0], losses[1]).backward();
+});
+
+Deno.test("no chunk of rows asks for more workgroups than a device runs along an axis", () => {
+  const program = (outs: number) => ({
+    slots: 2,
+    layers: [{ inBlocks: 2, outs }],
+  } as unknown as Parameters<typeof rowsOfChunk>[0]);
+  const device = (maxBindingBytes: number, maxComputeWorkgroupsPerDimension = 65535) => ({
+    maxBindingBytes,
+    limits: { maxComputeWorkgroupsPerDimension },
+  });
+  // 4 channels, 16 bytes a block, two blocks a row: 2 GiB hold 67 million rows.
+  assertEquals(rowsOfChunk(program(4), device(2 ** 31)), 64 * 65535);
+  assertEquals(rowsOfChunk(program(4), device(2 ** 31, 128)), 64 * 128);
+  assertEquals(rowsOfChunk(program(256), device(64 * 1024 * 100)), 6400);
+  assertEquals(rowsOfChunk(program(4), device(16)), 64);
 });

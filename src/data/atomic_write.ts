@@ -55,6 +55,7 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
       await file.sync();
     }
     await Deno.rename(temporary, path);
+    await syncFolder(folder);
   } catch (error) {
     if (created) await Deno.remove(temporary).catch(() => {}); // the first failure is the one to tell
     if (!created && error instanceof Deno.errors.NotFound) {
@@ -65,6 +66,18 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
     }
     throw new DataError(`Cannot write ${path}: ${reason(error)}`, { cause: error });
   }
+}
+
+/** Flushes a folder's names to the disk, so that a rename outlives a power cut, on systems that can open a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  let opened: Deno.FsFile;
+  try {
+    opened = await Deno.open(folder);
+  } catch {
+    return; // Windows, or a folder that may be written but not read
+  }
+  using file = opened;
+  await file.sync().catch(() => {}); // some file systems have nothing to flush
 }
 
 /** Whether something stands at `path` that takes bytes and keeps none: a device such as /dev/null, a pipe. */

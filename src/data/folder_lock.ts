@@ -12,14 +12,19 @@ export interface FolderLock extends Disposable {
   close(): void;
 }
 
+/** A program that only asks whether it could write has the lock for a moment: so often, so far apart, it is tried again. */
+const TRIES = 20, WAIT_MS = 50;
+
 /** Opens the file and locks it; null: somebody else has it locked. */
 async function tryLock(path: string): Promise<Deno.FsFile | null> {
-  for (;;) {
+  for (let refused = 0;;) {
     const file = await Deno.open(path, { read: true, write: true, create: true });
     try {
       if (!await file.tryLock(true)) {
         file.close();
-        return null;
+        if (++refused === TRIES) return null;
+        await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+        continue;
       }
     } catch {
       return file; // a file system without locks: nothing to be had there
@@ -35,6 +40,44 @@ async function ownerOf(path: string): Promise<string> {
   const text = await Deno.readTextFile(path).catch(() => "");
   const pid = /^\d{1,10}$/.exec(text.trim())?.[0];
   return pid === undefined ? "" : ` (process ${pid})`;
+}
+
+/** The error for a folder in which another run writes. */
+async function taken(folder: string, key: string): Promise<UsageError> {
+  return new UsageError(
+    `Cannot write into ${folder} (${key}): another run${await ownerOf(
+      join(folder, LOCK),
+    )} writes there. ` +
+      `Give each run a ${key} of its own, or wait for the other to end.`,
+  );
+}
+
+/** Whether somebody has the lock; asking takes none away. */
+async function isLocked(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    return !await file.tryLock(false);
+  } catch {
+    return false; // there is no such file, or there are no locks
+  }
+}
+
+/**
+ * Makes `folder` where it isn't there, and finds out whether it can be written and nobody else writes there.
+ *
+ * @param key The setting that names the folder, for messages.
+ * @throws {UsageError} It cannot be made or written, or another run has locked it.
+ */
+export async function checkFolder(folder: string, key: string): Promise<void> {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.remove(await Deno.makeTempFile({ dir: folder, prefix: ".", suffix: ".tmp" }));
+  } catch (error) {
+    throw new UsageError(
+      `Cannot write checkpoints into ${folder} (${key}): ${(error as Error).message}`,
+    );
+  }
+  if (await isLocked(join(folder, LOCK))) throw await taken(folder, key);
 }
 
 /**
@@ -59,12 +102,7 @@ export async function lockFolder(
       `Cannot write ${what} into ${folder} (${key}): ${(error as Error).message}`,
     );
   }
-  if (!file) {
-    throw new UsageError(
-      `Cannot write into ${folder} (${key}): another run${await ownerOf(path)} writes there. ` +
-        `Give each run a ${key} of its own, or wait for the other to end.`,
-    );
-  }
+  if (!file) throw await taken(folder, key);
   let open = true;
   const close = (): void => {
     if (!open) return;

@@ -3,20 +3,13 @@
 import type { ParameterSet } from "../nn/parameters.ts";
 import { add, concat, gatherRows, type RowIndex, sub, type Tensor } from "../tensor/mod.ts";
 import { Aggregator, poolRuns } from "./aggregator.ts";
+import type { BranchOutput, EncoderOutput } from "./encoder_output.ts";
 import { type LayerName, type ModelLayers, modelLayers } from "./layers.ts";
 import { type Losses, losses } from "./losses.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { DeviceView, EncodedRows, RegionBatch } from "./region_batch.ts";
 
-/** What a branch says of a batch. */
-export interface BranchOutput {
-  /** For each level (regions, D), regions in SPEC's order. */
-  readonly regions: readonly Tensor[];
-  /** (N, D), rows as in the batch: each leaf's features at its points, zero for a point in no leaf. Values only. */
-  readonly points: Tensor;
-  /** Rows of `points` with their gradient; null: all. */
-  sample(rows: RowIndex | null): Tensor;
-}
+export type { BranchOutput, EncoderOutput } from "./encoder_output.ts";
 
 /** A way of computing both branches and their losses. */
 export interface Encoder extends Disposable {
@@ -27,14 +20,6 @@ export interface Encoder extends Disposable {
 
 function branchOutput(regions: readonly Tensor[], points: Tensor): BranchOutput {
   return { regions, points, sample: (rows) => rows ? gatherRows(points, rows) : points };
-}
-
-/** Both branches, each on its own view. */
-export interface EncoderOutput {
-  /** Global to local, on view 1. */
-  readonly g2l: BranchOutput;
-  /** Local to global, on view 2. */
-  readonly l2g: BranchOutput;
 }
 
 /** Features of the encoded rows and of their regions. */

@@ -15,7 +15,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import { checkInputs } from "../tensor/inputs.ts";
-import type { EncoderOutput } from "./encoder.ts";
+import type { EncoderOutput } from "./encoder_output.ts";
 import { type LayerName, modelLayers } from "./layers.ts";
 import type { ModelConfig } from "./model_config.ts";
 

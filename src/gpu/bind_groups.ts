@@ -1,6 +1,6 @@
 /** Bind groups, made once for the same kernel and the same ranges of the same buffers. */
 
-import type { BufferSlice } from "./device.ts";
+import type { BufferSlice } from "./buffer_slice.ts";
 import type { Kernel } from "./kernel.ts";
 
 /** Groups kept: some steps' worth. Steps of one shape find all of theirs; ragged batches make most of them anew. */

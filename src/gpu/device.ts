@@ -4,6 +4,7 @@ import { warn } from "../terminal.ts";
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
 import { lanesOf, listsSubgroups, openDevice } from "./open_device.ts";
 import { BindGroups } from "./bind_groups.ts";
+import { type BufferSlice, rowsOf } from "./buffer_slice.ts";
 import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
@@ -17,25 +18,7 @@ import {
 } from "./kernel.ts";
 import { OwnedBuffer, Scope } from "./scope.ts";
 
-/** A range of bytes of a buffer, as a binding takes it. */
-export interface BufferSlice {
-  /** The buffer. */
-  readonly buffer: OwnedBuffer;
-  /** Bytes from the buffer's start, a multiple of 256. */
-  readonly offset: number;
-  /** Bytes from `offset` on. */
-  readonly size: number;
-}
-
-/** The bytes of rows [first, first + count). `first` is a multiple of 64, which keeps the offset aligned. */
-export function rowsOf(
-  slice: BufferSlice,
-  first: number,
-  count: number,
-  rowBytes: number,
-): BufferSlice {
-  return { buffer: slice.buffer, offset: slice.offset + first * rowBytes, size: count * rowBytes };
-}
+export { type BufferSlice, rowsOf } from "./buffer_slice.ts";
 
 /** Whether two sources are the same. Those of files are the same strings, which takes no comparing. */
 function sameSource(a: KernelSource, b: KernelSource): boolean {
@@ -103,7 +86,7 @@ export class Device implements Disposable {
   readonly name: string;
   /** The adapter's own limits, all of which were asked for. */
   readonly limits: GPUSupportedLimits;
-  /** Optional features that were had: timestamp-query, shader-f16, on the software device subgroups. */
+  /** Optional features that were had: timestamp-query, on the software device subgroups. */
   readonly features: GPUSupportedFeatures;
   /**
    * How many neighbouring invocations can hand values round (subgroupShuffle) and gain by it, 0 where none: on Mesa's software

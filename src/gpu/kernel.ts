@@ -4,7 +4,9 @@
  */
 
 import prelude from "../../shaders/prelude.wgsl" with { type: "text" };
-import { expandTemplate } from "./template.ts";
+import { expandTemplate, type KernelConstants } from "./template.ts";
+
+export type { KernelConstants } from "./template.ts";
 
 /** A storage or uniform binding as the shader declares it. */
 export interface KernelBinding {
@@ -20,12 +22,6 @@ interface Param {
   readonly name: string;
   readonly float: boolean;
 }
-
-/**
- * Numbers put before the source as module constants; this is how a kernel is specialised. Whole numbers become
- * u32, others f32.
- */
-export type KernelConstants = Readonly<Record<string, number | boolean>>;
 
 /** Values for the fields of the shader's `Params` struct, by name. */
 export type KernelParams = Readonly<Record<string, number>>;

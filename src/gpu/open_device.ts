@@ -10,7 +10,7 @@ export function listsSubgroups(adapter: GPUAdapter): boolean {
 }
 
 /**
- * A device with all of the adapter's limits, and of timestamp-query, shader-f16 and (software) subgroups what it has; with
+ * A device with all of the adapter's limits, and of timestamp-query and (software) subgroups what it has; with
  * `which` "default" one with what every WebGPU device has.
  */
 export async function openDevice(
@@ -20,7 +20,7 @@ export async function openDevice(
 ): Promise<GPUDevice> {
   if (which === "default") return await adapter.requestDevice();
   const { limits } = adapter;
-  const listed = (["timestamp-query", "shader-f16"] as GPUFeatureName[]).filter((feature) =>
+  const listed = (["timestamp-query"] as GPUFeatureName[]).filter((feature) =>
     adapter.features.has(feature)
   );
   const request = (requiredFeatures: GPUFeatureName[]) =>

@@ -14,7 +14,11 @@
  * Names after `in` and `if` are the kernel's constants; blocks nest; `$r` is replaced by 0 … ROWS − 1.
  */
 
-import type { KernelConstants } from "./kernel.ts";
+/**
+ * Numbers put before the source as module constants; this is how a kernel is specialised. Whole numbers become
+ * u32, others f32.
+ */
+export type KernelConstants = Readonly<Record<string, number | boolean>>;
 
 interface Block {
   readonly kind: "root" | "for" | "if";

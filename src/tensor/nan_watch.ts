@@ -4,10 +4,18 @@
  */
 
 import wgsl from "../../shaders/nan_scan.wgsl" with { type: "text" };
-import type { Device } from "../gpu/device.ts";
+import type { BufferSlice, Device } from "../gpu/device.ts";
 import type { OwnedBuffer } from "../gpu/scope.ts";
 import { DataError } from "../errors.ts";
-import type { Tensor } from "./tensor.ts";
+
+/** What is looked at of a tensor. */
+interface Watched {
+  readonly device: Device;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly slice: BufferSlice;
+}
 
 /** Outputs whose flags share a buffer. */
 const BLOCK = 4096;
@@ -31,7 +39,7 @@ function watchOf(device: Device): Watch {
 }
 
 /** Record a scan of an output of `op`. */
-export function watchOutput(op: string, out: Tensor): void {
+export function watchOutput(op: string, out: Watched): void {
   if (out.dtype !== "f32") return;
   const { device } = out;
   const watch = watchOf(device);

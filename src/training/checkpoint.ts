@@ -76,6 +76,11 @@ export function checkpointPath(directory: string, name: string): string {
   return join(directory, `${name}.safetensors`);
 }
 
+/** Whether a checkpoint of that name is there. */
+export async function hasCheckpoint(directory: string, name: string): Promise<boolean> {
+  return await Deno.stat(checkpointPath(directory, name)).then(({ isFile }) => isFile, () => false);
+}
+
 /** Name and position of the first value that is NaN or infinite. */
 function firstNotFinite(values: ReadonlyMap<string, Float32Array>, prefix = ""): string | null {
   for (const [name, data] of values) {

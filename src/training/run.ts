@@ -8,7 +8,7 @@ import { readConfigFile } from "./config_file.ts";
 import { openDatasets } from "./datasets.ts";
 import { Progress } from "./progress.ts";
 import type { EpochSummary, FitOptions, FitSummary, StepReport } from "./reports.ts";
-import { lockFolder } from "../data/folder_lock.ts";
+import { checkFolder } from "../data/folder_lock.ts";
 import { INTERRUPTED, interruptSignal } from "./interrupt.ts";
 import { checkpointToResume, configOfCheckpoint, logFolderOf, startFrom } from "./resume.ts";
 import { RunLog } from "./run_log.ts";
@@ -130,7 +130,7 @@ export async function runTraining(
   const { config, checkpoint } = await readStart(args, say);
   const datasets = await openDatasets(config);
   // Found out now, not after the first epoch: whether checkpoints can be written, and nobody else writes there.
-  (await lockFolder(config.checkpoint_dir, "checkpoint_dir")).close();
+  await checkFolder(config.checkpoint_dir, "checkpoint_dir");
   using device = await Device.create({ request: config.device });
   say(`Device: ${device.description}`);
   sayDifferences(config, say);

@@ -5,9 +5,7 @@ import { removeTemporaries } from "../data/atomic_write.ts";
 import { type FolderLock, lockFolder } from "../data/folder_lock.ts";
 import { DataError, UsageError } from "../errors.ts";
 import { checkpointPath } from "./checkpoint.ts";
-
-/** Training left the numbers that f32 holds. What came of it is not saved. */
-export class DivergedError extends DataError {}
+import { DivergedError } from "./diverged.ts";
 
 /** What is saved. */
 export interface SavedRun {
@@ -47,12 +45,6 @@ export class RunSaves implements Disposable {
   /** Whether checkpoints are written. */
   get enabled(): boolean {
     return this.#lock !== null;
-  }
-
-  /** Whether a checkpoint of that name is there. */
-  async has(name: string): Promise<boolean> {
-    const path = checkpointPath(this.#run.config.checkpoint_dir, name);
-    return await Deno.stat(path).then(({ isFile }) => isFile, () => false);
   }
 
   /** Writes the present state under a name. */

@@ -12,10 +12,11 @@ import { openProbe, type Probe } from "../evaluation/probe.ts";
 import { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate } from "../nn/schedule.ts";
-import { noGrad, type RowIndex, rowIndex } from "../tensor/mod.ts";
+import { type RowIndex, rowIndex } from "../tensor/mod.ts";
 import {
   type Checkpoint,
   type Counters,
+  hasCheckpoint,
   readCheckpoint,
   readWeights,
   writeCheckpoint,
@@ -29,15 +30,11 @@ import {
   openLoaders,
   preparationOf,
 } from "./datasets.ts";
+import { firstDiverged, requireFinite } from "./diverged.ts";
 import { Pace } from "./pace.ts";
-import {
-  type EpochSummary,
-  type FitOptions,
-  type FitSummary,
-  meanMetrics,
-  type ValidationMetrics,
-} from "./reports.ts";
-import { DivergedError, RunSaves } from "./run_saves.ts";
+import type { EpochSummary, FitOptions, FitSummary, ValidationMetrics } from "./reports.ts";
+import { RunSaves } from "./run_saves.ts";
+import { validateModel } from "./validation.ts";
 import { MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";
 
 /** What `Trainer.create` may be given instead of what the config says. */
@@ -256,22 +253,13 @@ export class Trainer implements Disposable {
   }
 
   /** Adds up losses; gives the first step whose numbers are none, at which it stops. */
-  #account(all: readonly StepMetrics[]): { step: number; error: DivergedError } | null {
-    for (const { step, loss, gradientIsFinite } of all) {
-      if (Number.isFinite(loss) && gradientIsFinite) {
-        this.#at.epochLossSum += loss;
-        continue;
-      }
-      const what = Number.isFinite(loss)
-        ? `a gradient of step ${step + 1} is NaN or infinite (its loss is ${loss})`
-        : `the loss of step ${step + 1} is ${loss}`;
-      const error = new DivergedError(
-        `Training diverged: ${what}. No checkpoint was written after it. ` +
-          `Try a lower learning_rate or a higher temperature, and look at the scenes of that step.`,
-      );
-      return { step, error };
+  #account(all: readonly StepMetrics[]): ReturnType<typeof firstDiverged> {
+    const diverged = firstDiverged(all);
+    for (const { step, loss } of all) {
+      if (step === diverged?.step) break;
+      this.#at.epochLossSum += loss;
     }
-    return null;
+    return diverged;
   }
 
   #endEpoch(): void {
@@ -284,27 +272,12 @@ export class Trainer implements Disposable {
   async validate(): Promise<ValidationMetrics> {
     const loader = this.#loaders.validation;
     if (!loader) throw new UsageError("Cannot validate: there are no validation scenes.");
-    const ring = this.#ring;
-    if (ring.waiting > 0) throw new Error("Steps are still waiting to be read");
-    const all: StepMetrics[] = [];
-    let k = 0;
-    for await (const batch of loader.epoch(0)) {
-      this.#submitValidation(batch, k++);
-      if (ring.waiting === RING_STEPS) all.push(...await ring.read());
-    }
-    all.push(...await ring.read());
-    return meanMetrics(all);
-  }
-
-  /** Record and submit a validation batch. Nothing waits in here, so nobody else computes without gradients. */
-  #submitValidation(batch: Batch, k: number): void {
-    const { device, model } = this;
-    using _off = noGrad(device);
-    using _scope = device.scope();
-    const output = model.encode(uploadBatch(device, batch));
-    const losses = model.losses(output, this.#sample(batch.pointCount, "validation sample", k));
-    this.#ring.push(k, losses, featureMetrics(output.g2l.points, output.l2g.points), null);
-    device.flush();
+    return await validateModel(
+      this.model,
+      loader.epoch(0),
+      this.#ring,
+      (points, k) => this.#sample(points, "validation sample", k),
+    );
   }
 
   /**
@@ -319,7 +292,7 @@ export class Trainer implements Disposable {
   async fit(options: FitOptions = {}): Promise<FitSummary> {
     const { config } = this;
     const { checkpoints = true, onSaved } = options;
-    using saves = await RunSaves.open(this, checkpoints);
+    using saves = await RunSaves.open(this, checkpoints && await this.#hasSavesAhead());
     const started = performance.now();
     const run: FitRun = {
       epochs: [],
@@ -347,6 +320,13 @@ export class Trainer implements Disposable {
       interrupted: interrupted && this.#at.epoch < config.num_epochs,
       checkpoint: saves.latest,
     };
+  }
+
+  /** Whether anything is to be written: not where all epochs are done and saved. */
+  async #hasSavesAhead(): Promise<boolean> {
+    const { num_epochs, checkpoint_dir } = this.config;
+    return this.#at.epoch < num_epochs || this.#at.unsaved.length > 0 ||
+      !await hasCheckpoint(checkpoint_dir, "final");
   }
 
   /** Steps and epochs until all are done (false) or `signal` stops them (true). */
@@ -423,7 +403,10 @@ export class Trainer implements Disposable {
     const complete = this.#at.epoch >= this.config.num_epochs;
     const names = this.#at.unsaved.filter((name) => name !== "final" || complete);
     // Runs of earlier versions do not say what they left.
-    if (complete && !names.includes("final") && !await saves.has("final")) names.push("final");
+    if (
+      complete && !names.includes("final") &&
+      !await hasCheckpoint(this.config.checkpoint_dir, "final")
+    ) names.push("final");
     for (const [i, name] of names.entries()) {
       this.#at.unsaved = names.slice(i + 1);
       await saves.save(name);
@@ -445,12 +428,7 @@ export class Trainer implements Disposable {
     const due = done % config.eval_interval === 0 || last;
     const validates = this.#loaders.validation !== null;
     const validation = validates && due ? await this.validate() : null;
-    if (validation && !Number.isFinite(validation.loss)) {
-      throw new DivergedError(
-        `Training diverged: the validation loss after epoch ${done} is ${validation.loss}. ` +
-          `No checkpoint was written after it. Try a lower learning_rate or a higher temperature.`,
-      );
-    }
+    requireFinite(validation, done);
     const probes = config.probe !== null && (done % config.probe.every === 0 || last);
     const probe = probes && this.probe ? await this.probe.measure(this.model) : null;
     const judged = validates ? validation?.loss : trainLoss;

@@ -8,7 +8,7 @@ import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { isCount } from "../shapes.ts";
 import { empty, record, type Tensor, tensor } from "../tensor.ts";
-import { reduceStage } from "./runs.ts";
+import { reduceStage } from "./reduce_stage.ts";
 
 /** In an index: no row; the result is zero there. */
 export const NO_ROW = 0xffffffff;

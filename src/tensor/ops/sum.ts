@@ -1,4 +1,4 @@
-/** Sums and means over rows, over columns and over everything, and their opposite, `expand`. */
+/** Sums over rows, over columns and over everything, and their opposite, `expand`. */
 
 import expandWgsl from "../../../shaders/expand.wgsl" with { type: "text" };
 import sumColsWgsl from "../../../shaders/sum_cols.wgsl" with { type: "text" };
@@ -7,7 +7,6 @@ import { rowsOf } from "../../gpu/device.ts";
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { empty, record, reshape, type Tensor, zeros } from "../tensor.ts";
-import { scale } from "./binary.ts";
 
 /** Rows that one invocation adds up. */
 const ROWS_PER_SUM = 64;
@@ -71,15 +70,6 @@ export function sum(x: Tensor): Tensor {
   return record("sum", reshape(addRows(x, x.size, 1), []).detach(), [x], (gradient) => [
     expand(gradient, x.shape),
   ]);
-}
-
-/** The mean of all elements, of which there is at least one: a scalar. */
-export function mean(x: Tensor): Tensor {
-  checkInputs("mean", [x]);
-  if (x.size === 0) {
-    throw new TypeError(`Cannot take the mean of a tensor of shape ${formatShape(x.shape)}.`);
-  }
-  return scale(sum(x), 1 / x.size);
 }
 
 /** Repeat a row [cols], a column [rows, 1] or a single value over `shape`. */
