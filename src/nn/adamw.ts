@@ -35,7 +35,10 @@ export class AdamW implements Disposable {
   readonly #secondMoment: Tensor;
   readonly #blockParameter: Tensor;
   readonly #factors: Tensor;
-  /** One word, not 0 once a gradient was NaN or infinite: told by its bits, for shader compilers may take NaN for a number. */
+  /**
+   * One word, not 0 where a gradient of the last step was NaN, infinite or too large to square: told by its bits, for shader
+   * compilers may take NaN for a number.
+   */
   readonly notFinite: Tensor;
   readonly #steps: Uint32Array;
 
@@ -60,7 +63,7 @@ export class AdamW implements Disposable {
 
   /**
    * Update every parameter in `touched` (those that received a gradient; the others are left alone, as PyTorch
-   * does) from the set's gradients. Values whose gradient is NaN or infinite are left alone too, and `notFinite` is set.
+   * does) from the set's gradients. Values whose gradient is no finite number are left alone too; `notFinite` says so.
    */
   step(learningRate: number, touched: ReadonlySet<Tensor>): void {
     const { device, specs, values, gradients } = this.parameters;
@@ -75,6 +78,7 @@ export class AdamW implements Disposable {
       factors[4 * i + 3] = 1;
     });
     device.write(this.#factors.slice, factors);
+    device.clear(this.notFinite.slice);
     device.run(
       device.kernel("adamw", wgsl),
       {

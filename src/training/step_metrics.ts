@@ -22,7 +22,7 @@ export interface StepMetrics {
   readonly featStd: number;
   /** Mean norm of G2L's point features. */
   readonly featNorm: number;
-  /** Whether every gradient up to this step was a finite number; true where there is none, in validation. */
+  /** Whether every gradient of this step was a finite number; true where there is none, in validation. */
   readonly gradientIsFinite: boolean;
 }
 
@@ -48,7 +48,7 @@ export class MetricsRing implements Disposable {
 
   /**
    * Record a step's metrics behind its own commands. Levels past 57 are not logged.
-   * @param notFinite a word that is not 0 once a gradient was not finite; null: there are no gradients
+   * @param notFinite a word that is not 0 where a gradient was not finite; null: there are no gradients
    */
   push(step: number, losses: Losses, features: Tensor, notFinite: Tensor | null): void {
     if (this.#waiting.length === RING_STEPS) throw new Error("The metrics ring is full");
