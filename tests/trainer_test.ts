@@ -418,6 +418,10 @@ deviceTest(
     // What has no finite gradient is left as it was.
     const [[name, values]] = before;
     assertEquals((await weights(trainer)).get(name), values);
+    // It is that step's alone: what goes on after it, as it stands or from a checkpoint, is judged anew.
+    model.losses = losses;
+    const { gradientIsFinite } = await trainer.trainStep(await trainer.nextBatch());
+    assertEquals(gradientIsFinite, true);
   },
 );
 
