@@ -335,3 +335,18 @@ Deno.test(
     assertEquals(describeLeftOut(leftOut!), "left out: 1 .md, 1 .npy (arrays of other lengths)");
   },
 );
+
+Deno.test(
+  "sources: links past the eighth to one folder are told once, not read",
+  links,
+  async () => {
+    await using folder = await tempFolder();
+    await using other = await tempFolder();
+    Deno.writeTextFileSync(`${other.path}/a.xyz`, "0 0 0\n1 0 0\n");
+    for (let i = 0; i < 11; i++) Deno.symlinkSync(other.path, `${folder.path}/link${i}`);
+    const told: string[] = [];
+    const found = await filesBelow(folder.path, ({ reason }) => told.push(reason));
+    assertEquals(found.length, 8);
+    assertEquals(told, ["8 other links lead to the same folder"]);
+  },
+);

@@ -43,8 +43,12 @@ export async function filesBelow(
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { path: from, real } = next, above = [...next.above, real];
     const count = visits.get(real) ?? 0;
-    if (count >= MOST_VISITS) continue;
     visits.set(real, count + 1);
+    if (count >= MOST_VISITS) {
+      const reason = `${MOST_VISITS} other links lead to the same folder`;
+      if (count === MOST_VISITS) onPassedOver({ path: from, reason });
+      continue;
+    }
     const found = await attempt(() => entriesOf(from), from !== folder, onPassedOver, from);
     for (const { name, path, isDirectory, isFile, isSymlink } of found ?? []) {
       if (isDirectory) pending.push({ path, real: join(real, name), above });
