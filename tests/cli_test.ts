@@ -96,6 +96,8 @@ Deno.test("what is not there is one message, and nothing is made", { ignore }, a
   const config = configFile(folder.path);
   const file = join(folder.path, "file");
   Deno.writeTextFileSync(file, "in the way");
+  const empty = join(folder.path, "empty");
+  Deno.mkdirSync(empty);
   const cases: [args: string[], code: number, message: string][] = [
     [["--config", none], 2, `Cannot read the configuration ${none}: there is no such file.`],
     [["--config", folder.path], 2, `Cannot read the configuration ${folder.path}: `],
@@ -117,7 +119,17 @@ Deno.test("what is not there is one message, and nothing is made", { ignore }, a
     [["--config", config, "--set", `log_dir=${file}`], 2, `Cannot log to ${file} (log_dir)`],
     [["--config", config, "--resume", none], 2, none],
     [["--config", config, "--init-from", none], 2, none],
-    [["--config", config, "--resume"], 1, "Cannot resume: there is no checkpoint"],
+    // Each in a folder of its own: the others make theirs while this one looks for it.
+    [
+      ["--config", config, "--resume", "--set", `checkpoint_dir=${none}`],
+      1,
+      `Cannot resume: there is no checkpoint, for there is no folder ${none}.`,
+    ],
+    [
+      ["--config", config, "--resume", "--set", `checkpoint_dir=${empty}`],
+      1,
+      `Cannot resume: there is no checkpoint (*.safetensors) in ${empty}.`,
+    ],
     [["--config", config, "--epoch", "3"], 2, "unknown flag --epoch; did you mean --epochs?"],
   ];
   const results = await Promise.all(cases.map(([args]) => run("train.ts", ...args)));
@@ -127,7 +139,7 @@ Deno.test("what is not there is one message, and nothing is made", { ignore }, a
     assert(!results[i].err.includes("    at "), `a stack trace: ${results[i].err}`);
   }
   const names = [...Deno.readDirSync(folder.path)].map(({ name }) => name).sort();
-  assertEquals(names, ["checkpoints", "config.yaml", "file"]);
+  assertEquals(names, ["checkpoints", "config.yaml", "empty", "file"]);
   assertEquals([...Deno.readDirSync(join(folder.path, "checkpoints"))], []);
 });
 

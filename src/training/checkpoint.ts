@@ -391,7 +391,11 @@ export async function newestCheckpoint(
       if (about?.isFile) found.push({ path, time: about.mtime?.getTime() ?? 0 });
     }
   } catch (error) {
-    throw new DataError(`Cannot look for checkpoints in ${directory}: ${(error as Error).message}`);
+    throw new DataError(
+      error instanceof Deno.errors.NotFound
+        ? `Cannot resume: there is no checkpoint, for there is no folder ${directory}.`
+        : `Cannot look for checkpoints in ${directory}: ${(error as Error).message}`,
+    );
   }
   const damaged: string[] = [];
   for (const { path } of found.sort((a, b) => b.time - a.time)) {
