@@ -21,7 +21,7 @@
  */
 
 // Errors a person can do something about. Everything else that is thrown is a fault of this library.
-export { DataError, UsageError } from "./src/errors.ts";
+export { DataError, UsageError } from "./src/base/errors.ts";
 export { DeviceError, NoDeviceError } from "./src/gpu/errors.ts";
 
 // Training
@@ -30,7 +30,7 @@ export {
   type ConfigSources,
   type ConfigValues,
   TrainingConfig,
-} from "./src/training/config.ts";
+} from "./src/run/config.ts";
 export {
   CONFIG_KEY_NAMES,
   CONFIG_KEYS,
@@ -38,7 +38,7 @@ export {
   type ConfigKey,
   type ConfigKeyName,
   type ConfigValueOf,
-} from "./src/training/config_keys.ts";
+} from "./src/run/config_keys.ts";
 export { Trainer, type TrainerOptions } from "./src/training/trainer.ts";
 export type {
   EpochSummary,
@@ -50,7 +50,7 @@ export type {
   ValidationMetrics,
 } from "./src/training/reports.ts";
 export type { StepMetrics } from "./src/training/step_metrics.ts";
-export { type Datasets, openDatasets } from "./src/training/datasets.ts";
+export { type Datasets, openDatasets } from "./src/run/datasets.ts";
 export {
   type Checkpoint,
   type CheckpointInfo,
@@ -61,34 +61,34 @@ export {
   readCheckpointInfo,
   readWeights,
   writeCheckpoint,
-} from "./src/training/checkpoint.ts";
+} from "./src/run/checkpoint.ts";
 export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
 
 // Scenes and point clouds
-export type { Attribute, Extent, PointCloud } from "./src/data/point_cloud.ts";
-export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/data/scene.ts";
-export { readPointCloud, readPointCloudBytes } from "./src/data/formats/registry.ts";
-export type { PassedOver } from "./src/data/files_below.ts";
-export type { ReadOptions } from "./src/data/formats/reader.ts";
+export type { Attribute, Extent, PointCloud } from "./src/cloud/point_cloud.ts";
+export type { Dataset, FeatureColumn, FeatureKind, RegionTree, Scene } from "./src/scenes/scene.ts";
+export { readPointCloud, readPointCloudBytes } from "./src/cloud/formats/registry.ts";
+export type { PassedOver } from "./src/cloud/files_below.ts";
+export type { ReadOptions } from "./src/cloud/formats/reader.ts";
 export {
   prepare,
   PREPARE_DEFAULTS,
   type PreparedCloud,
   type PrepareOptions,
   type PrepareReport,
-} from "./src/data/prepare.ts";
-export type { SourceRows } from "./src/data/thinning.ts";
-export { DEFAULT_SETTINGS, type SceneSettings } from "./src/data/preprocess/settings.ts";
-export { estimateNormals, type NormalOrientation } from "./src/data/normals.ts";
-export { sampleMesh } from "./src/data/mesh_sampling.ts";
-export { buildTree, type TreeOptions } from "./src/data/tree_builder.ts";
+} from "./src/cloud/prepare.ts";
+export type { SourceRows } from "./src/cloud/thinning.ts";
+export { DEFAULT_SETTINGS, type SceneSettings } from "./src/scenes/preprocess/settings.ts";
+export { estimateNormals, type NormalOrientation } from "./src/cloud/normals.ts";
+export { sampleMesh } from "./src/cloud/mesh_sampling.ts";
+export { buildTree, type TreeOptions } from "./src/scenes/tree_builder.ts";
 export {
   cutTree,
   type NestedRegion,
   treeFromNested,
   treeToNested,
   validateTree,
-} from "./src/data/region_tree.ts";
+} from "./src/scenes/region_tree.ts";
 export {
   readScene,
   readSceneFile,
@@ -96,7 +96,7 @@ export {
   sceneFromFile,
   type SceneOptions,
   writeScene,
-} from "./src/data/scene_file.ts";
+} from "./src/scenes/scene_file.ts";
 export {
   listScenes,
   openScenes,
@@ -104,27 +104,27 @@ export {
   type ScenesOptions,
   type ScenesSource,
   type Split,
-} from "./src/data/scenes_dataset.ts";
+} from "./src/scenes/scenes_dataset.ts";
 export {
   SYNTHETIC_ROOMS,
   SYNTHETIC_SURFACES,
   SyntheticDataset,
   type SyntheticOptions,
   type SyntheticSource,
-} from "./src/data/synthetic.ts";
+} from "./src/scenes/synthetic/synthetic.ts";
 export {
   type Augmentation,
   type AugmentationConfig,
   type Axis,
   TRAINING_AUGMENTATION,
-} from "./src/data/augmentation.ts";
-export { type DrawnGroup, type ThinnedTree, thinTree } from "./src/data/drawn_points.ts";
-export { augment, identityView, type SceneView } from "./src/data/views.ts";
-export type { Batch, BatchLevel, BatchView } from "./src/data/batch.ts";
-export { type BatchItem, buildBatch } from "./src/data/batch_builder.ts";
-export type { BatchOptions } from "./src/data/loader.ts";
-export { BatchLoader, type LoaderOptions } from "./src/data/worker_loader.ts";
-export { Random, type RandomKey, type Shuffleable } from "./src/data/random.ts";
+} from "./src/scenes/views/augmentation.ts";
+export { type DrawnGroup, type ThinnedTree, thinTree } from "./src/scenes/views/drawn_points.ts";
+export { augment, identityView, type SceneView } from "./src/scenes/views/views.ts";
+export type { Batch, BatchLevel, BatchView } from "./src/scenes/batches/batch.ts";
+export { type BatchItem, buildBatch } from "./src/scenes/batches/batch_builder.ts";
+export type { BatchOptions } from "./src/scenes/batches/loader.ts";
+export { BatchLoader, type LoaderOptions } from "./src/scenes/batches/worker_loader.ts";
+export { Random, type RandomKey, type Shuffleable } from "./src/base/random.ts";
 export {
   readSafetensors,
   type SafeTensor,
@@ -133,7 +133,7 @@ export {
   type SafeTensors,
   toFloat32,
   writeSafetensors,
-} from "./src/data/safetensors.ts";
+} from "./src/base/safetensors.ts";
 
 // The device
 export {
@@ -233,26 +233,26 @@ export { AdamW, type AdamWOptions, type AdamWState } from "./src/nn/adamw.ts";
 export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
 
 // The model
-export { Model, type ModelOptions } from "./src/dbbd/model.ts";
-export type { FamilyOptions, RowFamily } from "./src/dbbd/fused/families.ts";
+export { Model, type ModelOptions } from "./src/model/model.ts";
+export type { FamilyOptions, RowFamily } from "./src/model/fused/plan/families.ts";
 export type {
   LinearTile,
   LinearTiles,
   LoopTile,
   SharedTile,
-} from "./src/dbbd/fused/linear_tiles.ts";
-export type { ModelConfig } from "./src/dbbd/model_config.ts";
-export { modelParameters } from "./src/dbbd/layers.ts";
-export type { BranchOutput, EncoderOutput } from "./src/dbbd/encoder.ts";
-export { infoNCE, type Losses } from "./src/dbbd/losses.ts";
-export { featureMetrics } from "./src/dbbd/metrics.ts";
+} from "./src/model/fused/loops/linear_tiles.ts";
+export type { ModelConfig } from "./src/model/model_config.ts";
+export { modelParameters } from "./src/model/layers.ts";
+export type { BranchOutput, EncoderOutput } from "./src/model/encoder.ts";
+export { infoNCE, type Losses } from "./src/model/losses.ts";
+export { featureMetrics } from "./src/model/metrics.ts";
 export {
   type DeviceLevel,
   type DeviceView,
   type EncodedRows,
   type RegionBatch,
   uploadBatch,
-} from "./src/dbbd/region_batch.ts";
+} from "./src/model/region_batch.ts";
 
 // Evaluation
 export {
@@ -265,15 +265,15 @@ export {
   readEncoderSettings,
   SceneEncoder,
   untrainedEncoder,
-} from "./src/evaluation/encoder.ts";
-export { featuresOfRows } from "./src/evaluation/row_features.ts";
+} from "./src/inference/encoder.ts";
+export { featuresOfRows } from "./src/inference/row_features.ts";
 export type {
   Branch,
   Branches,
   FeaturePart,
   SceneFeatures,
   SceneVectors,
-} from "./src/evaluation/features.ts";
+} from "./src/inference/features.ts";
 export {
   GOLDEN_BARS,
   type GoldenReport,
@@ -296,4 +296,4 @@ export type { FeatureScore, Gain, ObjectResult } from "./src/evaluation/object_p
 export type { PointResult, PointScore } from "./src/evaluation/point_protocol.ts";
 export type { Interval, Scores } from "./src/evaluation/scores.ts";
 export type { Probe } from "./src/evaluation/probe.ts";
-export type { ProbeConfig, ProbeProtocol } from "./src/training/probe_config.ts";
+export type { ProbeConfig, ProbeProtocol } from "./src/run/probe_config.ts";

@@ -7,11 +7,11 @@
  */
 
 import manifest from "./deno.json" with { type: "json" };
-import { runMain } from "./src/exit.ts";
+import { runMain } from "./src/cli/exit.ts";
 import { ensureDriver } from "./src/gpu/driver.ts";
-import { parseTrainArguments, trainHelp } from "./src/training/cli_arguments.ts";
-import { say } from "./src/terminal.ts";
-import { runTraining } from "./src/training/run.ts";
+import { parseTrainArguments, trainHelp } from "./src/cli/train/arguments.ts";
+import { say } from "./src/base/terminal.ts";
+import { runTraining } from "./src/cli/train/run.ts";
 
 if (import.meta.main) {
   await runMain(async () => {

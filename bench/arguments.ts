@@ -1,7 +1,7 @@
 /** The command line of `deno task bench`. */
 
-import { UsageError } from "../src/errors.ts";
-import { flagsHelp, type FlagTable, type GivenFlags, readFlags } from "../src/flags.ts";
+import { UsageError } from "../src/base/errors.ts";
+import { flagsHelp, type FlagTable, type GivenFlags, readFlags } from "../src/cli/flags.ts";
 import { type DeviceRequest, parseDeviceRequest } from "../src/gpu/adapter.ts";
 import type { Problem } from "./step.ts";
 

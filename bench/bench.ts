@@ -1,7 +1,7 @@
 /** `deno task bench`: training steps on this device, against its own multiply-add peak. */
 
-import { say as sayOut, sayJson, warn as say } from "../src/terminal.ts";
-import { runMain } from "../src/exit.ts";
+import { say as sayOut, sayJson, warn as say } from "../src/base/terminal.ts";
+import { runMain } from "../src/cli/exit.ts";
 import { Device } from "../src/gpu/device.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
 import { type BenchArguments, benchHelp, parseBenchArguments } from "./arguments.ts";

@@ -1,20 +1,23 @@
 /** Kernels alone, at a size where their own speed is what is seen. */
 
-import { Random } from "../src/data/random.ts";
-import { familyPolicy } from "../src/dbbd/fused/families.ts";
-import { ProgramWeights, type StepPrograms } from "../src/dbbd/fused/program_weights.ts";
-import { fusedInfoNCE } from "../src/dbbd/fused/info_nce.ts";
-import { RowChunk, rowLinear, type RowSource } from "../src/dbbd/fused/row_kernels.ts";
-import { backwardRows, hiddenRows } from "../src/dbbd/fused/row_layers.ts";
-import { blocks } from "../src/dbbd/fused/row_program.ts";
-import { POOLED_ROWS } from "../src/dbbd/fused/straight_line.ts";
-import { runStraightLine, runStraightLineBackward } from "../src/dbbd/fused/straight_line_rows.ts";
-import { modelParameters } from "../src/dbbd/layers.ts";
+import { Random } from "../src/base/random.ts";
+import { familyPolicy } from "../src/model/fused/plan/families.ts";
+import { ProgramWeights, type StepPrograms } from "../src/model/fused/plan/program_weights.ts";
+import { fusedInfoNCE } from "../src/model/fused/contrast/info_nce.ts";
+import { RowChunk, rowLinear, type RowSource } from "../src/model/fused/loops/row_kernels.ts";
+import { backwardRows, hiddenRows } from "../src/model/fused/loops/row_layers.ts";
+import { blocks } from "../src/model/fused/plan/row_program.ts";
+import { POOLED_ROWS } from "../src/model/fused/straight_line/straight_line.ts";
+import {
+  runStraightLine,
+  runStraightLineBackward,
+} from "../src/model/fused/straight_line/straight_line_rows.ts";
+import { modelParameters } from "../src/model/layers.ts";
 import type { Device } from "../src/gpu/device.ts";
 import { ParameterSet } from "../src/nn/parameters.ts";
 import { empty, runsOfLengths, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
 import { largestOfRuns } from "../src/tensor/ops/runs.ts";
-import type { TrainingConfig } from "../src/training/config.ts";
+import type { TrainingConfig } from "../src/run/config.ts";
 import { timedDispatches } from "./profile.ts";
 import { duration, figures, percent, spread, type Table, timed } from "./support.ts";
 

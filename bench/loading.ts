@@ -4,18 +4,18 @@
  * each time (cache_mb: 0), which is the hardest case.
  */
 
-import { say } from "../src/terminal.ts";
+import { say } from "../src/base/terminal.ts";
 import { join } from "@std/path";
-import type { Batch } from "../src/data/batch.ts";
-import { writeScene } from "../src/data/scene_file.ts";
-import { ScenesDataset } from "../src/data/scenes_dataset.ts";
-import { SyntheticDataset } from "../src/data/synthetic.ts";
-import { BatchLoader } from "../src/data/worker_loader.ts";
-import { UsageError } from "../src/errors.ts";
-import { runMain } from "../src/exit.ts";
-import { flagsHelp, type FlagTable, readFlags } from "../src/flags.ts";
+import type { Batch } from "../src/scenes/batches/batch.ts";
+import { writeScene } from "../src/scenes/scene_file.ts";
+import { ScenesDataset } from "../src/scenes/scenes_dataset.ts";
+import { SyntheticDataset } from "../src/scenes/synthetic/synthetic.ts";
+import { BatchLoader } from "../src/scenes/batches/worker_loader.ts";
+import { UsageError } from "../src/base/errors.ts";
+import { runMain } from "../src/cli/exit.ts";
+import { flagsHelp, type FlagTable, readFlags } from "../src/cli/flags.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
-import { TrainingConfig } from "../src/training/config.ts";
+import { TrainingConfig } from "../src/run/config.ts";
 import { Trainer } from "../src/training/trainer.ts";
 
 const WORKERS = [0, 1, 2, 4];

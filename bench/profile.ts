@@ -1,6 +1,6 @@
 /** What a benchmark learns by watching dispatches: how long each takes, and how many rows a backward pass goes over. */
 
-import peakWgsl from "../shaders/fma_peak.wgsl" with { type: "text" };
+import peakWgsl from "../shaders/bench/fma_peak.wgsl" with { type: "text" };
 import type { Device } from "../src/gpu/device.ts";
 import type { OwnedBuffer } from "../src/gpu/scope.ts";
 import { empty } from "../src/tensor/mod.ts";

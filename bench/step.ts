@@ -1,17 +1,17 @@
 /** Training steps on synthetic rooms: how long they take as a run of them, and what of it goes where. */
 
-import type { Batch } from "../src/data/batch.ts";
-import { makeTrainingBatch } from "../src/data/loader.ts";
-import { Random } from "../src/data/random.ts";
-import { SyntheticDataset } from "../src/data/synthetic.ts";
-import { stepRows as stepRowsOf, tuneRows } from "../src/dbbd/fused/tuner.ts";
-import { featureMetrics } from "../src/dbbd/metrics.ts";
-import { Model, type ModelOptions } from "../src/dbbd/model.ts";
-import { uploadBatch } from "../src/dbbd/region_batch.ts";
+import type { Batch } from "../src/scenes/batches/batch.ts";
+import { makeTrainingBatch } from "../src/scenes/batches/loader.ts";
+import { Random } from "../src/base/random.ts";
+import { SyntheticDataset } from "../src/scenes/synthetic/synthetic.ts";
+import { stepRows as stepRowsOf, tuneRows } from "../src/model/fused/loops/tuner.ts";
+import { featureMetrics } from "../src/model/metrics.ts";
+import { Model, type ModelOptions } from "../src/model/model.ts";
+import { uploadBatch } from "../src/model/region_batch.ts";
 import type { Device } from "../src/gpu/device.ts";
 import { AdamW } from "../src/nn/adamw.ts";
 import { rowIndex } from "../src/tensor/mod.ts";
-import { TrainingConfig } from "../src/training/config.ts";
+import { TrainingConfig } from "../src/run/config.ts";
 import { READ_EVERY } from "../src/training/pace.ts";
 import { type TimedDispatch, timedDispatches, watchGradientRows } from "./profile.ts";
 import { fmaPeak, type Spread, spread } from "./support.ts";

@@ -1,6 +1,6 @@
 /** What the benchmarks share: spreads, the clock, the device's multiply-add peak, exponents, tables. */
 
-import peakWgsl from "../shaders/fma_peak.wgsl" with { type: "text" };
+import peakWgsl from "../shaders/bench/fma_peak.wgsl" with { type: "text" };
 import type { Device } from "../src/gpu/device.ts";
 import { empty } from "../src/tensor/mod.ts";
 

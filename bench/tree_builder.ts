@@ -13,9 +13,9 @@
  *    3,000,000    4,665   0.6808           227
  */
 
-import { say } from "../src/terminal.ts";
-import { Random } from "../src/data/random.ts";
-import { buildTree } from "../src/data/tree_builder.ts";
+import { say } from "../src/base/terminal.ts";
+import { Random } from "../src/base/random.ts";
+import { buildTree } from "../src/scenes/tree_builder.ts";
 
 /** Points on the floor, the walls and the furniture of a 10 × 8 × 3 m room, in random order. */
 function room(count: number): Float32Array {

@@ -11,10 +11,10 @@
  * path computes the layers as they are written, unmerged, on every row, forward and backward.
  */
 
-import type { Batch } from "../src/data/batch.ts";
-import { blocks, type RowProgram, rowPrograms } from "../src/dbbd/fused/row_program.ts";
-import { PROJECTION_HIDDEN } from "../src/dbbd/layers.ts";
-import type { ModelConfig } from "../src/dbbd/model_config.ts";
+import type { Batch } from "../src/scenes/batches/batch.ts";
+import { blocks, type RowProgram, rowPrograms } from "../src/model/fused/plan/row_program.ts";
+import { PROJECTION_HIDDEN } from "../src/model/layers.ts";
+import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** Rows that a step's networks run on. */
 export interface StepRows {

@@ -1,9 +1,9 @@
 /** `deno task embed --checkpoint PATH --input PATH… --output DIR`: features of scenes and scans. */
 
-import { say } from "../src/terminal.ts";
-import { embedHelp, parseEmbedArguments } from "../src/evaluation/embed/arguments.ts";
-import { runEmbed } from "../src/evaluation/embed/command.ts";
-import { runMain } from "../src/exit.ts";
+import { say } from "../src/base/terminal.ts";
+import { embedHelp, parseEmbedArguments } from "../src/cli/embed/arguments.ts";
+import { runEmbed } from "../src/cli/embed/command.ts";
+import { runMain } from "../src/cli/exit.ts";
 
 if (import.meta.main) {
   await runMain(async () => {

@@ -1,13 +1,13 @@
 /** `deno task evaluate --checkpoint PATH --data DIR`: what the features of a checkpoint are worth. */
 
-import { writeFileAtomically } from "../src/data/atomic_write.ts";
+import { writeFileAtomically } from "../src/base/atomic_write.ts";
 import { evaluate } from "../src/evaluation/evaluate.ts";
-import { evaluateHelp, parseEvaluateArguments } from "../src/evaluation/evaluate_arguments.ts";
-import { appendCsv, describeEvaluation } from "../src/evaluation/evaluate_table.ts";
-import { statusLine } from "../src/evaluation/status_line.ts";
-import { runMain } from "../src/exit.ts";
-import { say, warn, writeTo } from "../src/terminal.ts";
-import { readConfigFile } from "../src/training/config_file.ts";
+import { evaluateHelp, parseEvaluateArguments } from "../src/cli/evaluate/arguments.ts";
+import { appendCsv, describeEvaluation } from "../src/cli/evaluate/table.ts";
+import { statusLine } from "../src/base/status_line.ts";
+import { runMain } from "../src/cli/exit.ts";
+import { say, warn, writeTo } from "../src/base/terminal.ts";
+import { readConfigFile } from "../src/run/config_file.ts";
 
 if (import.meta.main) {
   await runMain(async () => {

@@ -3,10 +3,10 @@
  * came of it so far: docs/reliability.md.
  */
 
-import { UsageError } from "../src/errors.ts";
-import { runMain } from "../src/exit.ts";
-import { flagsHelp, type FlagTable, readFlags } from "../src/flags.ts";
-import { say, warn } from "../src/terminal.ts";
+import { UsageError } from "../src/base/errors.ts";
+import { runMain } from "../src/cli/exit.ts";
+import { flagsHelp, type FlagTable, readFlags } from "../src/cli/flags.ts";
+import { say, warn } from "../src/base/terminal.ts";
 import { type Campaign, Tally } from "./fuzz/campaign.ts";
 import { checkpoints } from "./fuzz/checkpoints.ts";
 import { commands } from "./fuzz/commands.ts";

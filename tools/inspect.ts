@@ -1,17 +1,17 @@
 /** `deno task inspect [--json] FILE|DIR …`: what is in these files? */
 
-import { say, sayJson, warn } from "../src/terminal.ts";
+import { say, sayJson, warn } from "../src/base/terminal.ts";
 import { parseArgs } from "@std/cli/parse-args";
-import type { ArrayParts } from "../src/data/array_parts.ts";
-import { filesBelow, isDevice, type PassedOver } from "../src/data/files_below.ts";
-import { parseCloud } from "../src/data/formats/named_arrays.ts";
-import { describeFormats } from "../src/data/formats/registry.ts";
-import { parseDelimiter } from "../src/data/formats/text.ts";
-import { describeInspection, inspectFile } from "../src/data/inspect.ts";
-import { type LeftOut, sortFiles } from "../src/data/preprocess/belongs.ts";
-import { describeBeside } from "../src/data/preprocess/show.ts";
-import { UsageError } from "../src/errors.ts";
-import { runMain } from "../src/exit.ts";
+import type { ArrayParts } from "../src/cloud/array_parts.ts";
+import { filesBelow, isDevice, type PassedOver } from "../src/cloud/files_below.ts";
+import { parseCloud } from "../src/cloud/formats/numpy/named_arrays.ts";
+import { describeFormats } from "../src/cloud/formats/registry.ts";
+import { parseDelimiter } from "../src/cloud/formats/text/text.ts";
+import { describeInspection, inspectFile } from "../src/scenes/inspect.ts";
+import { type LeftOut, sortFiles } from "../src/scenes/preprocess/belongs.ts";
+import { describeBeside } from "../src/cli/preprocess/show.ts";
+import { UsageError } from "../src/base/errors.ts";
+import { runMain } from "../src/cli/exit.ts";
 
 const HELP =
   `Say what is in point cloud files, meshes and scenes: points, bounds, attributes, region tree.

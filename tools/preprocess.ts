@@ -1,10 +1,10 @@
 /** `deno task preprocess --input PATH… --output DIR`: make training scenes of scans and meshes. */
 
-import { say, warn } from "../src/terminal.ts";
-import { parsePreprocessArguments, preprocessHelp } from "../src/data/preprocess/arguments.ts";
-import { prepareRun, preprocess } from "../src/data/preprocess/run.ts";
-import { describePlan, describeResult, progressLine } from "../src/data/preprocess/show.ts";
-import { runMain } from "../src/exit.ts";
+import { say, warn } from "../src/base/terminal.ts";
+import { parsePreprocessArguments, preprocessHelp } from "../src/cli/preprocess/arguments.ts";
+import { prepareRun, preprocess } from "../src/scenes/preprocess/run.ts";
+import { describePlan, describeResult, progressLine } from "../src/cli/preprocess/show.ts";
+import { runMain } from "../src/cli/exit.ts";
 
 const INTERRUPTED = 130;
 

@@ -1,9 +1,9 @@
 /** `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees. */
 
-import { say, warn } from "../src/terminal.ts";
-import { parseReportArguments, reportHelp } from "../src/evaluation/report/arguments.ts";
-import { makeReport } from "../src/evaluation/report/make_report.ts";
-import { runMain } from "../src/exit.ts";
+import { say, warn } from "../src/base/terminal.ts";
+import { parseReportArguments, reportHelp } from "../src/cli/report/arguments.ts";
+import { makeReport } from "../src/report/make_report.ts";
+import { runMain } from "../src/cli/exit.ts";
 
 const INTERRUPTED = 130;
 

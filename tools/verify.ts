@@ -2,13 +2,13 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { fromFileUrl, join } from "@std/path";
-import { UsageError } from "../src/errors.ts";
+import { UsageError } from "../src/base/errors.ts";
 import { GOLDEN_BARS, type GoldenReport, verifyGolden } from "../src/evaluation/golden.ts";
-import { reportError, runMain } from "../src/exit.ts";
+import { reportError, runMain } from "../src/cli/exit.ts";
 import { Device } from "../src/gpu/device.ts";
 import { ensureDriver } from "../src/gpu/driver.ts";
 import { parseDeviceRequest } from "../src/gpu/adapter.ts";
-import { say, sayJson, warn } from "../src/terminal.ts";
+import { say, sayJson, warn } from "../src/base/terminal.ts";
 
 const HELP =
   `Compare this device with what PyTorch computed: outputs, losses, gradients and trained weights of small

@@ -1,6 +1,6 @@
 /** Parts of scenes that a bootstrap resamples where there are too few scenes. */
 
-import type { RegionTree, Scene } from "../data/scene.ts";
+import type { RegionTree, Scene } from "../scenes/scene.ts";
 
 /** From this many scenes on, scenes themselves are resampled. */
 const ENOUGH_SCENES = 10;

@@ -1,10 +1,14 @@
 /** `evaluate`: what the features of a checkpoint are worth, beside an untrained encoder's and the raw inputs. */
 
-import { listScenes, ScenesDataset } from "../data/scenes_dataset.ts";
-import { DataError, UsageError } from "../errors.ts";
+import { listScenes, ScenesDataset } from "../scenes/scenes_dataset.ts";
+import { DataError, UsageError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
-import type { TrainingConfig } from "../training/config.ts";
-import { encoderFromCheckpoint, type SceneEncoder, untrainedEncoder } from "./encoder.ts";
+import type { TrainingConfig } from "../run/config.ts";
+import {
+  encoderFromCheckpoint,
+  type SceneEncoder,
+  untrainedEncoder,
+} from "../inference/encoder.ts";
 import { type Encoders, gatherSceneVectors } from "./gather.ts";
 import type { ClassifierName } from "./heads/classifiers.ts";
 import {

@@ -1,8 +1,8 @@
 /** Goes through the scenes of a data set once and collects what the protocols need of each. */
 
-import type { Dataset, Scene } from "../data/scene.ts";
-import { DataError } from "../errors.ts";
-import type { SceneEncoder } from "./encoder.ts";
+import type { Dataset, Scene } from "../scenes/scene.ts";
+import { DataError } from "../base/errors.ts";
+import type { SceneEncoder } from "../inference/encoder.ts";
 import type { LabelledTable } from "./heads/table.ts";
 import { rawSceneVector } from "./raw_features.ts";
 import { type FeatureChoice, sceneRow } from "./vectors.ts";

@@ -3,18 +3,18 @@
  * the weights after a few AdamW steps.
  */
 
-import { buildBatch } from "../data/batch_builder.ts";
-import { inversePermutation, treeFromNested } from "../data/region_tree.ts";
-import { readSafetensors, type SafeTensors, toFloat32, toIntegers } from "../data/safetensors.ts";
-import type { Batch, BatchView } from "../data/batch.ts";
-import { Random } from "../data/random.ts";
-import type { EncoderOutput } from "../dbbd/encoder.ts";
-import type { Losses } from "../dbbd/losses.ts";
-import { featureMetrics } from "../dbbd/metrics.ts";
-import { Model, type ModelOptions } from "../dbbd/model.ts";
-import type { ModelConfig } from "../dbbd/model_config.ts";
-import { uploadBatch } from "../dbbd/region_batch.ts";
-import { DataError } from "../errors.ts";
+import { buildBatch } from "../scenes/batches/batch_builder.ts";
+import { inversePermutation, treeFromNested } from "../scenes/region_tree.ts";
+import { readSafetensors, type SafeTensors, toFloat32, toIntegers } from "../base/safetensors.ts";
+import type { Batch, BatchView } from "../scenes/batches/batch.ts";
+import { Random } from "../base/random.ts";
+import type { EncoderOutput } from "../model/encoder.ts";
+import type { Losses } from "../model/losses.ts";
+import { featureMetrics } from "../model/metrics.ts";
+import { Model, type ModelOptions } from "../model/model.ts";
+import type { ModelConfig } from "../model/model_config.ts";
+import { uploadBatch } from "../model/region_batch.ts";
+import { DataError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate, type ScheduleConfig } from "../nn/schedule.ts";

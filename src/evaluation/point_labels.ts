@@ -1,7 +1,7 @@
 /** The point labels of scenes: which there are, and which count. */
 
-import type { Dataset, Scene } from "../data/scene.ts";
-import { DataError } from "../errors.ts";
+import type { Dataset, Scene } from "../scenes/scene.ts";
+import { DataError } from "../base/errors.ts";
 import { countRegions } from "./block_units.ts";
 
 /** The scenes of one side. */

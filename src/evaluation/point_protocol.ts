@@ -1,6 +1,6 @@
 /** The protocol for points with a class each: a linear probe per point, whole scenes held out. */
 
-import { Random } from "../data/random.ts";
+import { Random } from "../base/random.ts";
 import type { Device } from "../gpu/device.ts";
 import { unitOfPoints, type Units, unitsOf } from "./block_units.ts";
 import type { Encoders } from "./gather.ts";

@@ -1,9 +1,9 @@
 /** A row of features for each point of scenes, by every encoder. */
 
-import type { Scene } from "../data/scene.ts";
-import { DataError } from "../errors.ts";
-import type { SceneEncoder } from "./encoder.ts";
-import type { Branch, Branches } from "./features.ts";
+import type { Scene } from "../scenes/scene.ts";
+import { DataError } from "../base/errors.ts";
+import type { SceneEncoder } from "../inference/encoder.ts";
+import type { Branch, Branches } from "../inference/features.ts";
 import { chunksOf, type Encoders, type OnScenes } from "./gather.ts";
 import type { Table } from "./heads/table.ts";
 import type { PointScenes } from "./point_labels.ts";

@@ -1,11 +1,11 @@
 /** The probe during training: the protocols of `evaluate` on the encoder as it stands, with the test split untouched. */
 
-import { listScenes } from "../data/scenes_dataset.ts";
-import type { Model } from "../dbbd/model.ts";
-import type { TrainingConfig } from "../training/config.ts";
-import type { ProbeConfig } from "../training/probe_config.ts";
+import { listScenes } from "../scenes/scenes_dataset.ts";
+import type { Model } from "../model/model.ts";
+import type { TrainingConfig } from "../run/config.ts";
+import type { ProbeConfig } from "../run/probe_config.ts";
 import type { ProbeScores } from "../training/reports.ts";
-import { SceneEncoder } from "./encoder.ts";
+import { SceneEncoder } from "../inference/encoder.ts";
 import { gatherSceneVectors } from "./gather.ts";
 import { axesCache, budgetResult } from "./object_protocols.ts";
 import { classesOf, survey } from "./point_labels.ts";

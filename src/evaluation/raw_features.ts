@@ -1,6 +1,6 @@
 /** What scenes look like without an encoder: the inputs themselves, which learnt features have to beat. */
 
-import type { Scene } from "../data/scene.ts";
+import type { Scene } from "../scenes/scene.ts";
 import type { Table } from "./heads/table.ts";
 
 /**

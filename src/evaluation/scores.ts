@@ -1,6 +1,6 @@
 /** How good predictions are: accuracies, intersection over union, and how sure a difference of them is. */
 
-import { Random } from "../data/random.ts";
+import { Random } from "../base/random.ts";
 
 /** Scores of a confusion matrix. */
 export interface Scores {

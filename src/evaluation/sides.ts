@@ -1,9 +1,9 @@
 /** Which scenes heads learn from and are tested on, and the classes of both. */
 
 import { join } from "@std/path";
-import { listScenes, ScenesDataset } from "../data/scenes_dataset.ts";
-import { DataError, UsageError } from "../errors.ts";
-import type { TrainingConfig } from "../training/config.ts";
+import { listScenes, ScenesDataset } from "../scenes/scenes_dataset.ts";
+import { DataError, UsageError } from "../base/errors.ts";
+import type { TrainingConfig } from "../run/config.ts";
 import { holdOut } from "./splits.ts";
 
 /** Which scenes are tested on: a split of the data, or a fifth of its training scenes. */

@@ -1,6 +1,6 @@
 /** Which rows a head learns from, chooses on and is tested on: stratified by class, and the same for every seed. */
 
-import { Random } from "../data/random.ts";
+import { Random } from "../base/random.ts";
 
 /** How many labels a head may see: a share of each class, or a number of each class. */
 export type Budget = { readonly share: number } | { readonly perClass: number };

@@ -1,7 +1,7 @@
 /** Which of the encoder's features make a row of a head's table, by name. */
 
-import { UsageError } from "../errors.ts";
-import type { Branch, SceneVectors } from "./features.ts";
+import { UsageError } from "../base/errors.ts";
+import type { Branch, SceneVectors } from "../inference/features.ts";
 
 const POOLS = ["root", "max", "mean"] as const;
 const BRANCHES = ["g2l", "l2g"] as const;

@@ -1,6 +1,6 @@
 /** Which adapter to take, and what to say when there is none. */
 
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../base/errors.ts";
 import { hasVulkanDriver, installCommand, prepareEnvironment } from "./driver.ts";
 import { NoDeviceError } from "./errors.ts";
 

@@ -1,6 +1,6 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
-import { warn } from "../terminal.ts";
+import { warn } from "../base/terminal.ts";
 import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
 import { lanesOf, listsSubgroups, openDevice } from "./open_device.ts";
 import { BindGroups } from "./bind_groups.ts";

@@ -1,6 +1,6 @@
 /** AdamW: the update of all parameters in one dispatch. */
 
-import wgsl from "../../shaders/adamw.wgsl" with { type: "text" };
+import wgsl from "../../shaders/nn/adamw.wgsl" with { type: "text" };
 import type { Tensor } from "../tensor/tensor.ts";
 import { PARAMETER_BLOCK, type ParameterSet } from "./parameters.ts";
 

@@ -1,6 +1,6 @@
 /** Initial values of parameters, drawn from the run's seed and the parameter's name alone. */
 
-import type { Random } from "../data/random.ts";
+import type { Random } from "../base/random.ts";
 
 /** Gives the initial values of a parameter of a shape (out, in) or [n]. */
 export type Initialiser = (shape: readonly number[], random: Random) => Float32Array;

@@ -1,6 +1,6 @@
 /** Named parameters in one flat buffer, with one flat gradient: what an optimiser updates in one dispatch. */
 
-import { Random } from "../data/random.ts";
+import { Random } from "../base/random.ts";
 import type { BufferSlice, Device } from "../gpu/device.ts";
 import { DeviceError, formatBytes } from "../gpu/errors.ts";
 import { elements, formatShape } from "../tensor/shapes.ts";

@@ -3,10 +3,10 @@
  * next read or sync throws an error that names the first operation that made one.
  */
 
-import wgsl from "../../shaders/nan_scan.wgsl" with { type: "text" };
+import wgsl from "../../shaders/tensor/nan_scan.wgsl" with { type: "text" };
 import type { BufferSlice, Device } from "../gpu/device.ts";
 import type { OwnedBuffer } from "../gpu/scope.ts";
-import { DataError } from "../errors.ts";
+import { DataError } from "../base/errors.ts";
 
 /** What is looked at of a tensor. */
 interface Watched {

@@ -4,8 +4,8 @@ import type { BufferSlice, Device } from "../gpu/device.ts";
 import type { OwnedBuffer } from "../gpu/scope.ts";
 import { watchOutput } from "./nan_watch.ts";
 import { checkShape, elements, formatShape } from "./shapes.ts";
-import accumulateWgsl from "../../shaders/accumulate.wgsl" with { type: "text" };
-import addGradientsWgsl from "../../shaders/add_gradients.wgsl" with { type: "text" };
+import accumulateWgsl from "../../shaders/tensor/accumulate.wgsl" with { type: "text" };
+import addGradientsWgsl from "../../shaders/tensor/add_gradients.wgsl" with { type: "text" };
 
 /** Element types; all are four bytes wide. */
 export type DType = "f32" | "i32" | "u32";

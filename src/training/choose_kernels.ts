@@ -1,11 +1,17 @@
 /** What a training's model is told about its kernels. */
 
-import type { Dataset } from "../data/scene.ts";
-import { linearWork, manyRows, stepRows, tuneRows, worthTuning } from "../dbbd/fused/tuner.ts";
-import type { ModelOptions } from "../dbbd/model.ts";
-import { DataError, UsageError } from "../errors.ts";
+import type { Dataset } from "../scenes/scene.ts";
+import {
+  linearWork,
+  manyRows,
+  stepRows,
+  tuneRows,
+  worthTuning,
+} from "../model/fused/loops/tuner.ts";
+import type { ModelOptions } from "../model/model.ts";
+import { DataError, UsageError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
-import type { TrainingConfig } from "./config.ts";
+import type { TrainingConfig } from "../run/config.ts";
 
 /**
  * How the model of a training computes: by the configuration, the work ahead, and what is measured where that pays.

@@ -1,6 +1,6 @@
 /** Whether training still makes numbers. */
 
-import { DataError } from "../errors.ts";
+import { DataError } from "../base/errors.ts";
 import type { ValidationMetrics } from "./reports.ts";
 import type { StepMetrics } from "./step_metrics.ts";
 

@@ -8,10 +8,10 @@
  */
 
 import { join } from "@std/path";
-import { removeTemporaries, writeFileAtomically } from "../data/atomic_write.ts";
-import { DataError, UsageError } from "../errors.ts";
-import { type AppendFile, openAppendFile } from "./append_file.ts";
-import type { TrainingConfig } from "./config.ts";
+import { removeTemporaries, writeFileAtomically } from "../base/atomic_write.ts";
+import { DataError, UsageError } from "../base/errors.ts";
+import { type AppendFile, openAppendFile } from "../base/append_file.ts";
+import type { TrainingConfig } from "../run/config.ts";
 import { EventWriter } from "./tensorboard.ts";
 
 /** Options of `RunLog.create`. */

@@ -1,10 +1,10 @@
 /** The checkpoints that `fit` writes into checkpoint_dir: one writer at a time, and one last try when an error ends a run. */
 
 import { join } from "@std/path";
-import { removeTemporaries } from "../data/atomic_write.ts";
-import { type FolderLock, lockFolder } from "../data/folder_lock.ts";
-import { DataError, UsageError } from "../errors.ts";
-import { checkpointPath } from "./checkpoint.ts";
+import { removeTemporaries } from "../base/atomic_write.ts";
+import { type FolderLock, lockFolder } from "../base/folder_lock.ts";
+import { DataError, UsageError } from "../base/errors.ts";
+import { checkpointPath } from "../run/checkpoint.ts";
 import { DivergedError } from "./diverged.ts";
 
 /** What is saved. */

@@ -1,6 +1,6 @@
 /** The scalars of training steps: kept on the device, read several steps at a time. */
 
-import type { Losses } from "../dbbd/losses.ts";
+import type { Losses } from "../model/losses.ts";
 import type { Device } from "../gpu/device.ts";
 import { empty, type Tensor } from "../tensor/mod.ts";
 

@@ -5,8 +5,8 @@
  */
 
 import { join } from "@std/path";
-import { type AppendFile, openAppendFile } from "./append_file.ts";
-import { crc32c } from "./crc32c.ts";
+import { type AppendFile, openAppendFile } from "../base/append_file.ts";
+import { crc32c } from "../base/crc32c.ts";
 
 /** Options of `EventWriter.create`. */
 export interface EventWriterOptions {

@@ -1,13 +1,13 @@
 /** The training loop: steps, validation, checkpoints. It knows no files but checkpoints, and no log. */
 
-import type { Batch } from "../data/batch.ts";
-import type { SceneSettings } from "../data/preprocess/settings.ts";
-import { Random } from "../data/random.ts";
-import type { Dataset } from "../data/scene.ts";
-import { featureMetrics } from "../dbbd/metrics.ts";
-import { Model } from "../dbbd/model.ts";
-import { uploadBatch } from "../dbbd/region_batch.ts";
-import { DataError, UsageError } from "../errors.ts";
+import type { Batch } from "../scenes/batches/batch.ts";
+import type { SceneSettings } from "../scenes/preprocess/settings.ts";
+import { Random } from "../base/random.ts";
+import type { Dataset } from "../scenes/scene.ts";
+import { featureMetrics } from "../model/metrics.ts";
+import { Model } from "../model/model.ts";
+import { uploadBatch } from "../model/region_batch.ts";
+import { DataError, UsageError } from "../base/errors.ts";
 import { openProbe, type Probe } from "../evaluation/probe.ts";
 import { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
@@ -20,16 +20,16 @@ import {
   readCheckpoint,
   readWeights,
   writeCheckpoint,
-} from "./checkpoint.ts";
+} from "../run/checkpoint.ts";
 import { chooseKernels } from "./choose_kernels.ts";
-import type { ConfigValues, TrainingConfig } from "./config.ts";
+import type { ConfigValues, TrainingConfig } from "../run/config.ts";
 import {
   type Datasets,
   type Loaders,
   openDatasets,
   openLoaders,
   preparationOf,
-} from "./datasets.ts";
+} from "../run/datasets.ts";
 import { firstDiverged, requireFinite } from "./diverged.ts";
 import { Pace } from "./pace.ts";
 import type { EpochSummary, FitOptions, FitSummary, ValidationMetrics } from "./reports.ts";

@@ -1,9 +1,9 @@
 /** A pass over the validation scenes: no gradients, no change of any parameter. */
 
-import type { Batch } from "../data/batch.ts";
-import { featureMetrics } from "../dbbd/metrics.ts";
-import type { Model } from "../dbbd/model.ts";
-import { uploadBatch } from "../dbbd/region_batch.ts";
+import type { Batch } from "../scenes/batches/batch.ts";
+import { featureMetrics } from "../model/metrics.ts";
+import type { Model } from "../model/model.ts";
+import { uploadBatch } from "../model/region_batch.ts";
 import { noGrad, type RowIndex } from "../tensor/mod.ts";
 import { meanMetrics, type ValidationMetrics } from "./reports.ts";
 import { type MetricsRing, RING_STEPS, type StepMetrics } from "./step_metrics.ts";

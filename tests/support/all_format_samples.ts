@@ -1,6 +1,6 @@
 /** The samples of every reader in the registry: what fuzzing runs over. */
 
-import { findReader, formatReaders } from "../../src/data/formats/registry.ts";
+import { findReader, formatReaders } from "../../src/cloud/formats/registry.ts";
 import { binarySamples } from "./binary_format_samples.ts";
 import { type FormatSample, textAndMeshSamples } from "./format_samples.ts";
 

@@ -1,8 +1,8 @@
 /** Small files of the binary formats: arrays, pickles, scenes, laser scans. What `all_format_samples.ts` adds to the others. */
 
-import { treeFromNested } from "../../src/data/region_tree.ts";
-import { encodeSafetensors } from "../../src/data/safetensors.ts";
-import { sceneTensors } from "../../src/data/scene_file.ts";
+import { treeFromNested } from "../../src/scenes/region_tree.ts";
+import { encodeSafetensors } from "../../src/base/safetensors.ts";
+import { sceneTensors } from "../../src/scenes/scene_file.ts";
 import type { FormatSample } from "./format_samples.ts";
 import { e57Contents, e57Pages, e57Scans } from "./e57_samples.ts";
 import { lasSample, lazSamples } from "./las_samples.ts";

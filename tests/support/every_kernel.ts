@@ -1,14 +1,14 @@
 /** Work by which every kernel of the program is run, but for those that not every device can have. */
 
 import { assert } from "@std/assert";
-import { Random } from "../../src/data/random.ts";
-import { infoNCE } from "../../src/dbbd/losses.ts";
-import { featureMetrics } from "../../src/dbbd/metrics.ts";
-import { fusedInfoNCE } from "../../src/dbbd/fused/info_nce.ts";
-import { shapeKey, type SharedTile } from "../../src/dbbd/fused/linear_tiles.ts";
-import { Model, type ModelOptions } from "../../src/dbbd/model.ts";
-import { uploadBatch } from "../../src/dbbd/region_batch.ts";
-import { buildBatch } from "../../src/data/batch_builder.ts";
+import { Random } from "../../src/base/random.ts";
+import { infoNCE } from "../../src/model/losses.ts";
+import { featureMetrics } from "../../src/model/metrics.ts";
+import { fusedInfoNCE } from "../../src/model/fused/contrast/info_nce.ts";
+import { shapeKey, type SharedTile } from "../../src/model/fused/loops/linear_tiles.ts";
+import { Model, type ModelOptions } from "../../src/model/model.ts";
+import { uploadBatch } from "../../src/model/region_batch.ts";
+import { buildBatch } from "../../src/scenes/batches/batch_builder.ts";
 import { fitLinear } from "../../src/evaluation/heads/linear_head.ts";
 import { Device } from "../../src/gpu/device.ts";
 import type { Kernel } from "../../src/gpu/kernel.ts";

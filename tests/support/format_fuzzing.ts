@@ -1,8 +1,8 @@
 /** Damaging sample files in every way: the reader must give a result or one DataError. */
 
-import { readPointCloudBytes } from "../../src/data/formats/registry.ts";
-import { DataError } from "../../src/errors.ts";
-import { Random } from "../../src/data/random.ts";
+import { readPointCloudBytes } from "../../src/cloud/formats/registry.ts";
+import { DataError } from "../../src/base/errors.ts";
+import { Random } from "../../src/base/random.ts";
 import type { FormatSample } from "./format_samples.ts";
 
 /** What became of a sample's damaged copies. */

@@ -1,7 +1,7 @@
 /** Checks an operation against a float64 reference: values, and gradients by finite differences of the reference. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Random } from "../../src/data/random.ts";
+import { Random } from "../../src/base/random.ts";
 import { elements, formatShape, mul, sum, Tensor, tensor } from "../../src/tensor/mod.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { deviceTest, testDevice } from "./device.ts";

@@ -1,9 +1,9 @@
 /** Small labelled scenes for evaluation tests: shapes that differ, and points that differ by where they lie. */
 
 import { join } from "@std/path";
-import { Random } from "../../src/data/random.ts";
-import { writeScene } from "../../src/data/scene_file.ts";
-import { buildTree } from "../../src/data/tree_builder.ts";
+import { Random } from "../../src/base/random.ts";
+import { writeScene } from "../../src/scenes/scene_file.ts";
+import { buildTree } from "../../src/scenes/tree_builder.ts";
 
 /** What `writeShapes` makes. */
 export interface ShapeOptions {

@@ -1,8 +1,8 @@
 /** A scene with points that lie in no leaf. */
 
-import { Random } from "../../src/data/random.ts";
-import { treeFromNested } from "../../src/data/region_tree.ts";
-import type { Scene } from "../../src/data/scene.ts";
+import { Random } from "../../src/base/random.ts";
+import { treeFromNested } from "../../src/scenes/region_tree.ts";
+import type { Scene } from "../../src/scenes/scene.ts";
 
 /** Eleven points, of which 4 and 7 are in no leaf, and the leaves at two levels. */
 export function withStrays(): Scene {

@@ -1,7 +1,7 @@
 /** The settings of a small training: narrow widths, one step in a fraction of a second. Needs no device. */
 
-import { TrainingConfig } from "../../src/training/config.ts";
-import type { ConfigValues } from "../../src/training/config.ts";
+import { TrainingConfig } from "../../src/run/config.ts";
+import type { ConfigValues } from "../../src/run/config.ts";
 
 /** What differs from the defaults in a small training. */
 export const TINY: Partial<ConfigValues> = {

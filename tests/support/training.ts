@@ -1,8 +1,8 @@
 /** Small trainings for tests: narrow widths, rooms of a few hundred points, one step in a fraction of a second. */
 
-import { SyntheticDataset } from "../../src/data/synthetic.ts";
-import type { Dataset } from "../../src/data/scene.ts";
-import type { ConfigValues } from "../../src/training/config.ts";
+import { SyntheticDataset } from "../../src/scenes/synthetic/synthetic.ts";
+import type { Dataset } from "../../src/scenes/scene.ts";
+import type { ConfigValues } from "../../src/run/config.ts";
 import { Trainer, type TrainerOptions } from "../../src/training/trainer.ts";
 import { testDevice } from "./device.ts";
 import { tinyConfig } from "./tiny_config.ts";

@@ -1,6 +1,6 @@
 /** What a campaign is: many trials of one promise, each repeatable by its seed and number. */
 
-import { warn } from "../../src/terminal.ts";
+import { warn } from "../../src/base/terminal.ts";
 
 /** What a campaign is asked to do. */
 export interface Ask {

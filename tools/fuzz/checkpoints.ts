@@ -1,13 +1,13 @@
 /** Damaged checkpoints and scene files: whatever happened to one, it is refused with one clear message. */
 
 import { join } from "@std/path";
-import { modelParameters } from "../../src/dbbd/layers.ts";
-import { DEFAULT_SETTINGS } from "../../src/data/preprocess/settings.ts";
-import { Random } from "../../src/data/random.ts";
-import { parseSceneFile, writeScene } from "../../src/data/scene_file.ts";
-import { buildTree } from "../../src/data/tree_builder.ts";
-import { DataError } from "../../src/errors.ts";
-import { readCheckpoint, readWeights, writeCheckpoint } from "../../src/training/checkpoint.ts";
+import { modelParameters } from "../../src/model/layers.ts";
+import { DEFAULT_SETTINGS } from "../../src/scenes/preprocess/settings.ts";
+import { Random } from "../../src/base/random.ts";
+import { parseSceneFile, writeScene } from "../../src/scenes/scene_file.ts";
+import { buildTree } from "../../src/scenes/tree_builder.ts";
+import { DataError } from "../../src/base/errors.ts";
+import { readCheckpoint, readWeights, writeCheckpoint } from "../../src/run/checkpoint.ts";
 import { tinyConfig } from "../../tests/support/tiny_config.ts";
 import { type Campaign, traced } from "./campaign.ts";
 import { damage } from "./damage.ts";

@@ -1,13 +1,13 @@
 /** Random command lines, right and wrong ones, and what the programs' own parsers make of them. */
 
-import { parsePreprocessArguments, preprocessHelp } from "../../src/data/preprocess/arguments.ts";
-import { Random } from "../../src/data/random.ts";
-import { UsageError } from "../../src/errors.ts";
-import { embedHelp, parseEmbedArguments } from "../../src/evaluation/embed/arguments.ts";
-import { evaluateHelp, parseEvaluateArguments } from "../../src/evaluation/evaluate_arguments.ts";
-import { parseReportArguments, reportHelp } from "../../src/evaluation/report/arguments.ts";
-import { parseTrainArguments, trainHelp } from "../../src/training/cli_arguments.ts";
-import { CONFIG_KEY_NAMES } from "../../src/training/config_keys.ts";
+import { parsePreprocessArguments, preprocessHelp } from "../../src/cli/preprocess/arguments.ts";
+import { Random } from "../../src/base/random.ts";
+import { UsageError } from "../../src/base/errors.ts";
+import { embedHelp, parseEmbedArguments } from "../../src/cli/embed/arguments.ts";
+import { evaluateHelp, parseEvaluateArguments } from "../../src/cli/evaluate/arguments.ts";
+import { parseReportArguments, reportHelp } from "../../src/cli/report/arguments.ts";
+import { parseTrainArguments, trainHelp } from "../../src/cli/train/arguments.ts";
+import { CONFIG_KEY_NAMES } from "../../src/run/config_keys.ts";
 import { traced } from "./campaign.ts";
 import { messageProblem } from "./configs.ts";
 import type { TrialMaker } from "./watched.ts";

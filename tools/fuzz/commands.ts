@@ -1,10 +1,10 @@
 /** Random command lines: the parsers get all of them, real processes every tenth. */
 
 import { join } from "@std/path";
-import { Random } from "../../src/data/random.ts";
-import { modelParameters } from "../../src/dbbd/layers.ts";
-import { DEFAULT_SETTINGS } from "../../src/data/preprocess/settings.ts";
-import { writeCheckpoint } from "../../src/training/checkpoint.ts";
+import { Random } from "../../src/base/random.ts";
+import { modelParameters } from "../../src/model/layers.ts";
+import { DEFAULT_SETTINGS } from "../../src/scenes/preprocess/settings.ts";
+import { writeCheckpoint } from "../../src/run/checkpoint.ts";
 import { allFormatSamples } from "../../tests/support/all_format_samples.ts";
 import { writeShapes } from "../../tests/support/labelled_shapes.ts";
 import { tinyConfig } from "../../tests/support/tiny_config.ts";

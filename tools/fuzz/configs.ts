@@ -1,12 +1,12 @@
 /** Broken configurations: each gives settings, or one list of what is wrong, at once. */
 
 import { join } from "@std/path";
-import { Random } from "../../src/data/random.ts";
-import { UsageError } from "../../src/errors.ts";
-import { harmless } from "../../src/terminal.ts";
-import { type ConfigOverride, TrainingConfig } from "../../src/training/config.ts";
-import { readConfigFile } from "../../src/training/config_file.ts";
-import { CONFIG_KEY_NAMES } from "../../src/training/config_keys.ts";
+import { Random } from "../../src/base/random.ts";
+import { UsageError } from "../../src/base/errors.ts";
+import { harmless } from "../../src/base/terminal.ts";
+import { type ConfigOverride, TrainingConfig } from "../../src/run/config.ts";
+import { readConfigFile } from "../../src/run/config_file.ts";
+import { CONFIG_KEY_NAMES } from "../../src/run/config_keys.ts";
 import { tinyConfig } from "../../tests/support/tiny_config.ts";
 import { type Campaign, type Result, traced } from "./campaign.ts";
 import { type TrialMaker, watched } from "./watched.ts";

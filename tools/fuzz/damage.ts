@@ -1,6 +1,6 @@
 /** Damage to a file's bytes, as disks, cables and half-done copies make it. */
 
-import type { Random } from "../../src/data/random.ts";
+import type { Random } from "../../src/base/random.ts";
 
 /** A damaged copy. */
 export interface Damaged {

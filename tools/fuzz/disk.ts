@@ -1,7 +1,7 @@
 /** Disks that fill up and folders that vanish under a run: one clear message, nothing half-written, and it goes on. */
 
 import { join } from "@std/path";
-import { Random } from "../../src/data/random.ts";
+import { Random } from "../../src/base/random.ts";
 import type { Ask, Campaign, Tally } from "./campaign.ts";
 import { end, type Ended, outputProblem, signal } from "./programs.ts";
 import {

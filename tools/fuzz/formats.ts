@@ -1,6 +1,6 @@
 /** A small file of every point cloud format, damaged: each copy gives a cloud or one clear error. */
 
-import { UsageError } from "../../src/errors.ts";
+import { UsageError } from "../../src/base/errors.ts";
 import { allFormatSamples } from "../../tests/support/all_format_samples.ts";
 import { fuzz } from "../../tests/support/format_fuzzing.ts";
 import type { Ask, Campaign, Tally } from "./campaign.ts";

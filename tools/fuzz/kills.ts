@@ -1,6 +1,6 @@
 /** Runs that are killed at any moment, again and again, and go on: nothing is lost, and they end as if nothing had been. */
 
-import { Random } from "../../src/data/random.ts";
+import { Random } from "../../src/base/random.ts";
 import type { Ask, Campaign, Result, Tally } from "./campaign.ts";
 import { end, outputProblem, signal } from "./programs.ts";
 import {

@@ -1,6 +1,6 @@
 /** Ways in which a configuration's file goes wrong: slips of the hand, wrong files, malice. */
 
-import type { Random } from "../../src/data/random.ts";
+import type { Random } from "../../src/base/random.ts";
 
 /** Changes a text; what it cannot change it gives back. */
 type Change = (text: string, random: Random) => string;

@@ -1,6 +1,6 @@
 /** Linear classifiers on frozen features: multinomial logistic regression and linear SVM, fitted on the device. */
 
-import headLossWgsl from "../../../shaders/head_loss.wgsl" with { type: "text" };
+import headLossWgsl from "../../../shaders/evaluation/head_loss.wgsl" with { type: "text" };
 import type { Device } from "../../gpu/device.ts";
 import { empty, matmul, type Tensor, tensor } from "../../tensor/mod.ts";
 import { compute, hold } from "./compute.ts";

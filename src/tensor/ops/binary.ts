@@ -1,7 +1,7 @@
 /** add, sub, mul, div, with the second operand broadcast; scale. */
 
-import scaleWgsl from "../../../shaders/scale.wgsl" with { type: "text" };
-import wgsl from "../../../shaders/binary.wgsl" with { type: "text" };
+import scaleWgsl from "../../../shaders/tensor/scale.wgsl" with { type: "text" };
+import wgsl from "../../../shaders/tensor/binary.wgsl" with { type: "text" };
 import { elements, formatShape } from "../shapes.ts";
 import { empty, record, reshape, type Tensor } from "../tensor.ts";
 import { asTensor, checkInputs, checkOperands, type Operand } from "../inputs.ts";

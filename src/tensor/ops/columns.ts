@@ -1,6 +1,6 @@
 /** Put matrices side by side, and take blocks of columns. */
 
-import wgsl from "../../../shaders/copy_columns.wgsl" with { type: "text" };
+import wgsl from "../../../shaders/tensor/copy_columns.wgsl" with { type: "text" };
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { isCount } from "../shapes.ts";

@@ -1,6 +1,6 @@
 /** The diagonal of a square matrix. */
 
-import wgsl from "../../../shaders/diagonal.wgsl" with { type: "text" };
+import wgsl from "../../../shaders/tensor/diagonal.wgsl" with { type: "text" };
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor, zeros } from "../tensor.ts";

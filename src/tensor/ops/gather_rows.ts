@@ -1,7 +1,7 @@
 /** Rows of a matrix picked by index: parents for points, samples of points, levels put together. */
 
-import gatherWgsl from "../../../shaders/gather_rows.wgsl" with { type: "text" };
-import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
+import gatherWgsl from "../../../shaders/tensor/gather_rows.wgsl" with { type: "text" };
+import sumWgsl from "../../../shaders/tensor/reduce/run_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import { makeRuns, type Runs } from "../runs.ts";
 import { formatShape } from "../shapes.ts";

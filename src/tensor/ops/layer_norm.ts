@@ -1,8 +1,12 @@
 /** LayerNorm over the last dimension. */
 
-import backwardWgsl from "../../../shaders/layer_norm_backward.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/layer_norm.wgsl" with { type: "text" };
-import scaledWgsl from "../../../shaders/layer_norm_scaled.wgsl" with { type: "text" };
+import backwardWgsl from "../../../shaders/tensor/reduce/layer_norm_backward.wgsl" with {
+  type: "text",
+};
+import forwardWgsl from "../../../shaders/tensor/reduce/layer_norm.wgsl" with { type: "text" };
+import scaledWgsl from "../../../shaders/tensor/reduce/layer_norm_scaled.wgsl" with {
+  type: "text",
+};
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";

@@ -1,7 +1,9 @@
 /** log Σ exp over each row. */
 
-import backwardWgsl from "../../../shaders/log_sum_exp_backward.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/log_sum_exp.wgsl" with { type: "text" };
+import backwardWgsl from "../../../shaders/tensor/reduce/log_sum_exp_backward.wgsl" with {
+  type: "text",
+};
+import forwardWgsl from "../../../shaders/tensor/reduce/log_sum_exp.wgsl" with { type: "text" };
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 

@@ -1,6 +1,6 @@
 /** Matrix products. */
 
-import wgsl from "../../../shaders/matmul.wgsl" with { type: "text" };
+import wgsl from "../../../shaders/tensor/matmul.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import { formatShape } from "../shapes.ts";

@@ -1,7 +1,9 @@
 /** Rows scaled to unit length. */
 
-import backwardWgsl from "../../../shaders/normalize_backward.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/normalize.wgsl" with { type: "text" };
+import backwardWgsl from "../../../shaders/tensor/reduce/normalize_backward.wgsl" with {
+  type: "text",
+};
+import forwardWgsl from "../../../shaders/tensor/reduce/normalize.wgsl" with { type: "text" };
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 

@@ -1,9 +1,11 @@
 /** Pooling and softmax over runs of rows. */
 
-import maxBackwardWgsl from "../../../shaders/run_max_backward.wgsl" with { type: "text" };
-import maxWgsl from "../../../shaders/run_max.wgsl" with { type: "text" };
-import softmaxWgsl from "../../../shaders/run_softmax.wgsl" with { type: "text" };
-import sumWgsl from "../../../shaders/run_sum.wgsl" with { type: "text" };
+import maxBackwardWgsl from "../../../shaders/tensor/reduce/run_max_backward.wgsl" with {
+  type: "text",
+};
+import maxWgsl from "../../../shaders/tensor/reduce/run_max.wgsl" with { type: "text" };
+import softmaxWgsl from "../../../shaders/tensor/reduce/run_softmax.wgsl" with { type: "text" };
+import sumWgsl from "../../../shaders/tensor/reduce/run_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
 import type { Runs } from "../runs.ts";
 import { reduceStage } from "./reduce_stage.ts";

@@ -1,8 +1,8 @@
 /** Sums over rows, over columns and over everything, and their opposite, `expand`. */
 
-import expandWgsl from "../../../shaders/expand.wgsl" with { type: "text" };
-import sumColsWgsl from "../../../shaders/sum_cols.wgsl" with { type: "text" };
-import sumRowsWgsl from "../../../shaders/sum_rows.wgsl" with { type: "text" };
+import expandWgsl from "../../../shaders/tensor/expand.wgsl" with { type: "text" };
+import sumColsWgsl from "../../../shaders/tensor/reduce/sum_cols.wgsl" with { type: "text" };
+import sumRowsWgsl from "../../../shaders/tensor/reduce/sum_rows.wgsl" with { type: "text" };
 import { rowsOf } from "../../gpu/device.ts";
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";

@@ -1,6 +1,6 @@
 /** The transpose of a matrix. */
 
-import wgsl from "../../../shaders/transpose.wgsl" with { type: "text" };
+import wgsl from "../../../shaders/tensor/transpose.wgsl" with { type: "text" };
 import { rowsOf } from "../../gpu/device.ts";
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";

@@ -1,8 +1,8 @@
 /** Functions of one element: relu, gelu, exp, log, sqrt. */
 
 import math from "../../../shaders/math.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/unary.wgsl" with { type: "text" };
-import backwardWgsl from "../../../shaders/unary_backward.wgsl" with { type: "text" };
+import forwardWgsl from "../../../shaders/tensor/unary.wgsl" with { type: "text" };
+import backwardWgsl from "../../../shaders/tensor/unary_backward.wgsl" with { type: "text" };
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 

@@ -1,7 +1,7 @@
 /** A sum of a few scalars with weights: what losses are put together by. */
 
-import backwardWgsl from "../../../shaders/weighted_sum_backward.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/weighted_sum.wgsl" with { type: "text" };
+import backwardWgsl from "../../../shaders/tensor/weighted_sum_backward.wgsl" with { type: "text" };
+import forwardWgsl from "../../../shaders/tensor/weighted_sum.wgsl" with { type: "text" };
 import { checkInputs } from "../inputs.ts";
 import { empty, record, Tensor } from "../tensor.ts";
 

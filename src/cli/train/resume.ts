@@ -1,0 +1,170 @@
+/** Where a run of the command line starts: fresh, at a checkpoint, or with weights from a file. */
+
+import { basename, dirname, join, resolve } from "@std/path";
+import { DataError, UsageError } from "../../base/errors.ts";
+import { newestCheckpoint, readCheckpointPlaces } from "../../run/checkpoint.ts";
+import type { TrainArguments } from "./arguments.ts";
+import { type ConfigOverride, type ConfigValues, TrainingConfig } from "../../run/config.ts";
+import type { Trainer } from "../../training/trainer.ts";
+
+/** Model-shaping keys: a checkpoint fits only a run that agrees on them. */
+const SHAPE_KEYS: ReadonlySet<string> = new Set(
+  [
+    "input_feat_dim",
+    "hidden_dim",
+    "output_dim",
+    "encoder_hidden_dims",
+    "encoder_pooling",
+    "backbone",
+    "propagator_hidden_dim",
+    "propagator_num_layers",
+    "propagator_coords",
+    "aggregator_mode",
+    "aggregator_use_spatial",
+    "projection_dim",
+  ] satisfies (keyof ConfigValues)[],
+);
+
+/** Keys that may differ between a run and its continuation without a word: they don't change what is computed. */
+const FREE_KEYS: ReadonlySet<string> = new Set(
+  [
+    "small_mode",
+    "num_epochs",
+    "device",
+    "tune",
+    "checkpoint_dir",
+    "log_dir",
+    "run_name",
+    "save_interval",
+    "log_interval",
+    "eval_interval",
+    "probe",
+    "best_by",
+    "verbose",
+    "num_workers",
+  ] satisfies (keyof ConfigValues)[],
+);
+
+/**
+ * The configuration of a run that goes on from `path` without a file of its own: the checkpoint's, with `overrides`. Folders that
+ * a file names are not written to on its word: checkpoints go into the folder that `path` lies in, logs into the run's folder if
+ * that is indeed this run's (`logFolderOf`), else into log_dir's default.
+ *
+ * @param say Told where logs do not go where the checkpoint says.
+ */
+export async function configOfCheckpoint(
+  path: string,
+  overrides: readonly ConfigOverride[],
+  say: (line: string) => void = () => {},
+): Promise<TrainingConfig> {
+  const { config: saved, runDirectory } = await readCheckpointPlaces(path);
+  const own: ConfigOverride[] = [];
+  const give = (key: "checkpoint_dir" | "log_dir", text: string) => {
+    if (!overrides.some((override) => override.key === key)) own.push({ key, text, where: path });
+  };
+  const folder = dirname(path);
+  if (resolve(String(saved.checkpoint_dir)) !== resolve(folder)) give("checkpoint_dir", folder);
+  if (await logFolderOf(path, runDirectory, String(saved.log_dir)) === null) {
+    const { log_dir } = TrainingConfig.defaults();
+    if (saved.log_dir !== log_dir && !overrides.some(({ key }) => key === "log_dir")) {
+      say(
+        `Logs go into ${log_dir}: the folder that the checkpoint names is not known to be this run's. ` +
+          `--set log_dir=DIR chooses another.`,
+      );
+    }
+    give("log_dir", log_dir);
+  }
+  return TrainingConfig.fromObject(saved, { file: path, overrides: [...overrides, ...own] });
+}
+
+/**
+ * The folder in `logDir` in which the log of a checkpoint's run can go on; null: there is none. It has to be one that such a
+ * run has made: its config.yaml names the folder that the checkpoint lies in, or the checkpoint lies in it itself, saved there
+ * when checkpoint_dir took none.
+ *
+ * @param runDirectory As the checkpoint says. Of it only the last name counts, a plain one.
+ */
+export async function logFolderOf(
+  checkpoint: string,
+  runDirectory: string | null,
+  logDir: string,
+): Promise<string | null> {
+  const name = runDirectory === null ? "" : basename(runDirectory);
+  if (name === "" || /^\.*$/.test(name) || resolve(dirname(runDirectory!)) !== resolve(logDir)) {
+    return null;
+  }
+  const folder = join(logDir, name);
+  const text = await Deno.readTextFile(join(folder, "config.yaml")).catch(() => null);
+  if (text === null) return null;
+  try {
+    const { checkpoint_dir } = TrainingConfig.fromYaml(text);
+    const own = [resolve(checkpoint_dir), resolve(folder)];
+    return own.includes(resolve(dirname(checkpoint))) ? folder : null;
+  } catch (error) {
+    if (error instanceof UsageError) return null;
+    throw error;
+  }
+}
+
+/** The checkpoint that `--resume` means, if it was given: the path, or the newest in `directory`. */
+export async function checkpointToResume(
+  { resume }: TrainArguments,
+  directory: string,
+  say: (line: string) => void,
+): Promise<string | null> {
+  if (resume === undefined) return null;
+  return resume === true ? await newestCheckpoint(directory, say) : resume;
+}
+
+/**
+ * Brings a trainer to where it starts.
+ *
+ * @param path The checkpoint to go on from; null: none.
+ */
+export async function startFrom(
+  trainer: Trainer,
+  path: string | null,
+  args: TrainArguments,
+  say: (line: string) => void,
+): Promise<void> {
+  if (path !== null) {
+    const checkpoint = await trainer.loadCheckpoint(
+      path,
+      (saved) => compareConfigs(path, saved, trainer.config, say),
+    );
+    const { epoch, step } = checkpoint.counters;
+    say(`Resumed from ${path}: ${epoch} epochs and ${step} steps done.`);
+  } else if (args.initFrom !== undefined) {
+    await trainer.loadWeights(args.initFrom);
+    say(`Weights from ${args.initFrom}.`);
+  }
+}
+
+/** Refuses a checkpoint of another model, and says which other settings changed. */
+function compareConfigs(
+  path: string,
+  saved: ConfigValues,
+  config: TrainingConfig,
+  say: (line: string) => void,
+): void {
+  const before: Readonly<Record<string, unknown>> = saved;
+  const changed = Object.entries(config.toObject()).filter(([key, value]) =>
+    Object.hasOwn(before, key) && !FREE_KEYS.has(key) &&
+    JSON.stringify(before[key]) !== JSON.stringify(value)
+  );
+  const list = (entries: typeof changed) =>
+    entries.map(([key, value]) =>
+      `  ${key}: ${JSON.stringify(before[key])} in the checkpoint, ${JSON.stringify(value)} now`
+    ).join("\n");
+  const shapes = changed.filter(([key]) => SHAPE_KEYS.has(key));
+  if (shapes.length > 0) {
+    throw new DataError(`Cannot resume from ${path}: it is of another model.\n${list(shapes)}`);
+  }
+  if (changed.length > 0) {
+    say(
+      `Settings differ from the checkpoint's; the run will not be the one that was begun:\n${
+        list(changed)
+      }`,
+    );
+  }
+}
