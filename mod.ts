@@ -235,12 +235,6 @@ export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
 // The model
 export { Model, type ModelOptions } from "./src/model/model.ts";
 export type { FamilyOptions, RowFamily } from "./src/model/fused/plan/families.ts";
-export type {
-  LinearTile,
-  LinearTiles,
-  LoopTile,
-  SharedTile,
-} from "./src/model/fused/loops/linear_tiles.ts";
 export type { ModelConfig } from "./src/model/model_config.ts";
 export { modelParameters } from "./src/model/layers.ts";
 export type { BranchOutput, EncoderOutput } from "./src/model/encoder.ts";

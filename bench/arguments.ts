@@ -25,7 +25,6 @@ const FLAGS: FlagTable = {
   depth: { value: "N", help: "depth of the region trees (4 full, 2 small)" },
   config: { value: "full|small", help: "the full encoder, or small_mode's (full)" },
   fused: { value: "on|off", help: "the fused kernels, or the plain operations (on)" },
-  "no-tune": { help: "the fixed tiles of linear layers, rather than those that measuring finds" },
   steps: { value: "N", help: "samples of everything, after warming up (10)" },
   device: { value: "NAME", help: "what to run on: auto, gpu or software (auto)" },
   kernels: { help: "time in each kernel of a step, and kernels alone" },
@@ -99,7 +98,6 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments {
     problem: {
       config,
       fused: given.choice("fused", ["on", "off"], "on") === "on",
-      tune: !given.has("no-tune"),
       points: given.whole("points", small ? 20_000 : 100_000, 1),
       scenes: given.whole("scenes", small ? 2 : 1, 1),
       depth: given.whole("depth", small ? 2 : 4, 1),

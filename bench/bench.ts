@@ -115,13 +115,13 @@ const PROBLEMS = [
 
 /** Each table as soon as it is measured: all of them take a quarter of an hour and more. */
 async function printTables(device: Device, asked: Asked, tickMs: number | null) {
-  const { steps, tune } = asked.problem;
+  const { steps } = asked.problem;
   const rows: string[][] = [[...PROBLEM_HEAD]];
   let first: Measured | null = null;
   print(`Device: \`${device.description}\`. ${steps} samples of each.\n`);
   for (const { title, flags, ...problem } of PROBLEMS) {
     say(title);
-    const measured = await measure(device, { ...problem, steps, tune }, tickMs);
+    const measured = await measure(device, { ...problem, steps }, tickMs);
     rows.push(problemRow(title, `deno task bench${flags}`, measured.result));
     first ??= measured;
   }
@@ -133,7 +133,7 @@ async function printTables(device: Device, asked: Asked, tickMs: number | null) 
   const peak = Math.max(result.fma_peak_gflops, await fmaPeak(device));
   print("Kernels alone:", `${markdownTable(speedTable(alone, peak))}\n`);
   for (const over of SWEEPS) {
-    const one = await sweep(device, over, { ...FULL, steps, tune }, asked.maxPoints, say);
+    const one = await sweep(device, over, { ...FULL, steps }, asked.maxPoints, say);
     print(sweepLine(one), `${markdownTable(sweepTable(one))}\n`);
   }
 }

@@ -4,7 +4,6 @@ import type { Batch } from "../src/scenes/batches/batch.ts";
 import { makeTrainingBatch } from "../src/scenes/batches/loader.ts";
 import { Random } from "../src/base/random.ts";
 import { SyntheticDataset } from "../src/scenes/synthetic/synthetic.ts";
-import { stepRows as stepRowsOf, tuneRows } from "../src/model/fused/loops/tuner.ts";
 import { featureMetrics } from "../src/model/metrics.ts";
 import { Model, type ModelOptions } from "../src/model/model.ts";
 import { uploadBatch } from "../src/model/region_batch.ts";
@@ -43,8 +42,6 @@ export interface Problem {
   readonly minPoints?: number;
   readonly config: "small" | "full";
   readonly fused: boolean;
-  /** Whether tiles of linear layers are chosen by measuring, as a training does it. */
-  readonly tune: boolean;
   /** Samples taken of everything that is timed. */
   readonly steps: number;
 }
@@ -180,17 +177,9 @@ export async function warmWorkload(device: Device, problem: Problem): Promise<Wa
   }
   const { fused } = problem;
   const ahead = { steps: Infinity };
-  const tiles = fused && problem.tune
-    ? await tuneRows(
-      device,
-      config,
-      stepRowsOf(await rooms.get(0), problem.scenes, config),
-      ahead,
-    )
-    : undefined;
   device.pool.trim();
   device.pool.resetPeak();
-  const work = make({ fused, ...ahead, tiles });
+  const work = make({ fused, ...ahead });
   submit(work);
   await device.sync();
   if (shape) submit(work);

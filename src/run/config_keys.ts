@@ -103,7 +103,7 @@ export const CONFIG_KEYS = {
     group: "run",
     type: "boolean",
     default: true,
-    help: "measure which kernels are fastest here where it pays, and keep that in the user's cache",
+    help: "accepted for older files' sake: kernels are no longer measured, which gained nothing",
   },
   checkpoint_dir: {
     group: "run",

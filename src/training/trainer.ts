@@ -148,7 +148,7 @@ export class Trainer implements Disposable {
     const loaders = owned.use(await openLoaders(config, datasets));
     const preparation = await preparationOf(train);
     const probe = config.probe === null ? null : await openProbe(config, config.probe);
-    const kernels = await chooseKernels(device, config, train, loaders.train.steps(0));
+    const kernels = chooseKernels(config, loaders.train.steps(0));
     const model = owned.use(new Model(device, config, kernels));
     model.parameters.initialise(config.seed);
     const optimizer = owned.use(

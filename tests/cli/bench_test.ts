@@ -193,7 +193,6 @@ Deno.test("without flags, the full problem is measured", () => {
     problem: {
       config: "full",
       fused: true,
-      tune: true,
       points: 100_000,
       scenes: 1,
       depth: 4,
@@ -218,7 +217,6 @@ Deno.test("flags change the problem, small mode has its own sizes", () => {
   assertEquals(problem, {
     config: "small",
     fused: false,
-    tune: true,
     points: 20_000,
     scenes: 2,
     depth: 2,
@@ -262,7 +260,6 @@ Deno.test("the help names every flag and is asked for first", () => {
 const PROBLEM: Problem = {
   config: "small",
   fused: true,
-  tune: false,
   points: 5000,
   scenes: 1,
   depth: 3,

@@ -5,7 +5,6 @@ import { Random } from "../../src/base/random.ts";
 import { infoNCE } from "../../src/model/losses.ts";
 import { featureMetrics } from "../../src/model/metrics.ts";
 import { fusedInfoNCE } from "../../src/model/fused/contrast/info_nce.ts";
-import { shapeKey, type SharedTile } from "../../src/model/fused/loops/linear_tiles.ts";
 import { Model, type ModelOptions } from "../../src/model/model.ts";
 import { uploadBatch } from "../../src/model/region_batch.ts";
 import { buildBatch } from "../../src/scenes/batches/batch_builder.ts";
@@ -70,16 +69,13 @@ export async function everyKernel(): Promise<{ device: Device; kernels: Kernel[]
   const device = await Device.create({ limits: "default", debug: 3 });
   const kernels: Kernel[] = [];
   device.onKernel = (kernel) => kernels.push(kernel);
-  const tile: SharedTile = { family: "tiles", rows: 4, columns: 1, lanes: 64, columnLanes: 4 };
   for (const pooling of ["max", "mean"] as const) {
     await modelStep(device, { encoder_pooling: pooling }, {});
     await modelStep(device, { encoder_pooling: pooling, propagator_coords: "parent" }, {
       rowFamily: "straight-line",
     });
   }
-  await modelStep(device, { aggregator_mode: "attention" }, {
-    tiles: new Map([[shapeKey(4, 3), tile]]),
-  });
+  await modelStep(device, { aggregator_mode: "attention" }, {});
   await modelStep(device, {}, { fused: false });
   await otherOperations(device);
   const values = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i));

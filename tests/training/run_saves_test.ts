@@ -261,7 +261,7 @@ Deno.test("a trainer that cannot be made gives back its workers", {
   const script = `
     import { Trainer, TrainingConfig } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
     const config = TrainingConfig.fromObject({
-      small_mode: true, num_workers: 2, hidden_dim: 16384, output_dim: 16384, tune: false,
+      small_mode: true, num_workers: 2, hidden_dim: 16384, output_dim: 16384,
     });
     await Trainer.create(config).then(() => console.log("made"), (error) => console.log(error.message));
   `;

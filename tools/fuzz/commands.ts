@@ -52,7 +52,6 @@ async function makeSandbox(folder: string): Promise<void> {
     max_val_scenes: 2,
     synthetic_points: 150,
     device: "software",
-    tune: false,
   });
   await Deno.writeTextFile(at("tiny.yaml"), config.toYaml());
   await Deno.writeTextFile(at("runs/run/config.yaml"), config.toYaml());

@@ -39,7 +39,6 @@ export async function writeConfig(
     eval_interval: 1,
     verbose: false,
     device: "software",
-    tune: false,
   };
   const lines = Object.entries(values).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
   await Deno.writeTextFile(join(folder, "config.yaml"), lines.join(""));

@@ -38,6 +38,9 @@ function sayDifferences(config: TrainingConfig, say: (line: string) => void): vo
   if (config.use_amp && config.explicit.has("use_amp")) {
     say("use_amp: computing in float32; these kernels have no half-precision form.");
   }
+  if (config.explicit.has("tune")) {
+    say("tune: accepted for older files' sake; kernels are no longer measured.");
+  }
   const keepsActivations = config.fused === "off";
   if (
     config.explicit.has("use_gradient_checkpoint") &&

@@ -58,7 +58,7 @@ export class FusedEncoder implements Encoder {
 
   constructor(config: ModelConfig, parameters: ParameterSet, options: FamilyOptions = {}) {
     this.#config = config;
-    this.#weights = new ProgramWeights(config, parameters, options.tiles);
+    this.#weights = new ProgramWeights(config, parameters);
     this.#families = familyPolicy(parameters.device, options);
     this.#aggregator = new Aggregator(config, parameters);
   }

@@ -6,9 +6,6 @@ import argumentsWgsl from "../../../../shaders/model/fused/lists/dispatch_argume
 };
 import inputsWgsl from "../../../../shaders/model/fused/rows/row_inputs.wgsl" with { type: "text" };
 import linearWgsl from "../../../../shaders/model/fused/rows/row_linear.wgsl" with { type: "text" };
-import linearTilesWgsl from "../../../../shaders/model/fused/rows/row_linear_tiles.wgsl" with {
-  type: "text",
-};
 import normWgsl from "../../../../shaders/model/fused/rows/row_norm.wgsl" with { type: "text" };
 import normBackwardWgsl from "../../../../shaders/model/fused/rows/row_norm_backward.wgsl" with {
   type: "text",
@@ -18,7 +15,7 @@ import type { BufferSlice, Device, DispatchGroups } from "../../../gpu/device.ts
 import type { Kernel, KernelConstants, KernelSource } from "../../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../../tensor/mod.ts";
 import type { PackedWeights, ProgramRun } from "../plan/program_weights.ts";
-import { DEFAULT_TILE, sharedRows, SLAB } from "./linear_tiles.ts";
+import { LINEAR_TILE } from "./linear_tile.ts";
 import { blocks } from "../plan/row_program.ts";
 
 /** Invocations of a workgroup in the row kernels. */
@@ -240,24 +237,10 @@ export function rowLinear(
 /** The kernel of a linear layer, and the rows and blocks of columns of one of its workgroups. */
 function linearKernel(
   chunk: RowChunk,
-  { outBlocks, inBlocks, values, tile: chosen }: PackedWeights,
+  { outBlocks, inBlocks, values, tile = LINEAR_TILE[chunk.device.kind] }: PackedWeights,
   flags: KernelConstants,
 ): { kernel: Kernel; perGroup: number; columns: number } {
   const { device } = chunk;
-  const tile = chosen ?? DEFAULT_TILE[device.kind];
-  if (tile.family === "tiles") {
-    const { rows, lanes, columnLanes } = tile;
-    const kernel = fusedKernel(device, "row_linear_tiles", linearTilesWgsl, {
-      ROWS: rows,
-      COLS: tile.columns,
-      LANES: lanes,
-      COL_LANES: columnLanes,
-      SLAB,
-      IN_BLOCKS: inBlocks,
-      ...flags,
-    });
-    return { kernel, perGroup: sharedRows(tile), columns: tile.columns * columnLanes };
-  }
   const rows = chunk.rowsPerLane(tile.rows);
   const columns = Math.min(tile.columns, outBlocks);
   const kernel = fusedKernel(device, "row_linear", linearWgsl, {

@@ -1,12 +1,11 @@
 /**
- * Which kernels compute rows: loops, which compile at once and run well on any device (in tiles that `tuner.ts` measures), or
+ * Which kernels compute rows: loops, which compile at once and run well on any device, or
  * generated straight-line code, which is faster on the software device but compiles for seconds. Chosen by the work ahead.
  * The choice depends on the configuration and the batch alone, so that a resumed run computes what the unbroken one did.
  */
 
 import { warn } from "../../../base/terminal.ts";
 import type { Device } from "../../../gpu/device.ts";
-import type { LinearTiles } from "../loops/linear_tiles.ts";
 import type { GradientFamily } from "../loops/row_gradients.ts";
 import type { RowProgram } from "./row_program.ts";
 import {
@@ -26,8 +25,6 @@ export interface FamilyOptions {
   readonly steps?: number;
   /** The family wherever it can be had, whatever the work ahead. Default: chosen. */
   readonly rowFamily?: RowFamily;
-  /** Tile sizes of the linear layers that run in loops, as `tuneRows` measured them. Default: the device's fixed ones. */
-  readonly tiles?: LinearTiles;
 }
 
 /**

@@ -13,7 +13,7 @@ import type { BufferSlice } from "../../../gpu/device.ts";
 import type { ParameterSet } from "../../../nn/parameters.ts";
 import { ADDED, empty, record, Tensor, VISIT } from "../../../tensor/mod.ts";
 import type { ModelConfig } from "../../model_config.ts";
-import { type LinearTile, type LinearTiles, shapeKey } from "../loops/linear_tiles.ts";
+import type { LinearTile } from "../loops/linear_tile.ts";
 import {
   GradientPlaces,
   lasting,
@@ -58,7 +58,7 @@ export interface PackedWeights {
   readonly values: BufferSlice;
   readonly outBlocks: number;
   readonly inBlocks: number;
-  /** How the layer is computed; default the device's. */
+  /** What an invocation computes; default the device's. */
   readonly tile?: LinearTile;
 }
 
@@ -82,7 +82,6 @@ export class ProgramRun {
   readonly #parameters: ParameterSet;
   readonly #number: number;
   readonly #gradients: StepGradients;
-  readonly #tiles: LinearTiles;
   #reached = false;
 
   /**
@@ -95,14 +94,12 @@ export class ProgramRun {
     parameters: ParameterSet,
     whole: Tensor,
     gradients: StepGradients,
-    tiles: LinearTiles,
   ) {
     this.program = stored.program;
     this.layout = stored.layout;
     this.#number = number;
     this.#gradients = gradients;
     this.#parameters = parameters;
-    this.#tiles = tiles;
     const { buffer, offset } = whole.slice;
     this.sheet = {
       buffer,
@@ -124,7 +121,6 @@ export class ProgramRun {
       values: { buffer, offset: offset + at * BLOCK * 4, size },
       outBlocks,
       inBlocks,
-      tile: this.#tiles.get(shapeKey(inBlocks, outBlocks)),
     };
   }
 
@@ -178,13 +174,11 @@ export class ProgramWeights {
   /** For each value of the sheet, which value it is. */
   readonly #sources: Tensor;
   readonly #places: GradientPlaces;
-  readonly #tiles: LinearTiles;
 
-  constructor(config: ModelConfig, parameters: ParameterSet, tiles: LinearTiles = new Map()) {
+  constructor(config: ModelConfig, parameters: ParameterSet) {
     const { device, specs } = parameters;
     const made = rowPrograms(config, parameters);
     this.#parameters = parameters;
-    this.#tiles = tiles;
     this.#mergedSize = made.mergedSize;
     this.#merged = NAMES.flatMap((name) => made[name].merged);
     this.#mergedWords = mergedWords(device, this.#merged, parameters.flatSize);
@@ -274,7 +268,7 @@ export class ProgramWeights {
     );
     NAMES.forEach((name, n) =>
       runs.push(
-        new ProgramRun(this.#programs[name], n, this.#parameters, whole, gradients, this.#tiles),
+        new ProgramRun(this.#programs[name], n, this.#parameters, whole, gradients),
       )
     );
     return Object.fromEntries(NAMES.map((name, n) => [name, runs[n]])) as StepPrograms;

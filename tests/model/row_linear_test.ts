@@ -1,16 +1,20 @@
 import { assertEquals } from "@std/assert";
 import { Random } from "../../src/base/random.ts";
-import { CANDIDATES, type LinearTile, tileName } from "../../src/model/fused/loops/linear_tiles.ts";
+import { LINEAR_TILE, type LinearTile } from "../../src/model/fused/loops/linear_tile.ts";
 import { RowChunk, rowLinear } from "../../src/model/fused/loops/row_kernels.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { type Tensor, tensor, zeros } from "../../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
 
-/** Every tile of every kind of device, once. */
-const TILES = [
-  ...new Map([...CANDIDATES.gpu, ...CANDIDATES.software].map((tile) => [tileName(tile), tile]))
-    .values(),
+/** The tiles of all kinds of devices, and some that are neither's. */
+const TILES: readonly LinearTile[] = [
+  LINEAR_TILE.gpu,
+  LINEAR_TILE.software,
+  { rows: 1, columns: 1 },
+  { rows: 2, columns: 8 },
 ];
+
+const tileName = ({ rows, columns }: LinearTile) => `${rows} x ${columns}`;
 
 /** A chunk's rows: where it begins in the list, its room, and how many rows the list has if the device knows alone. */
 interface Problem {
