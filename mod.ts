@@ -157,7 +157,6 @@ export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
 // Tensors with gradients
 export {
   add,
-  ADDED,
   type BackwardPass,
   columns,
   concat,
@@ -170,7 +169,7 @@ export {
   full,
   gatherRows,
   gelu,
-  type InputGradient,
+  type InputGradients,
   layerNorm,
   linear,
   log,
@@ -185,6 +184,7 @@ export {
   normalize,
   type Operand,
   record,
+  recordAll,
   relu,
   reshape,
   type RowIndex,
@@ -207,7 +207,6 @@ export {
   tensor,
   type TensorData,
   transpose,
-  VISIT,
   zeros,
 } from "./src/tensor/mod.ts";
 
@@ -221,24 +220,39 @@ export {
   xavierUniform,
 } from "./src/nn/initialisers.ts";
 export {
-  geluPair,
-  type Layer,
-  layerNormLayer,
+  type ActivationStep,
+  applySteps,
+  before,
+  declareSteps,
+  inputWidth,
   type LinearInit,
-  linearLayer,
+  type LinearStep,
+  linearStep,
   mlp,
-  sequential,
-} from "./src/nn/layers.ts";
+  type NormStep,
+  type RowInput,
+  type Step,
+} from "./src/nn/network.ts";
 export { AdamW, type AdamWOptions, type AdamWState } from "./src/nn/adamw.ts";
 export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
 
 // The model
-export { Model, type ModelOptions } from "./src/model/model.ts";
-export type { FamilyOptions, RowFamily } from "./src/model/fused/plan/families.ts";
+export { Model, type ModelOptions, modelParameters, type ModelParts } from "./src/model/model.ts";
 export type { ModelConfig } from "./src/model/model_config.ts";
-export { modelParameters } from "./src/model/layers.ts";
-export type { BranchOutput, EncoderOutput } from "./src/model/encoder.ts";
-export { infoNCE, type Losses } from "./src/model/losses.ts";
+export type {
+  BranchOutput,
+  ContrastPair,
+  Encoder,
+  EncoderOutput,
+  Heads,
+} from "./src/model/encoder.ts";
+export { branchOutput, plainHeads } from "./src/model/plain_encoder.ts";
+export type { Backbone, BackboneParts, ComputeOptions } from "./src/model/backbones/backbone.ts";
+export { BACKBONES } from "./src/model/backbones/table.ts";
+export type { Losses, Objective, ObjectiveInput } from "./src/model/objectives/objective.ts";
+export { OBJECTIVES } from "./src/model/objectives/table.ts";
+export type { FamilyOptions, RowFamily } from "./src/model/fused/plan/families.ts";
+export { fusedInfoNCE as infoNCE } from "./src/model/fused/contrast/info_nce.ts";
 export { featureMetrics } from "./src/model/metrics.ts";
 export {
   type DeviceLevel,

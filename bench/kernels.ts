@@ -2,7 +2,9 @@
 
 import { Random } from "../src/base/random.ts";
 import { familyPolicy } from "../src/model/fused/plan/families.ts";
-import { ProgramWeights, type StepPrograms } from "../src/model/fused/plan/program_weights.ts";
+import type { FusedStep } from "../src/model/fused/weights/fused_step.ts";
+import { ProgramWeights } from "../src/model/fused/weights/program_weights.ts";
+import { networks } from "../src/model/networks.ts";
 import { fusedInfoNCE } from "../src/model/fused/contrast/info_nce.ts";
 import { RowChunk, rowLinear, type RowSource } from "../src/model/fused/loops/row_kernels.ts";
 import { backwardRows, hiddenRows } from "../src/model/fused/loops/row_layers.ts";
@@ -12,10 +14,17 @@ import {
   runStraightLine,
   runStraightLineBackward,
 } from "../src/model/fused/straight_line/straight_line_rows.ts";
-import { modelParameters } from "../src/model/layers.ts";
+import { modelParameters } from "../src/model/model.ts";
 import type { Device } from "../src/gpu/device.ts";
 import { ParameterSet } from "../src/nn/parameters.ts";
-import { empty, runsOfLengths, type Tensor, tensor, zeros } from "../src/tensor/mod.ts";
+import {
+  BackwardPass,
+  empty,
+  runsOfLengths,
+  type Tensor,
+  tensor,
+  zeros,
+} from "../src/tensor/mod.ts";
 import { largestOfRuns } from "../src/tensor/ops/runs.ts";
 import type { TrainingConfig } from "../src/run/config.ts";
 import { timedDispatches } from "./profile.ts";
@@ -58,7 +67,7 @@ function random(device: Device, rows: number, cols: number, requiresGrad = false
 }
 
 /** Linear layers of one program on rows: in loops, and as straight-line code where that is offered. */
-function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
+function rowPieces(device: Device, { encoder: { raw } }: FusedStep): Piece[] {
   const size = `${ROWS.toLocaleString("en")} rows`;
   const pieces: Piece[] = [];
   const { program } = raw;
@@ -79,7 +88,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
 
   // Made here, outside the runs' scopes, for all of them.
   raw.expect(ROWS);
-  raw.sums();
+  const sums = raw.sums(new BackwardPass());
 
   const last = layers.length - 1;
   const { inBlocks, outs } = layers[last];
@@ -106,7 +115,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
       const kept = hiddenRows(raw, rows, inputs, null);
       const own = empty(device, gradient.shape);
       device.copy(gradient.slice, own.slice);
-      backwardRows(raw, rows, inputs, kept, own);
+      backwardRows(raw, sums, rows, inputs, kept, own);
     },
   });
   // As a long training computes them.
@@ -150,7 +159,7 @@ function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
         },
         weightGradient,
       ],
-      run: () => void runStraightLineBackward(backward, raw, chunk(), source, null, gradient),
+      run: () => void runStraightLineBackward(backward, raw, sums, chunk(), source, null, gradient),
     });
   }
   return pieces;
@@ -242,7 +251,7 @@ export async function kernelsAlone(
   using _ = device.scope();
   using parameters = new ParameterSet(device, modelParameters(config));
   parameters.initialise(1);
-  using weights = new ProgramWeights(config, parameters);
+  using weights = new ProgramWeights(networks(config), {}, parameters);
   const pieces = [
     ...rowPieces(device, weights.fetch()),
     ...CONTRASTED.map((n) => contrastPiece(device, config, n)),

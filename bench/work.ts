@@ -12,8 +12,10 @@
  */
 
 import type { Batch } from "../src/scenes/batches/batch.ts";
-import { blocks, type RowProgram, rowPrograms } from "../src/model/fused/plan/row_program.ts";
-import { PROJECTION_HIDDEN } from "../src/model/layers.ts";
+import { rowPrograms } from "../src/model/fused/plan/compile.ts";
+import { blocks, type RowProgram } from "../src/model/fused/plan/row_program.ts";
+import { networks } from "../src/model/networks.ts";
+import { contrast, PROJECTION_HIDDEN } from "../src/model/objectives/contrast.ts";
 import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** Rows that a step's networks run on. */
@@ -141,8 +143,9 @@ function programWork({ layers }: RowProgram, again: boolean): RowWork {
 }
 
 function fusedCosts(config: ModelConfig): Costs {
-  const programs = rowPrograms(config, { flatSize: 0, offsetOf: () => 0 });
-  const { raw, propagated, regionStart, children, regionHead } = programs;
+  const flat = { flatSize: 0, offsetOf: () => 0 };
+  const { encoder, heads } = rowPrograms(networks(config), contrast.heads!(config), flat);
+  const { raw, propagated, regionStart, children } = encoder;
   return {
     raw: programWork(raw, true),
     propagated: programWork(propagated, true),
@@ -150,7 +153,7 @@ function fusedCosts(config: ModelConfig): Costs {
     child: config.aggregator_mode === "attention"
       ? layersWork(childLayers(config))
       : programWork(children, false),
-    head: programWork(regionHead, false),
+    head: programWork(heads.regionHead, false),
     pair: (n) => n * 8 * Math.ceil(n / 8) * 4 * blocks(config.projection_dim),
   };
 }

@@ -9,7 +9,7 @@ import { readSafetensors, type SafeTensors, toFloat32, toIntegers } from "../bas
 import type { Batch, BatchView } from "../scenes/batches/batch.ts";
 import { Random } from "../base/random.ts";
 import type { EncoderOutput } from "../model/encoder.ts";
-import type { Losses } from "../model/losses.ts";
+import type { Losses } from "../model/objectives/objective.ts";
 import { featureMetrics } from "../model/metrics.ts";
 import { Model, type ModelOptions } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";
@@ -273,13 +273,9 @@ async function compareFirstStep(
       relativeError(await inFileOrder(points, batch), find(file, name, path)),
     );
   }
-  const scalars: [string, number][] = [
-    ["loss/total", await losses.total.item()],
-    ["loss/region", await losses.region.item()],
-    ["loss/point", await losses.point.item()],
-  ];
-  for (const [l, loss] of losses.regionLevels.entries()) {
-    scalars.push([`loss/region_level_${l}`, await loss.item()]);
+  const scalars: [string, number][] = [["loss/total", await losses.total.item()]];
+  for (const [name, loss] of Object.entries(losses.scalars)) {
+    scalars.push([`loss/${name}`, await loss.item()]);
   }
   const metrics = await featureMetrics(output.g2l.points, output.l2g.points).data();
   ["alignment", "feat_std", "feat_norm"].forEach((name, i) => {

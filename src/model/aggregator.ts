@@ -1,4 +1,4 @@
-/** L2G above the leaves: every region from its children's features, level by level upwards. SPEC §2. */
+/** L2G above the leaves: every region from its children's features, level by level upwards. */
 
 import type { ParameterSet } from "../nn/parameters.ts";
 import {
@@ -16,13 +16,14 @@ import {
   sumCols,
   type Tensor,
 } from "../tensor/mod.ts";
+import { applySteps } from "../nn/network.ts";
 import {
+  applyAttention,
   ATTENTION_HEADS,
   ATTENTION_QUERY,
-  type LayerName,
-  type ModelLayers,
-  modelLayers,
-} from "./layers.ts";
+  type AttentionModule,
+  networks,
+} from "./networks.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { DeviceLevel, DeviceView, RegionBatch } from "./region_batch.ts";
 
@@ -34,28 +35,27 @@ export function poolRuns(x: Tensor, runs: Runs, mode: "max" | "mean"): Tensor {
 /** The aggregator; there are few regions, so plain operations serve every path. */
 export class Aggregator {
   readonly #config: ModelConfig;
-  readonly #layers: ModelLayers;
   readonly #parameters: ParameterSet;
 
   constructor(config: ModelConfig, parameters: ParameterSet) {
     this.#config = config;
-    this.#layers = modelLayers(config);
     this.#parameters = parameters;
   }
 
-  #apply(name: LayerName, x: Tensor): Tensor {
-    return this.#layers[name].forward(x, this.#parameters, name);
+  #apply(module: AttentionModule, x: Tensor): Tensor {
+    return applyAttention(this.#config, module, x, this.#parameters);
   }
 
   /**
    * Region features of every level, from the deepest up.
    * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the others; null: it has none
-   * @param before what is done to children before they are pooled; default the layers of `pre_mlp`
+   * @param before what is done to children before they are pooled; default the network of children
    */
   upwards(
     batch: RegionBatch,
     leavesOf: (level: number) => Tensor | null,
-    before: (children: Tensor) => Tensor = (x) => this.#apply("encoder.aggregator.pre_mlp", x),
+    before: (children: Tensor) => Tensor = (row) =>
+      applySteps(networks(this.#config).children.steps, { row }, this.#parameters),
   ): Tensor[] {
     const regions: Tensor[] = [];
     for (let l = batch.levels.length - 1; l >= 0; l--) {
@@ -82,7 +82,7 @@ export class Aggregator {
       const parents = gatherRows(gatherRows(view.coords, level.centers), level.parentOfChild!);
       u = add(
         u,
-        this.#apply("encoder.aggregator.attention.spatial_encoder", sub(own, parents)),
+        this.#apply("spatial", sub(own, parents)),
       );
     }
     return this.#attend(u, runs);
@@ -92,8 +92,8 @@ export class Aggregator {
   #attend(u: Tensor, runs: Runs): Tensor {
     const width = this.#config.output_dim;
     const headWidth = width / ATTENTION_HEADS;
-    const keys = this.#apply("encoder.aggregator.attention.key_proj", u);
-    const values = this.#apply("encoder.aggregator.attention.value_proj", u);
+    const keys = this.#apply("keys", u);
+    const values = this.#apply("values", u);
     const query = reshape(this.#parameters.get(ATTENTION_QUERY), [width]);
     const products = reshape(mul(keys, query), [u.rows * ATTENTION_HEADS, headWidth]);
     const scores = reshape(scale(sumCols(products), 1 / Math.sqrt(headWidth)), [
@@ -103,6 +103,6 @@ export class Aggregator {
     const weights = reshape(runSoftmax(scores, runs), [u.rows * ATTENTION_HEADS, 1]);
     const weighted = mul(reshape(values, [u.rows * ATTENTION_HEADS, headWidth]), weights);
     const summed = runSum(reshape(weighted, [u.rows, width]), runs);
-    return this.#apply("encoder.aggregator.attention.out_proj", summed);
+    return this.#apply("attended", summed);
   }
 }

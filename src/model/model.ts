@@ -1,20 +1,33 @@
 /** The model: parameters on a device, both branches, losses. */
 
 import type { Device } from "../gpu/device.ts";
-import { ParameterSet } from "../nn/parameters.ts";
+import { ParameterSet, type ParameterSpec } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
-import { type Encoder, type EncoderOutput, PlainEncoder } from "./encoder.ts";
-import type { FamilyOptions } from "./fused/plan/families.ts";
-import { FusedEncoder } from "./fused/fused_encoder.ts";
-import { modelParameters } from "./layers.ts";
-import type { Losses } from "./losses.ts";
+import type { Backbone, ComputeOptions } from "./backbones/backbone.ts";
+import { BACKBONES } from "./backbones/table.ts";
+import type { Encoder, EncoderOutput } from "./encoder.ts";
 import type { ModelConfig } from "./model_config.ts";
+import { type Losses, type Objective, objectiveParameters } from "./objectives/objective.ts";
+import { OBJECTIVES } from "./objectives/table.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
-/** How the model computes. */
-export interface ModelOptions extends FamilyOptions {
-  /** The fused kernels (default), or the plain operations they are tested against. */
-  readonly fused?: boolean;
+/** What a model is made of, where it is not what the configuration names. */
+export interface ModelParts {
+  /** Default: the configuration's. */
+  readonly backbone?: Backbone;
+  /** Default: the configuration's. */
+  readonly objective?: Objective;
+}
+
+/** How a model computes, and of what. */
+export interface ModelOptions extends ComputeOptions, ModelParts {}
+
+/** Every parameter of a model, in the order of PyTorch's `state_dict`: the backbone's, then the objective's. */
+export function modelParameters(
+  config: ModelConfig,
+  { backbone = BACKBONES.pointnet, objective = OBJECTIVES.contrast }: ModelParts = {},
+): ParameterSpec[] {
+  return [...backbone.parameters(config), ...objectiveParameters(objective, config)];
 }
 
 /** DBBD on a device. Free it with `using` or dispose. */
@@ -23,19 +36,25 @@ export class Model implements Disposable {
   readonly config: ModelConfig;
   /** Where it lies. */
   readonly device: Device;
-  /** Weights and gradients under SPEC's names. */
+  /** Weights and gradients under docs/model.md's names. */
   readonly parameters: ParameterSet;
+  /** What its features come from. */
+  readonly backbone: Backbone;
+  /** What a training of it makes small. */
+  readonly objective: Objective;
   readonly #encoder: Encoder;
 
   /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
   constructor(device: Device, config: ModelConfig, options: ModelOptions = {}) {
+    const { backbone = BACKBONES.pointnet, objective = OBJECTIVES.contrast } = options;
     this.config = config;
     this.device = device;
-    this.parameters = new ParameterSet(device, modelParameters(config));
+    this.backbone = backbone;
+    this.objective = objective;
+    this.parameters = new ParameterSet(device, modelParameters(config, options));
     try {
-      this.#encoder = options.fused ?? true
-        ? new FusedEncoder(config, this.parameters, options)
-        : new PlainEncoder(config, this.parameters);
+      const heads = objective.heads?.(config) ?? {};
+      this.#encoder = backbone.create({ config, parameters: this.parameters, heads, options });
     } catch (error) {
       this.parameters[Symbol.dispose]();
       throw error;
@@ -49,7 +68,8 @@ export class Model implements Disposable {
 
   /** Losses of what `encode` gave; `sample` are the rows of the point loss, null for all. */
   losses(output: EncoderOutput, sample: RowIndex | null): Losses {
-    return this.#encoder.losses(output, sample);
+    const { config, parameters } = this;
+    return this.objective.compute({ output, sample, config, parameters });
   }
 
   /** Free the parameters. */

@@ -1,20 +1,19 @@
 /** Tensors, the tape and every operation. */
 
 export {
-  ADDED,
   BackwardPass,
   type DType,
   empty,
   full,
-  type InputGradient,
+  type InputGradients,
   noGrad,
   record,
+  recordAll,
   reshape,
   type TapeNode,
   Tensor,
   tensor,
   type TensorData,
-  VISIT,
   zeros,
 } from "./tensor.ts";
 export { elements, formatShape } from "./shapes.ts";

@@ -1,11 +1,9 @@
 /** Tensors on the device and the tape that differentiates them. */
 
 import type { BufferSlice, Device } from "../gpu/device.ts";
-import type { OwnedBuffer } from "../gpu/scope.ts";
+import { accumulate, addToLeaves } from "./accumulate.ts";
 import { watchOutput } from "./nan_watch.ts";
 import { checkShape, elements, formatShape } from "./shapes.ts";
-import accumulateWgsl from "../../shaders/tensor/accumulate.wgsl" with { type: "text" };
-import addGradientsWgsl from "../../shaders/tensor/add_gradients.wgsl" with { type: "text" };
 
 /** Element types; all are four bytes wide. */
 export type DType = "f32" | "i32" | "u32";
@@ -13,12 +11,8 @@ export type DType = "f32" | "i32" | "u32";
 /** Typed arrays a tensor reads from and into. */
 export type TensorData = Float32Array | Int32Array | Uint32Array;
 
-/** Returned for an input that is a leaf: the operation has added the gradient to the leaf's `grad` itself. */
-export const ADDED: unique symbol = Symbol("added");
-/** Returned for an input: no gradient from here, but its own backward pass shall run, for it finds more elsewhere. */
-export const VISIT: unique symbol = Symbol("visit");
-/** What a backward pass returns for an input; null: it needs none. */
-export type InputGradient = Tensor | null | typeof ADDED | typeof VISIT;
+/** What an operation gives for each of its inputs: its gradient, or null where it has none. */
+export type InputGradients = readonly (Tensor | null)[];
 
 /**
  * One run of `backward`. Operations whose parts have their gradients at different times keep here what they have to tell each
@@ -26,22 +20,53 @@ export type InputGradient = Tensor | null | typeof ADDED | typeof VISIT;
  */
 export class BackwardPass {
   readonly #states = new Map<object, unknown>();
+  readonly #visits = new Set<TapeNode>();
+  readonly #touched = new Set<Tensor>();
 
   /** What this pass keeps under `key`, an object of the operation's own; made by `make` when first asked for. */
   state<T>(key: object, make: () => T): T {
     if (!this.#states.has(key)) this.#states.set(key, make());
     return this.#states.get(key) as T;
   }
+
+  /**
+   * Sends for the operation that made `input`: its backward pass runs, after those of all that read what it made, also where no
+   * gradient reaches it as a tensor; for operations that find theirs in what the pass keeps.
+   */
+  visit(input: Tensor): void {
+    if (input.node) this.#visits.add(input.node);
+  }
+
+  /** A leaf's `grad`, zeros at first, for an operation that adds to it itself, after all others that this pass asks. */
+  gradientOf(leaf: Tensor): Tensor {
+    this.#touched.add(leaf);
+    return leaf.grad ??= zeros(leaf.device, leaf.shape);
+  }
+
+  /** Whether an operation was sent for. */
+  visits(node: TapeNode): boolean {
+    return this.#visits.has(node);
+  }
+
+  /** Leaves that received a gradient. */
+  get touched(): Set<Tensor> {
+    return this.#touched;
+  }
 }
 
-/** How a tensor came to be, and how a gradient of it becomes gradients of its inputs. */
+/** How tensors came to be, and how gradients of them become gradients of what they were made from. */
 export interface TapeNode {
   /** The operation's name, for messages. */
   readonly op: string;
   /** What the operation read. */
   readonly inputs: readonly Tensor[];
-  /** Gradients of `inputs`, in their order. */
-  readonly backward: (gradient: Tensor, pass: BackwardPass) => readonly InputGradient[];
+  /** What it made. */
+  readonly outputs: readonly Tensor[];
+  /** From gradients of `outputs`, null where there is none, to those of `inputs`, each in their order. */
+  readonly backward: (
+    gradients: readonly (Tensor | null)[],
+    pass: BackwardPass,
+  ) => InputGradients;
 }
 
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
@@ -269,141 +294,113 @@ export function noGrad(device: Device): Disposable {
   };
 }
 
+/**
+ * Put an operation with several outputs on the tape, unless no input is tracked or gradients are off. Returns `outputs`.
+ *
+ * @param backward is called once a pass, when every output's gradient is complete; null: that output has none
+ */
+export function recordAll(
+  op: string,
+  outputs: readonly Tensor[],
+  inputs: readonly Tensor[],
+  backward: TapeNode["backward"],
+): readonly Tensor[] {
+  for (const out of outputs) if (out.device.debug >= 3) watchOutput(op, out);
+  if (outputs.length === 0 || gradientsOff.get(outputs[0].device)) return outputs;
+  if (!inputs.some((input) => input.tracked)) return outputs;
+  const node: TapeNode = { op, inputs, outputs, backward };
+  for (const out of outputs) out.node = node;
+  return outputs;
+}
+
 /** Put an operation on the tape, unless no input is tracked or gradients are off. Returns `out`. */
 export function record(
   op: string,
   out: Tensor,
   inputs: readonly Tensor[],
-  backward: TapeNode["backward"],
+  backward: (gradient: Tensor, pass: BackwardPass) => InputGradients,
 ): Tensor {
-  if (out.device.debug >= 3) watchOutput(op, out);
-  if (!gradientsOff.get(out.device) && inputs.some((input) => input.tracked)) {
-    out.node = { op, inputs, backward };
-  }
+  // One that was only sent for has a gradient of zeros.
+  recordAll(
+    op,
+    [out],
+    inputs,
+    ([gradient], pass) => backward(gradient ?? zeros(out.device, out.shape), pass),
+  );
   return out;
 }
 
-/** target += gradient, in place. */
-function accumulate(target: Tensor, gradient: Tensor): void {
-  target.device.runRows(target.device.kernel("accumulate", accumulateWgsl), {
-    rows: target.size,
-    rowsPerGroup: 256,
-    byRow: { target_values: [target.slice, 4], gradient: [gradient.slice, 4] },
-  });
-}
-
-/** Leaves whose gradients are added by one dispatch: with the target, as many buffers as every device binds. */
-const TOGETHER = 7;
-
-/** grad += gradient of leaves. Those whose `grad` lie in one buffer, as a `ParameterSet`'s do, share dispatches. */
-function addToLeaves(pairs: readonly { grad: Tensor; gradient: Tensor }[]): void {
-  const byBuffer = new Map<OwnedBuffer, { grad: Tensor; gradient: Tensor }[]>();
-  for (const pair of pairs) {
-    const { buffer } = pair.grad.slice;
-    byBuffer.set(buffer, [...byBuffer.get(buffer) ?? [], pair]);
-  }
-  for (const [buffer, own] of byBuffer) {
-    if (own.length === 1 || buffer.size > own[0].grad.device.maxBindingBytes) {
-      for (const { grad, gradient } of own) accumulate(grad, gradient);
-      continue;
-    }
-    for (let first = 0; first < own.length; first += TOGETHER) {
-      addTogether(buffer, own.slice(first, first + TOGETHER));
-    }
-  }
-}
-
-function addTogether(
-  buffer: OwnedBuffer,
-  pairs: readonly { grad: Tensor; gradient: Tensor }[],
-): void {
-  const { device } = pairs[0].grad;
-  const count = pairs.length;
-  const bind: Record<string, BufferSlice> = {
-    gradients: { buffer, offset: 0, size: buffer.size },
-  };
-  const params: Record<string, number> = {};
-  pairs.forEach(({ grad, gradient }, k) => {
-    bind[`gradient_${k}`] = gradient.slice;
-    params[`first_${k}`] = grad.slice.offset / 4;
-    params[`size_${k}`] = grad.size;
-  });
-  const constants = { COUNT: count };
-  device.run(
-    device.kernel("add_gradients", addGradientsWgsl, constants),
-    bind,
-    params,
-    [Math.ceil(Math.max(...pairs.map(({ grad }) => grad.size)) / 256), count, 1],
-  );
-}
-
-/** Tape nodes reachable from `root`, every one after all that depend on it. Without recursion: tapes are deep. */
-function topological(root: Tensor): Tensor[] {
-  const order: Tensor[] = [];
-  const seen = new Set<Tensor>([root]);
-  const stack: { tensor: Tensor; next: number }[] = [{ tensor: root, next: 0 }];
+/** The operations that made `root`, each after all that read what it made. Without recursion: tapes are deep. */
+function topological(root: TapeNode): TapeNode[] {
+  const order: TapeNode[] = [];
+  const seen = new Set<TapeNode>([root]);
+  const stack: { node: TapeNode; next: number }[] = [{ node: root, next: 0 }];
   while (stack.length > 0) {
     const top = stack.at(-1)!;
-    const input = top.tensor.node?.inputs[top.next++];
+    const input = top.node.inputs[top.next++];
     if (input === undefined) {
-      order.push(top.tensor);
+      order.push(top.node);
       stack.pop();
-    } else if (input.tracked && !seen.has(input)) {
-      seen.add(input);
-      stack.push({ tensor: input, next: 0 });
+    } else if (input.node && !seen.has(input.node)) {
+      seen.add(input.node);
+      stack.push({ node: input.node, next: 0 });
     }
   }
   return order.reverse();
 }
 
-function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
-  const device = root.device;
-  using _ = noGrad(device);
-  const gradients = new Map<Tensor, { tensor: Tensor; own: boolean }>([[root, {
-    tensor: gradient,
-    own: false,
-  }]]);
-  const touched = new Set<Tensor>();
-  const add = (target: Tensor, value: Tensor) => {
-    const sum = gradients.get(target);
+/** Gradients by tensor while they add up. */
+class GradientSums {
+  readonly #sums = new Map<Tensor, { tensor: Tensor; own: boolean }>();
+
+  add(target: Tensor, value: Tensor): void {
+    const sum = this.#sums.get(target);
     if (!sum) {
-      gradients.set(target, { tensor: value, own: false });
+      this.#sums.set(target, { tensor: value, own: false });
       return;
     }
     if (!sum.own) {
       // The first gradient may be shared with another input: add into a copy.
-      const copy = empty(device, value.shape);
-      device.copy(sum.tensor.slice, copy.slice);
+      const copy = empty(value.device, value.shape);
+      value.device.copy(sum.tensor.slice, copy.slice);
       sum.tensor = copy;
       sum.own = true;
     }
-    accumulate(sum.tensor, value);
-  };
+    accumulate(value.device, sum.tensor, value);
+  }
+
+  /** The gradient of a tensor whose readers are all through; null: it has none. */
+  take(target: Tensor): Tensor | null {
+    const sum = this.#sums.get(target);
+    this.#sums.delete(target);
+    return sum?.tensor ?? null;
+  }
+
+  /** What is left in the end: leaves, and their gradients. */
+  entries(): { leaf: Tensor; gradient: Tensor }[] {
+    return [...this.#sums].map(([leaf, { tensor }]) => ({ leaf, gradient: tensor }));
+  }
+}
+
+function backward(root: Tensor, gradient: Tensor): Set<Tensor> {
+  const { device } = root;
+  using _ = noGrad(device);
+  const sums = new GradientSums();
+  sums.add(root, gradient);
   const pass = new BackwardPass();
-  const visits = new Set<Tensor>();
-  const leaves: { grad: Tensor; gradient: Tensor }[] = [];
-  for (const current of topological(root)) {
-    const own = gradients.get(current)?.tensor ??
-      (visits.has(current) ? zeros(device, current.shape) : null);
-    gradients.delete(current);
-    if (!own) continue;
-    if (current.requiresGrad) {
-      touched.add(current);
-      current.grad ??= zeros(device, current.shape);
-      leaves.push({ grad: current.grad, gradient: own });
-    }
-    if (!current.node) continue;
-    const { inputs, op } = current.node;
-    current.node.backward(own, pass).forEach((value, i) => {
-      if (!value || !inputs[i].tracked) return;
-      if (value === ADDED) touched.add(inputs[i]);
-      else if (value === VISIT) visits.add(inputs[i]);
-      else {
-        if (device.debug >= 3) watchOutput(`the gradient of ${op}`, value);
-        add(inputs[i], value);
-      }
+  for (const node of root.node ? topological(root.node) : []) {
+    const own = node.outputs.map((out) => sums.take(out));
+    if (own.every((each) => each === null) && !pass.visits(node)) continue;
+    node.backward(own, pass).forEach((value, i) => {
+      const input = node.inputs[i];
+      if (!value || !input.tracked) return;
+      if (device.debug >= 3) watchOutput(`the gradient of ${node.op}`, value);
+      sums.add(input, value);
     });
   }
-  addToLeaves(leaves);
-  return touched;
+  addToLeaves(
+    device,
+    sums.entries().map(({ leaf, gradient }) => ({ grad: pass.gradientOf(leaf), gradient })),
+  );
+  return pass.touched;
 }

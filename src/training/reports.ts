@@ -88,17 +88,16 @@ export interface FitSummary {
 export function meanMetrics(all: readonly StepMetrics[]): ValidationMetrics {
   const mean = (value: (metrics: StepMetrics) => number, of = all) =>
     of.reduce((sum, metrics) => sum + value(metrics), 0) / of.length;
-  const levels = Math.max(...all.map(({ regionLevels }) => regionLevels.length));
+  const names = new Set(all.flatMap(({ scalars }) => Object.keys(scalars)));
   return {
     batches: all.length,
     loss: mean((m) => m.loss),
-    region: mean((m) => m.region),
-    point: mean((m) => m.point),
     // A batch that is shallower than others has no loss at the deepest levels: the mean is over those that do.
-    regionLevels: Array.from(
-      { length: levels },
-      (_, l) =>
-        mean((m) => m.regionLevels[l], all.filter(({ regionLevels }) => l < regionLevels.length)),
+    scalars: Object.fromEntries(
+      [...names].map((name) => [
+        name,
+        mean((m) => m.scalars[name], all.filter(({ scalars }) => name in scalars)),
+      ]),
     ),
     alignment: mean((m) => m.alignment),
     featStd: mean((m) => m.featStd),

@@ -11,7 +11,7 @@ import { buildTree } from "../../src/scenes/tree_builder.ts";
 import { buildBatch } from "../../src/scenes/batches/batch_builder.ts";
 import { Random } from "../../src/base/random.ts";
 import { identityView } from "../../src/scenes/views/views.ts";
-import { PlainEncoder } from "../../src/model/encoder.ts";
+import { PlainEncoder } from "../../src/model/plain_encoder.ts";
 import { uploadBatch } from "../../src/model/region_batch.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
 import {
@@ -51,7 +51,7 @@ async function plainly(encoder: SceneEncoder, scene: Scene) {
   using _scope = device.scope();
   const view = identityView(scene);
   const batch = buildBatch([{ scene, view1: view, view2: view }], { maxHierarchyDepth: null });
-  const output = new PlainEncoder(config, parameters).forward(uploadBatch(device, batch));
+  const output = new PlainEncoder(config, parameters, {}).forward(uploadBatch(device, batch));
   const branch = async (name: Branch) => {
     const permuted = await output[name].points.data();
     const points = new Float32Array(permuted.length);

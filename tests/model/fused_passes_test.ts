@@ -85,14 +85,16 @@ sameGradients(
 
 sameGradients("region.backward() and point.backward()", (model, output, device, points) => {
   const losses = model.losses(output, rowIndex(device, thirds(points, 0), points));
-  losses.region.backward();
-  losses.point.backward();
+  losses.scalars.region.backward();
+  losses.scalars.point.backward();
 });
 
 sameGradients("point.backward() before each level's", (model, output, device, points) => {
   const losses = model.losses(output, rowIndex(device, thirds(points, 0), points));
-  losses.point.backward();
-  for (const level of losses.regionLevels) level.backward();
+  losses.scalars.point.backward();
+  for (const [name, loss] of Object.entries(losses.scalars)) {
+    if (name.startsWith("region_level_")) loss.backward();
+  }
 });
 
 sameGradients("total.backward() twice", (model, output, device, points) => {

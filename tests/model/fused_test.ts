@@ -77,8 +77,8 @@ async function step(
   const losses = model.losses(output, rowIndex(device, samples, batch.pointCount));
   losses.total.backward();
   const found = new Map<string, Float32Array>();
-  for (const [l, loss] of [...losses.regionLevels, losses.point].entries()) {
-    found.set(`loss ${l}`, Float32Array.of(1 + await loss.item()));
+  for (const [name, loss] of Object.entries(losses.scalars)) {
+    found.set(`loss ${name}`, Float32Array.of(1 + await loss.item()));
   }
   for (const branch of ["g2l", "l2g"] as const) {
     found.set(`${branch} points`, await output[branch].points.data());

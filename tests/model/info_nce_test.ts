@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { fusedInfoNCE } from "../../src/model/fused/contrast/info_nce.ts";
-import { infoNCE } from "../../src/model/losses.ts";
+import { plainInfoNCE } from "../../src/model/info_nce.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { mul, noGrad, tensor } from "../../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
@@ -64,7 +64,7 @@ async function computed(
   d: number,
   temperature: number,
   weight: number,
-  contrast: typeof infoNCE,
+  contrast: typeof plainInfoNCE,
   rows = unitRows(n, d),
 ): Promise<Result> {
   using _ = device.scope();
@@ -150,7 +150,7 @@ deviceTest("more rows than one workgroup finishes, as the plain operations", asy
         2,
         (query, key, t) => fusedInfoNCE(query, key, t, broadcast),
       ),
-      await computed(device, 1100, 12, 0.1, 2, infoNCE),
+      await computed(device, 1100, 12, 0.1, 2, plainInfoNCE),
       2 / 11,
     );
   }

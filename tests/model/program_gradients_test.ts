@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { rounds } from "../../src/model/fused/plan/program_gradients.ts";
+import { rounds } from "../../src/model/fused/weights/gradient_places.ts";
 import {
   gradientTargets,
   NOTHING,

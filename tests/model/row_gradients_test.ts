@@ -6,9 +6,9 @@ import {
   addNormSums,
   addWeightGradient,
   type GradientFamily,
-  type GradientSums,
   laneTile,
 } from "../../src/model/fused/loops/row_gradients.ts";
+import type { ProgramSums } from "../../src/model/fused/weights/step_gradients.ts";
 import { RowChunk } from "../../src/model/fused/loops/row_kernels.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { empty, type Tensor, tensor } from "../../src/tensor/mod.ts";
@@ -20,7 +20,7 @@ function layerSums(
   outBlocks: number,
   inBlocks: number,
   slices: number,
-): GradientSums {
+): ProgramSums {
   const weights = 16 * outBlocks * inBlocks;
   const sums = Math.ceil((weights + 8 * outBlocks) / 64) * 64;
   const made = { values: empty(device, [slices, sums]), slices, filled: false };
@@ -29,13 +29,13 @@ function layerSums(
   return {
     program: { layers: [{ inBlocks }] },
     layout: { weightSums: [0], normSums: [weights], sums },
-    sums: () => made,
+    ...made,
   };
 }
 
 /** Slices added up. */
-async function added(run: GradientSums, first: number, size: number): Promise<Float64Array> {
-  const { values, slices } = run.sums();
+async function added(run: ProgramSums, first: number, size: number): Promise<Float64Array> {
+  const { values, slices } = run;
   const all = new Float32Array(await values.device.read(values.slice));
   const out = new Float64Array(size);
   for (let s = 0; s < slices; s++) {
@@ -107,7 +107,7 @@ async function gradients(
     const place = { values: x.values, first: before, stride };
     addWeightGradient(chunk, run, 0, place, dz.values, family);
     addNormGradients(chunk, run, 0, normal.values, null, dz.values);
-    run.sums().filled = true;
+    run.filled = true;
     for (let r = 0; r < rows; r++) {
       for (let n = 0; n < own; n++) {
         const g = dz.data[r * own + n];
@@ -160,7 +160,7 @@ deviceTest("sums of 8 rows each add up to norm gradients, chunk after chunk", as
       const filled = Math.ceil(rows / 8);
       const eighths = rowsOf(device, filled, chunk.room / 8, cols, i);
       addNormSums(chunk, run, eighths.values);
-      run.sums().filled = true;
+      run.filled = true;
       for (let e = 0; e < filled * cols; e++) want[e % cols] += eighths.data[e];
       first += most;
     }

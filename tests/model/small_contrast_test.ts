@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { type ContrastSet, smallContrasts } from "../../src/model/fused/contrast/small_contrast.ts";
-import { infoNCE } from "../../src/model/losses.ts";
+import { plainInfoNCE } from "../../src/model/info_nce.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import {
   gatherRows,
@@ -31,7 +31,7 @@ function rowsOf(x: Tensor, first: number, count: number): Tensor {
 function plainContrasts(x: Tensor, sets: readonly ContrastSet[], temperature: number): Tensor[] {
   const rows = normalize(x);
   return sets.map(({ query, key, size }) =>
-    infoNCE(rowsOf(rows, query, size), rowsOf(rows, key, size), temperature)
+    plainInfoNCE(rowsOf(rows, query, size), rowsOf(rows, key, size), temperature)
   );
 }
 

@@ -9,7 +9,7 @@ import {
   straightLineName,
 } from "../../src/model/fused/straight_line/straight_line.ts";
 import { straightLineWgsl } from "../../src/model/fused/straight_line/straight_line_source.ts";
-import { SHEET_MARGIN } from "../../src/model/fused/plan/program_weights.ts";
+import { SHEET_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
 import { buildBatch } from "../../src/scenes/batches/batch_builder.ts";
 import { treeFromNested } from "../../src/scenes/region_tree.ts";
 import { empty, type Tensor, tensor } from "../../src/tensor/mod.ts";

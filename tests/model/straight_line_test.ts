@@ -9,8 +9,9 @@ import {
   type RowFamily,
   ROWS_TO_COMPILE,
 } from "../../src/model/fused/plan/families.ts";
-import { SHEET_MARGIN } from "../../src/model/fused/plan/program_weights.ts";
-import { rowPrograms } from "../../src/model/fused/plan/row_program.ts";
+import { SHEET_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
+import { networks } from "../../src/model/networks.ts";
+import { rowPrograms } from "../../src/model/fused/plan/compile.ts";
 import {
   planStraightLine,
   type RowShape,
@@ -228,7 +229,7 @@ Deno.test("straight-line code is chosen when the work ahead pays for compiling",
 }, async () => {
   const device = await testDevice();
   using model = new Model(device, tinyConfig());
-  const program = rowPrograms(model.config, model.parameters).raw;
+  const program = rowPrograms(networks(model.config), {}, model.parameters).encoder.raw;
   const chosen = (rows: number, options: { steps?: number; rowFamily?: RowFamily }) =>
     familyPolicy(device, options).plans(program, rows).forward !== null;
   assert(!chosen(1e9, {}), "an unknown life is short");

@@ -7,11 +7,18 @@ import {
   standardNormal,
   xavierUniform,
 } from "../../src/nn/initialisers.ts";
-import { geluPair, layerNormLayer, linearLayer, mlp } from "../../src/nn/layers.ts";
+import {
+  applySteps,
+  before,
+  declareSteps,
+  linearStep,
+  mlp,
+  type Step,
+} from "../../src/nn/network.ts";
 import { ParameterRegistry, ParameterSet } from "../../src/nn/parameters.ts";
 import { learningRate } from "../../src/nn/schedule.ts";
 import { tensor } from "../../src/tensor/mod.ts";
-import { noDevice, testDevice } from "../support/device.ts";
+import { deviceTest, noDevice, testDevice } from "../support/device.ts";
 
 const ignore = noDevice;
 
@@ -54,10 +61,12 @@ Deno.test("standard normal has mean 0 and variance 1, its tails too", () => {
 
 Deno.test("layers name their parameters as PyTorch's Sequential does", () => {
   const registry = new ParameterRegistry();
-  mlp([5, 7, 7, 2], "gelu").declare(registry, "a.mlp");
-  geluPair(3, 4).declare(registry, "b");
-  linearLayer(2, 3).declare(registry, "c");
-  layerNormLayer(9).declare(registry, "d");
+  const x = (width: number) => ({ name: "x", width });
+  const c = linearStep("c", [x(2)], 3);
+  declareSteps(registry, mlp("a.mlp", [x(2), x(3)], [7, 7, 2], "gelu"));
+  declareSteps(registry, [linearStep("b.0", [x(3)], 4), { step: "gelu" }]);
+  declareSteps(registry, [linearStep("b.2", [before(4)], 4), c]);
+  declareSteps(registry, [{ step: "norm", name: "d", width: 9 }]);
   const shapes = registry.specs.map(({ name, shape }) => `${name} ${shape.join("x")}`);
   assertEquals(shapes, [
     "a.mlp.0.weight 7x5",
@@ -79,13 +88,13 @@ Deno.test("layers name their parameters as PyTorch's Sequential does", () => {
     "d.weight 9",
     "d.bias 9",
   ]);
-  assertThrows(() => linearLayer(1, 1).declare(registry, "c"), Error, "c.weight declared twice");
+  assertThrows(() => declareSteps(registry, [c]), Error, "c.weight declared twice");
 });
 
 Deno.test("a linear layer starts with Xavier and zero bias, or with PyTorch's default for both", () => {
   const start = (init: "xavier" | "default") => {
     const registry = new ParameterRegistry();
-    linearLayer(300, 100, init).declare(registry, "x");
+    declareSteps(registry, [linearStep("x", [{ name: "x", width: 300 }], 100, init)]);
     return registry.specs.map(({ name, shape, initial }) =>
       moments(initial(shape, new Random(4, name))).largest
     );
@@ -96,6 +105,37 @@ Deno.test("a linear layer starts with Xavier and zero bias, or with PyTorch's de
   const [weight, bias] = start("default");
   assertAlmostEquals(weight, 1 / Math.sqrt(300), 1e-4);
   assertAlmostEquals(bias, 1 / Math.sqrt(300), 2e-3);
+});
+
+deviceTest("steps are applied in turn, with what each reads side by side", async () => {
+  const device = await testDevice();
+  const steps: Step[] = [
+    ...mlp("m", [{ name: "a", width: 2 }, { name: "b", width: 1 }], [2, 2], "relu"),
+    linearStep("last", [{ name: "b", width: 1 }, before(2)], 1),
+  ];
+  const registry = new ParameterRegistry();
+  declareSteps(registry, steps);
+  using set = new ParameterSet(device, registry.specs);
+  const values: Record<string, number[]> = {
+    "m.0.weight": [1, 0, 2, 0, 1, -1],
+    "m.0.bias": [0, 3],
+    "m.1.weight": [2, 2],
+    "m.1.bias": [0.5, 0],
+    "m.3.weight": [1, 1, 0, 1],
+    "m.3.bias": [0, 1],
+    "last.weight": [10, 1, 2],
+    "last.bias": [-1],
+  };
+  for (const [name, own] of Object.entries(values)) set.write(name, Float32Array.from(own));
+  using _ = device.scope();
+  const a = tensor(device, [4, 1, 0, 0], [2, 2]), b = tensor(device, [1, 2], [2, 1]);
+  const [first, second] = await applySteps(steps, { a, b }, set).data();
+  // Row 0: [6, 3], normalised [1, -1], times 2 plus [0.5, 0]: [2.5, -2], relu [2.5, 0], [2.5, 1], 10 + 2.5 + 2 - 1.
+  assertAlmostEquals(first, 13.5, 1e-4);
+  // Row 1: [4, 1], as row 0; the last layer reads b = 2.
+  assertAlmostEquals(second, 23.5, 1e-4);
+  assertThrows(() => applySteps(steps, { a }, set), TypeError, "m.0 reads b, which is not given");
+  assertThrows(() => applySteps([], {}, set), TypeError, "without a step");
 });
 
 /** A set of three parameters of awkward sizes on the test device. */
@@ -206,16 +246,13 @@ Deno.test(
     const device = await testDevice();
     using _ = device.scope();
     const registry = new ParameterRegistry();
-    const layer = linearLayer(3, 2);
-    layer.declare(registry, "head");
+    const steps = [linearStep("head", [{ name: "x", width: 3 }], 2)];
+    declareSteps(registry, steps);
     using set = new ParameterSet(device, registry.specs);
     set.write("head.weight", Float32Array.of(1, 2, 3, 4, 5, 6));
     set.write("head.bias", Float32Array.of(0.5, -1));
-    const y = layer.forward(
-      tensor(device, Float32Array.of(1, 0, -1, 2, 2, 2), [2, 3]),
-      set,
-      "head",
-    );
+    const x = tensor(device, Float32Array.of(1, 0, -1, 2, 2, 2), [2, 3]);
+    const y = applySteps(steps, { x }, set);
     assertEquals(await y.data(), Float32Array.of(-1.5, -3, 12.5, 29));
   },
 );

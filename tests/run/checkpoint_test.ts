@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "../../src/base/safetensors.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
-import { modelParameters } from "../../src/model/layers.ts";
+import { modelParameters } from "../../src/model/model.ts";
 import type { ParameterSpec } from "../../src/nn/parameters.ts";
 import { Random } from "../../src/base/random.ts";
 import {

@@ -2,7 +2,7 @@
 
 import { assert } from "@std/assert";
 import { Random } from "../../src/base/random.ts";
-import { infoNCE } from "../../src/model/losses.ts";
+import { plainInfoNCE } from "../../src/model/info_nce.ts";
 import { featureMetrics } from "../../src/model/metrics.ts";
 import { fusedInfoNCE } from "../../src/model/fused/contrast/info_nce.ts";
 import { Model, type ModelOptions } from "../../src/model/model.ts";
@@ -56,7 +56,7 @@ async function otherOperations(device: Device): Promise<void> {
     ops.sqrt(ops.exp(ops.relu(ops.gelu(x)))),
     ops.columns(ops.concat([x, y]), 3, 5),
     ops.sumCols(ops.matmul(x, y, { transposeA: true })),
-    infoNCE(ops.normalize(x), ops.normalize(y), 0.1),
+    plainInfoNCE(ops.normalize(x), ops.normalize(y), 0.1),
     fusedInfoNCE(ops.normalize(draw(1100, 12)), ops.normalize(draw(1100, 12)), 0.1),
     fusedInfoNCE(ops.normalize(x), ops.normalize(y), 0.02),
   ];

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fusedInfoNCE } from "../../src/model/fused/contrast/info_nce.ts";
-import { infoNCE } from "../../src/model/losses.ts";
+import { plainInfoNCE } from "../../src/model/info_nce.ts";
 import { featureMetrics } from "../../src/model/metrics.ts";
 import { Device } from "../../src/gpu/device.ts";
 import * as t from "../../src/tensor/mod.ts";
@@ -39,7 +39,7 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, other: Tensor) => unknown>
   relu: (x) => t.relu(x),
   sqrt: (x) => t.sqrt(x),
   weightedSum: (x, y) => t.weightedSum([y, x], [1, 1]),
-  infoNCE: (x, y) => infoNCE(y, x, 1),
+  infoNCE: (x, y) => plainInfoNCE(y, x, 1),
   fusedInfoNCE: (x, y) => fusedInfoNCE(x, y, 1),
   featureMetrics: (x, y) => featureMetrics(y, x),
 };
@@ -165,8 +165,8 @@ deviceTest("sizes that count nothing are refused", async () => {
     ],
     [() => featureMetrics(x, t.zeros(device, [4, 5])), "features [2, 3] and [4, 5]"],
     [() => featureMetrics(t.zeros(device, [0, 3]), t.zeros(device, [0, 3])), "with rows"],
-    [() => infoNCE(x, t.zeros(device, [3, 3]), 1), "Cannot contrast [2, 3] with [3, 3]"],
-    [() => infoNCE(x, x, 0), "at temperature 0"],
+    [() => plainInfoNCE(x, t.zeros(device, [3, 3]), 1), "Cannot contrast [2, 3] with [3, 3]"],
+    [() => plainInfoNCE(x, x, 0), "at temperature 0"],
     [() => fusedInfoNCE(x, x, NaN), "at temperature NaN"],
   ];
   for (const [make, words] of refused) {

@@ -1,7 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   add,
-  ADDED,
   diagonal,
   exp,
   logSumExp,
@@ -11,6 +10,7 @@ import {
   noGrad,
   normalize,
   record,
+  recordAll,
   reshape,
   scale,
   sub,
@@ -18,7 +18,6 @@ import {
   type Tensor,
   tensor,
   transpose,
-  VISIT,
 } from "../../src/tensor/mod.ts";
 import type { Device } from "../../src/gpu/device.ts";
 import { ParameterSet } from "../../src/nn/parameters.ts";
@@ -234,25 +233,76 @@ deviceTest(
     const w = leaf(device, [1, 2]);
     w.grad = tensor(device, [10, 20]);
     const order: string[] = [];
-    // `shared` is used twice; each use leaves its gradient in `sums`, and `shared` adds them to the leaf at the end.
-    const sums: Tensor[] = [];
-    const shared = record("shared", w.detach(), [w], (own) => {
+    // `shared` is used twice; each use leaves its gradient with the pass, and `shared` adds them to the leaf at the end.
+    const key = {};
+    const shared = w.detach();
+    recordAll("shared", [shared], [w], (own, pass) => {
       order.push("shared");
-      assertEquals(own.size, 2);
-      w.grad = sums.reduce((a, b) => add(a, b), w.grad!);
-      return [ADDED];
+      assertEquals(own, [null]);
+      const sums = pass.state<Tensor[]>(key, () => []);
+      w.grad = sums.reduce((a, b) => add(a, b), pass.gradientOf(w));
+      return [null];
     });
     const use = (name: string, factor: number) =>
-      record(name, scale(shared.detach(), factor), [shared], (gradient) => {
+      record(name, scale(shared.detach(), factor), [shared], (gradient, pass) => {
         order.push(name);
-        sums.push(scale(gradient, factor));
-        return [VISIT];
+        pass.state<Tensor[]>(key, () => []).push(scale(gradient, factor));
+        pass.visit(shared);
+        return [null];
       });
     const touched = sum(add(use("three", 3), use("four", 4))).backward();
     assertEquals(order.at(-1), "shared");
     assertEquals(order.length, 3);
     assertEquals([...touched], [w]);
     assertEquals(await gradient(w), [17, 27]);
+  },
+);
+
+deviceTest("who is sent for and has no gradient has zeros", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const x = leaf(device, [1, 2]);
+  const first = scale(x, 3);
+  const second = record("second", scale(x.detach(), 1), [first], (_gradient, pass) => {
+    pass.visit(first);
+    return [null];
+  });
+  assertEquals(sum(second).backward(), new Set([x]));
+  assertEquals(await gradient(x), [0, 0]);
+});
+
+deviceTest(
+  "an operation with several outputs goes back once, when all that read them have",
+  async () => {
+    const device = await testDevice();
+    using _ = device.scope();
+    const x = leaf(device, [1, 2, 3, 4]);
+    const calls: (number[] | null)[][] = [];
+    const split = () => {
+      const { buffer, offset } = x.slice;
+      const part = (first: number) =>
+        scale(tensor(device, [1, 2, 3, 4].slice(first, first + 2)).detach(), 1);
+      assertEquals(offset % 4, 0, `${buffer.size}`);
+      return recordAll("split", [part(0), part(2)], [x], (gradients) => {
+        const order = calls.push([]);
+        const all = gradients.map((each) => each ?? tensor(device, [0, 0]));
+        gradients.forEach((each) => calls[order - 1].push(each && []));
+        return [add(mul(tensor(device, [1, 1, 0, 0]), reshapeTo(all[0])), rest(all[1]))];
+      });
+    };
+    const reshapeTo = (g: Tensor) => matmulPlaces(g, [1, 0, 0, 0, 0, 1, 0, 0]);
+    const rest = (g: Tensor) => matmulPlaces(g, [0, 0, 1, 0, 0, 0, 0, 1]);
+    const matmulPlaces = (g: Tensor, places: number[]) =>
+      reshape(matmul(reshape(g, [1, 2]), tensor(device, places, [2, 4])), [4]);
+    const [a, b] = split();
+    // b is read twice, once behind a.
+    sum(add(mul(a, b), scale(b, 10))).backward();
+    assertEquals(await gradient(x), [3, 4, 11, 12]);
+    assertEquals(calls, [[[], []]]);
+    // Of one output alone the other has none.
+    sum(a).backward();
+    assertEquals(calls[1], [[], null]);
+    assertEquals(await gradient(x), [4, 5, 11, 12]);
   },
 );
 

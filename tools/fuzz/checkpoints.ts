@@ -1,7 +1,7 @@
 /** Damaged checkpoints and scene files: whatever happened to one, it is refused with one clear message. */
 
 import { join } from "@std/path";
-import { modelParameters } from "../../src/model/layers.ts";
+import { modelParameters } from "../../src/model/model.ts";
 import { DEFAULT_SETTINGS } from "../../src/scenes/preprocess/settings.ts";
 import { Random } from "../../src/base/random.ts";
 import { parseSceneFile, writeScene } from "../../src/scenes/scene_file.ts";

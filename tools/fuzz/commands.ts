@@ -2,7 +2,7 @@
 
 import { join } from "@std/path";
 import { Random } from "../../src/base/random.ts";
-import { modelParameters } from "../../src/model/layers.ts";
+import { modelParameters } from "../../src/model/model.ts";
 import { DEFAULT_SETTINGS } from "../../src/scenes/preprocess/settings.ts";
 import { writeCheckpoint } from "../../src/run/checkpoint.ts";
 import { allFormatSamples } from "../../tests/support/all_format_samples.ts";

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { modelParameters } from "../../src/model/layers.ts";
+import { modelParameters } from "../../src/model/model.ts";
 import { type Checkpoint, readCheckpoint } from "../../src/run/checkpoint.ts";
 import { TINY, tinyConfig } from "../../tests/support/tiny_config.ts";
 import { end, type Ended, start } from "./programs.ts";

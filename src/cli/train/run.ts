@@ -55,15 +55,13 @@ function sayDifferences(config: TrainingConfig, say: (line: string) => void): vo
   }
 }
 
-/** SPEC §3's scalars under their log names. */
-function scalars(metrics: Omit<StepMetrics, "step">, prefix = ""): Record<string, number> {
-  const { loss, region, point, regionLevels, alignment, featStd, featNorm } = metrics;
+/** A step's scalars under their log names. */
+function logged(metrics: Omit<StepMetrics, "step">, prefix = ""): Record<string, number> {
+  const { loss, scalars, alignment, featStd, featNorm } = metrics;
   return {
     [`${prefix}total`]: loss,
-    [`${prefix}region`]: region,
-    [`${prefix}point`]: point,
     ...Object.fromEntries(
-      regionLevels.map((value, level) => [`${prefix}region_level_${level}`, value]),
+      Object.entries(scalars).map(([name, value]) => [`${prefix}${name}`, value]),
     ),
     [`${prefix}alignment`]: alignment,
     [`${prefix}feat_std`]: featStd,
@@ -90,7 +88,7 @@ function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOpt
       const { step, epoch, learningRate, pointsPerSecond, loss } = report;
       if ((step + 1) % log_interval === 0 || !Number.isFinite(loss)) {
         log.log(step, {
-          ...scalars(report),
+          ...logged(report),
           learning_rate: learningRate,
           points_per_second: pointsPerSecond,
         });
@@ -103,7 +101,7 @@ function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOpt
         epoch: epoch + 1,
         "epoch/train_loss": trainLoss,
         "epoch/learning_rate": learningRate,
-        ...(validation ? scalars(validation, "validation/") : {}),
+        ...(validation ? logged(validation, "validation/") : {}),
         ...Object.fromEntries(
           Object.entries(probe?.values ?? {}).map(([name, value]) => [`probe/${name}`, value]),
         ),

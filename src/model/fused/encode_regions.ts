@@ -18,13 +18,13 @@ import {
   record,
   type Runs,
   type Tensor,
-  VISIT,
   zeros,
 } from "../../tensor/mod.ts";
 import type { DeviceView } from "../region_batch.ts";
 import type { RowPlans } from "./plan/families.ts";
 import type { FusedRegions, PooledRows } from "./fused_batch.ts";
-import type { ProgramRun } from "./plan/program_weights.ts";
+import type { ProgramRun } from "./weights/fused_step.ts";
+import type { ProgramSums } from "./weights/step_gradients.ts";
 import {
   fusedKernel,
   GROUP,
@@ -43,7 +43,8 @@ import {
   type PointList,
 } from "./loops/row_list.ts";
 import { blocks, type RowProgram, rowsOfChunk, widestBlocks } from "./plan/row_program.ts";
-import { type SampledBranch, type SampledGradient, sampledGradient } from "./sampled_points.ts";
+import type { SampledGradient } from "./sample_gradients.ts";
+import { type SampledBranch, sampledGradient } from "./sampled_points.ts";
 import { POOLED_ROWS } from "./straight_line/straight_line.ts";
 import {
   type RowPool,
@@ -212,17 +213,19 @@ interface StartSums {
 
 function loopsBackward(
   run: ProgramRun,
+  sums: ProgramSums,
   chunk: RowChunk,
   from: RowSource,
   start: RegionStart | null,
   outGradient: Tensor,
 ): Tensor {
   const inputs = rowInputs(chunk, from, run.program.slots);
-  return backwardRows(run, chunk, inputs, hiddenRows(run, chunk, inputs, start), outGradient);
+  return backwardRows(run, sums, chunk, inputs, hiddenRows(run, chunk, inputs, start), outGradient);
 }
 
 function backwardChunk(
   encoding: Encoding,
+  sums: ProgramSums,
   chunk: RowChunk,
   points: PointList,
   outGradient: Tensor,
@@ -232,8 +235,8 @@ function backwardChunk(
   const from = source(encoding, points.list);
   const start = startOf(parent, points.list);
   const gradient = plans.backward
-    ? runStraightLineBackward(plans.backward, run, chunk, from, start, outGradient)
-    : loopsBackward(run, chunk, from, start, outGradient);
+    ? runStraightLineBackward(plans.backward, run, sums, chunk, from, start, outGradient)
+    : loopsBackward(run, sums, chunk, from, start, outGradient);
   if (startSums) addStartGradient(chunk, points, gradient, startSums);
 }
 
@@ -325,9 +328,10 @@ function backward(
   encoding: Encoding,
   pooled: Tensor,
   arg: Tensor | null,
-  sampled: SampledGradient | null,
+  pass: BackwardPass,
 ): Tensor | null {
   const { run, parent } = encoding;
+  const sampled = drawnHere(encoding, pass);
   const { device } = pooled;
   const { points, bound } = listPoints(encoding, arg, sampled);
   const startSums = parent && {
@@ -336,7 +340,7 @@ function backward(
     filled: false,
   };
   // Made here, outside the chunks' scopes, for all of them.
-  run.sums();
+  const sums = run.sums(pass);
   const most = widestBlocks(run.program);
   const total = encoding.state.points.rows;
   const chunks = backwardBytes(run.program) > WIDE.bytes ? WIDE.chunks : CHUNKS;
@@ -352,7 +356,7 @@ function backward(
     const rows = Math.min(step, bound - first);
     const chunk = new RowChunk(device, points.total, first, rows, most, room);
     const gradient = outputGradient(encoding, chunk, points, pooled, arg, sampled);
-    backwardChunk(encoding, chunk, points, gradient, startSums);
+    backwardChunk(encoding, sums, chunk, points, gradient, startSums);
   }
   if (!startSums) return null;
   const { runs, pieces } = startSums;
@@ -380,7 +384,7 @@ export function encodeRegions(
   return record(
     "encodeRegions",
     value,
-    [run.token, ...(parent ? [parent.values] : [])],
-    (gradient, pass) => [VISIT, backward(encoding, gradient, arg, drawnHere(encoding, pass))],
+    [run.step.sheet, ...(parent ? [parent.values] : [])],
+    (gradient, pass) => [null, backward(encoding, gradient, arg, pass)],
   );
 }

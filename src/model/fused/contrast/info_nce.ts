@@ -25,7 +25,7 @@ import similarityWgsl from "../../../../shaders/model/fused/contrast/nce_similar
 import type { DeviceKind } from "../../../gpu/adapter.ts";
 import type { Device } from "../../../gpu/device.ts";
 import type { Kernel, KernelConstants, KernelParams } from "../../../gpu/kernel.ts";
-import { checkContrast } from "../../losses.ts";
+import { checkContrast } from "../../info_nce.ts";
 import { concat, empty, record, Tensor, zeros } from "../../../tensor/mod.ts";
 
 /**

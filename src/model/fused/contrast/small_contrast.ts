@@ -10,7 +10,7 @@ import contrastWgsl from "../../../../shaders/model/fused/contrast/small_contras
   type: "text",
 };
 import type { BufferSlice } from "../../../gpu/device.ts";
-import { type BackwardPass, empty, record, Tensor, VISIT, zeros } from "../../../tensor/mod.ts";
+import { empty, recordAll, Tensor, zeros } from "../../../tensor/mod.ts";
 import { fusedKernel } from "../loops/row_kernels.ts";
 
 /** Most rows of a set. */
@@ -86,40 +86,23 @@ function contrastTogether(x: Tensor, sets: readonly ContrastSet[], temperature: 
   unit.dispose();
   p.dispose();
   const { buffer, offset } = loss.slice;
-  // No elements: the sets' gradients come by way of the pass, all that goes through it is that there are any.
-  const key = {};
-  const receivedIn = (pass: BackwardPass) =>
-    pass.state(key, (): (Tensor | null)[] => sets.map(() => null));
-  const all = record(
-    "smallContrasts",
-    new Tensor(device, [0], "f32", { buffer, offset, size: 0 }),
-    [x],
-    (_, pass) => {
-      const received = receivedIn(pass);
-      const none = received.includes(null) ? zeros(device, []) : null;
-      const out = empty(device, x.shape);
-      const bind: Record<string, BufferSlice> = { x: gradient.slice, out: out.slice };
-      received.forEach((own, s) => bind[`gradient_${s}`] = (own ?? none!).slice);
-      const { SETS, BLOCKS } = constants;
-      device.run(
-        fusedKernel(device, "small_contrast_scale", scaleWgsl, { SETS, BLOCKS }),
-        bind,
-        { rows, ...places },
-        Math.ceil(rows * BLOCKS / 64),
-      );
-      return [out];
-    },
-  );
-  return sets.map((_, s) => {
+  const losses = sets.map((_, s) => {
     const slice = { buffer, offset: offset + 4 * SLOT * s, size: 4 };
-    return record(
-      "smallContrast",
-      new Tensor(device, [], "f32", slice),
-      [all],
-      (gradient, pass) => {
-        receivedIn(pass)[s] = gradient;
-        return [VISIT];
-      },
-    );
+    return new Tensor(device, [], "f32", slice);
   });
+  recordAll("smallContrasts", losses, [x], (received) => {
+    const none = received.includes(null) ? zeros(device, []) : null;
+    const out = empty(device, x.shape);
+    const bind: Record<string, BufferSlice> = { x: gradient.slice, out: out.slice };
+    received.forEach((own, s) => bind[`gradient_${s}`] = (own ?? none!).slice);
+    const { SETS, BLOCKS } = constants;
+    device.run(
+      fusedKernel(device, "small_contrast_scale", scaleWgsl, { SETS, BLOCKS }),
+      bind,
+      { rows, ...places },
+      Math.ceil(rows * BLOCKS / 64),
+    );
+    return [out];
+  });
+  return losses;
 }

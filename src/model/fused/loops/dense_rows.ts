@@ -2,9 +2,9 @@
 
 import joinWgsl from "../../../../shaders/model/fused/rows/row_join.wgsl" with { type: "text" };
 import type { BufferSlice } from "../../../gpu/device.ts";
-import { empty, record, Tensor, VISIT, zeros } from "../../../tensor/mod.ts";
+import { empty, record, recordAll, Tensor, zeros } from "../../../tensor/mod.ts";
 import type { FamilyPolicy } from "../plan/families.ts";
-import type { ProgramRun } from "../plan/program_weights.ts";
+import type { ProgramRun } from "../weights/fused_step.ts";
 import { fusedKernel, GROUP, roomOf, RowChunk } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, inputGradient, type KeptRows, lastRows } from "./row_layers.ts";
 import { blocks, rowsOfChunk } from "../plan/row_program.ts";
@@ -44,7 +44,7 @@ function inputsOf(
   first: number,
   rows: number,
 ): Tensor {
-  const { device } = run.token;
+  const { device } = run.step.sheet;
   const inputs = empty(device, [rows, 4 * run.program.slots]);
   const within = places.flatMap((place, p) => {
     const begin = Math.max(place.first, first);
@@ -100,7 +100,7 @@ export function denseRows(
   parts: readonly Tensor[],
   families: FamilyPolicy,
 ): DenseRows {
-  const { device } = run.token;
+  const { device } = run.step.sheet;
   const { layers, slots } = run.program;
   const cols = 4 * blocks(layers.at(-1)!.outs);
   const align = Math.max(alignment(cols), alignment(4 * layers[0].gradientBlocks));
@@ -133,7 +133,8 @@ export function denseRows(
   });
   // A part alone is all there is to differentiate: what fills up the last workgroup gets no gradient.
   const out = parts.length === 1 ? view(values, 0, parts[0].rows) : values;
-  record("denseRows", out, [run.token, ...parts], (gradient) => {
+  record("denseRows", out, [run.step.sheet, ...parts], (gradient, pass) => {
+    const sums = run.sums(pass);
     const toInputs = empty(device, [total, 4 * layers[0].gradientBlocks]);
     for (const before of chunks) {
       // An earlier backward pass has used up what was kept.
@@ -144,31 +145,29 @@ export function denseRows(
       const known = Math.max(0, Math.min(rows, gradient.rows - first));
       if (known < rows) device.clear(own.slice);
       device.copy(view(gradient, first, known).slice, own.slice);
-      const toFirst = backwardRows(run, chunk, inputs, kept, own, gradients);
+      const toFirst = backwardRows(run, sums, chunk, inputs, kept, own, gradients);
       inputGradient(run, chunk, 0, toFirst, view(toInputs, first, rows).slice);
       // What was kept for this is not needed again; the encodings' backward passes, yet to come, can have the memory.
       for (const x of [toFirst, inputs, ...kept.zs, ...kept.stats, ...kept.activations]) {
         x.dispose();
       }
     }
-    return [VISIT, ...places.map(({ first, rows }) => view(toInputs, first, rows))];
+    return [null, ...places.map(({ first, rows }) => view(toInputs, first, rows))];
   });
   return { values: out, places };
 }
 
 /** Views of pieces of a tensor's rows; their gradients are put together in one tensor. */
-export function parted({ values: x, places }: DenseRows): Tensor[] {
+export function parted({ values: x, places }: DenseRows): readonly Tensor[] {
   if (places.length === 1 && places[0].rows === x.rows) return [x];
   const { device } = x;
-  const key = {};
-  return places.map(({ first, rows }) =>
-    record("rows", view(x, first, rows), [x], (gradient, pass) => {
-      const state = pass.state(key, () => ({ whole: zeros(device, x.shape), given: false }));
-      device.copy(gradient.slice, view(state.whole, first, rows).slice);
-      // The first part hands over the tensor that all parts write into.
-      const known = state.given;
-      state.given = true;
-      return [known ? VISIT : state.whole];
-    })
-  );
+  const parts = places.map(({ first, rows }) => view(x, first, rows));
+  return recordAll("parted", parts, [x], (gradients) => {
+    const whole = zeros(device, x.shape);
+    gradients.forEach((gradient, p) => {
+      const { first, rows } = places[p];
+      if (gradient) device.copy(gradient.slice, view(whole, first, rows).slice);
+    });
+    return [whole];
+  });
 }

@@ -14,8 +14,7 @@ import weightGradientWgsl from "../../../../shaders/model/fused/rows/row_weight_
 };
 import type { Device } from "../../../gpu/device.ts";
 import type { Tensor } from "../../../tensor/mod.ts";
-import type { ProgramLayout } from "../plan/program_layout.ts";
-import { type ProgramSums, ROWS_PER_SLICE } from "../plan/program_gradients.ts";
+import { type ProgramSums, ROWS_PER_SLICE } from "../weights/step_gradients.ts";
 import { fusedKernel, type RowBlocks, type RowChunk } from "./row_kernels.ts";
 
 /** Invocations of a workgroup: on the software device the same sums are few invocations, and a workgroup is one core's. */
@@ -28,20 +27,12 @@ const GROUP = { gpu: 64, software: 16 } as const;
 const GRADIENT_TILE = { gpu: 2, software: 6 } as const;
 const FEW_ROWS = { rows: 2048, tile: 2 } as const;
 
-/** What is read of a `ProgramRun`. */
-export interface GradientSums {
-  readonly program: { readonly layers: readonly { readonly inBlocks: number }[] };
-  readonly layout: Pick<ProgramLayout, "weightSums" | "normSums" | "sums">;
-  sums(): ProgramSums;
-}
-
 /** Where a layer's sums lie in each slice, in vec4, and how many rows a slice takes at least. */
-function sumParams(run: GradientSums, at: number, rows: number) {
-  const { slices, filled } = run.sums();
+function sumParams({ layout, slices, filled }: ProgramSums, at: number, rows: number) {
   return {
     slices,
     slice_rows: rows < FEW_ROWS.rows ? ROWS_PER_SLICE / 4 : ROWS_PER_SLICE,
-    slice_stride: run.layout.sums / 4,
+    slice_stride: layout.sums / 4,
     sum_first: at / 4,
     add: filled ? 1 : 0,
   };
@@ -98,22 +89,21 @@ function laneTileOf(device: Device, family: GradientFamily, outBlocks: number, i
 /** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
 export function addWeightGradient(
   chunk: RowChunk,
-  run: GradientSums,
+  into: ProgramSums,
   layer: number,
   x: RowBlocks,
   dz: Tensor,
   family: GradientFamily = "loops",
 ): void {
   const { device } = chunk;
-  const { inBlocks } = run.program.layers[layer];
-  const into = run.sums();
+  const { inBlocks } = into.program.layers[layer];
   const outBlocks = dz.cols / 4;
   const bind = { total: chunk.total, x: x.values.slice, dz: dz.slice, out: into.values.slice };
   const params = {
     ...chunk.params,
     x_first: x.first,
     x_stride: x.stride,
-    ...sumParams(run, run.layout.weightSums[layer], chunk.rows),
+    ...sumParams(into, into.layout.weightSums[layer], chunk.rows),
   };
   const lanes = laneTileOf(device, family, outBlocks, inBlocks);
   if (lanes) {
@@ -160,14 +150,13 @@ export function addWeightGradient(
  */
 export function addNormGradients(
   chunk: RowChunk,
-  run: GradientSums,
+  into: ProgramSums,
   layer: number,
   z: Tensor,
   stats: Tensor | null,
   gradient: Tensor,
 ): void {
   const { device } = chunk;
-  const into = run.sums();
   const group = GROUP[device.kind];
   device.run(
     fusedKernel(device, "row_norm_weights", normWeightsWgsl, {
@@ -182,7 +171,7 @@ export function addNormGradients(
       dy: gradient.slice,
       out: into.values.slice,
     },
-    { ...chunk.params, ...sumParams(run, run.layout.normSums[layer], chunk.rows) },
+    { ...chunk.params, ...sumParams(into, into.layout.normSums[layer], chunk.rows) },
     Math.ceil(into.slices * z.cols / 4 / group),
   );
 }
@@ -191,15 +180,14 @@ export function addNormGradients(
  * Add a chunk's gradients of every layer's γ and β to the program's sums.
  * @param eighths what each 8 rows have of them, (rows / 8, 8 · channel blocks), as a `reduce` kernel makes them
  */
-export function addNormSums(chunk: RowChunk, run: GradientSums, eighths: Tensor): void {
+export function addNormSums(chunk: RowChunk, into: ProgramSums, eighths: Tensor): void {
   const { device } = chunk;
-  const into = run.sums();
   const columns = eighths.cols / 4;
   const group = GROUP[device.kind];
   device.run(
     fusedKernel(device, "norm_sums", normSumsWgsl, { GROUP: group, COLUMNS: columns }),
     { total: chunk.total, eighth: eighths.slice, out: into.values.slice },
-    { ...chunk.params, ...sumParams(run, run.layout.normSums[0], chunk.rows) },
+    { ...chunk.params, ...sumParams(into, into.layout.normSums[0], chunk.rows) },
     Math.ceil(into.slices * columns / group),
   );
 }

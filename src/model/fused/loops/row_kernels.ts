@@ -14,7 +14,7 @@ import math from "../../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device, DispatchGroups } from "../../../gpu/device.ts";
 import type { Kernel, KernelConstants, KernelSource } from "../../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../../tensor/mod.ts";
-import type { PackedWeights, ProgramRun } from "../plan/program_weights.ts";
+import type { PackedWeights, ProgramRun } from "../weights/fused_step.ts";
 import { LINEAR_TILE } from "./linear_tile.ts";
 import { blocks } from "../plan/row_program.ts";
 

@@ -2,7 +2,8 @@
 
 import type { Tensor } from "../../../tensor/mod.ts";
 import type { BufferSlice } from "../../../gpu/device.ts";
-import type { ProgramRun } from "../plan/program_weights.ts";
+import type { ProgramRun } from "../weights/fused_step.ts";
+import type { ProgramSums } from "../weights/step_gradients.ts";
 import { addNormGradients, addWeightGradient, type GradientFamily } from "./row_gradients.ts";
 import {
   type RegionStart,
@@ -70,12 +71,13 @@ export function lastRows(
 }
 
 /**
- * The backward pass: adds to the program's sums. `gradient`, of the last layer's output, is used up.
+ * The backward pass: adds to `sums`, the program's. `gradient`, of the last layer's output, is used up.
  * @param gradients how weight gradients are summed
  * @returns the gradient of the first layer's output, before LayerNorm
  */
 export function backwardRows(
   run: ProgramRun,
+  sums: ProgramSums,
   chunk: RowChunk,
   inputs: Tensor,
   { zs, stats, activations }: KeptRows,
@@ -83,16 +85,16 @@ export function backwardRows(
   gradients: GradientFamily = "loops",
 ): Tensor {
   for (let i = run.program.layers.length - 1; i >= 0; i--) {
-    addWeightGradient(chunk, run, i, layerInput(run, i, inputs, activations), gradient, gradients);
+    addWeightGradient(chunk, sums, i, layerInput(run, i, inputs, activations), gradient, gradients);
     if (i === 0) break;
     const toActivations = inputGradient(run, chunk, i, gradient)!;
     const dz = rowNormBackward(chunk, run, i - 1, zs[i - 1], stats[i - 1], toActivations);
-    addNormGradients(chunk, run, i - 1, zs[i - 1], stats[i - 1], toActivations);
+    addNormGradients(chunk, sums, i - 1, zs[i - 1], stats[i - 1], toActivations);
     gradient.dispose();
     toActivations.dispose();
     gradient = dz;
   }
-  run.sums().filled = true;
+  sums.filled = true;
   return gradient;
 }
 

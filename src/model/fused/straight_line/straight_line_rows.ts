@@ -5,7 +5,8 @@ import math from "../../../../shaders/math.wgsl" with { type: "text" };
 import type { BufferSlice, Device } from "../../../gpu/device.ts";
 import type { Kernel } from "../../../gpu/kernel.ts";
 import { empty, type Tensor } from "../../../tensor/mod.ts";
-import type { ProgramRun } from "../plan/program_weights.ts";
+import type { ProgramRun } from "../weights/fused_step.ts";
+import type { ProgramSums } from "../weights/step_gradients.ts";
 import {
   NORM_EPS,
   type RegionStart,
@@ -97,6 +98,7 @@ export function runStraightLine(
 export function runStraightLineBackward(
   plan: StraightLinePlan,
   run: ProgramRun,
+  sums: ProgramSums,
   chunk: RowChunk,
   source: RowSource,
   start: RegionStart | null,
@@ -135,11 +137,11 @@ export function runStraightLineBackward(
   layers.forEach(({ inBlocks }, i) => {
     const values = i === 0 ? inputs : hidden[i - 1].activation;
     const dz = i < hidden.length ? hidden[i].dz : gradient;
-    addWeightGradient(chunk, run, i, { values, first: 0, stride: inBlocks }, dz, "lanes");
+    addWeightGradient(chunk, sums, i, { values, first: 0, stride: inBlocks }, dz, "lanes");
     const { normal, dy } = hidden[i] ?? {};
-    if (normal && dy) addNormGradients(chunk, run, i, normal, null, dy);
+    if (normal && dy) addNormGradients(chunk, sums, i, normal, null, dy);
   });
-  if (eighths) addNormSums(chunk, run, eighths);
-  run.sums().filled = true;
+  if (eighths) addNormSums(chunk, sums, eighths);
+  sums.filled = true;
   return hidden[0]?.dz ?? gradient;
 }

@@ -1,0 +1,35 @@
+/** What a model's features come from. */
+
+import type { Step } from "../../nn/network.ts";
+import type { ParameterSet, ParameterSpec } from "../../nn/parameters.ts";
+import type { Encoder } from "../encoder.ts";
+import type { FamilyOptions } from "../fused/plan/families.ts";
+import type { ModelConfig } from "../model_config.ts";
+
+/** How a model computes. */
+export interface ComputeOptions extends FamilyOptions {
+  /** The fused kernels (default), or the plain operations they are tested against. */
+  readonly fused?: boolean;
+}
+
+/** What an encoder is made of. */
+export interface BackboneParts {
+  /** The model's settings. */
+  readonly config: ModelConfig;
+  /** The model's weights, on the device. */
+  readonly parameters: ParameterSet;
+  /** The objective's heads by name; `plainHeads` applies them with plain operations. */
+  readonly heads: Readonly<Record<string, readonly Step[]>>;
+  /** How to compute. */
+  readonly options: ComputeOptions;
+}
+
+/** Something with parameters that makes point and region features of a batch. */
+export interface Backbone {
+  /** Names it in configurations and messages. */
+  readonly name: string;
+  /** Its parameters, under their names in checkpoints. */
+  parameters(config: ModelConfig): readonly ParameterSpec[];
+  /** Its encoder, for as long as a model lives. */
+  create(parts: BackboneParts): Encoder;
+}
