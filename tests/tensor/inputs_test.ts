@@ -52,7 +52,16 @@ const PAIRS = new Set(
 );
 
 deviceTest("every exported operation is in this table", () => {
-  const others = ["elements", "empty", "formatShape", "full", "makeRuns", "noGrad", "record"]
+  const others = [
+    "elements",
+    "empty",
+    "formatShape",
+    "full",
+    "makeRuns",
+    "noGrad",
+    "record",
+    "recordAll",
+  ]
     .concat(["reshape", "rowIndex", "runsOfLengths", "tensor", "zeros"]);
   const operations = Object.entries(t)
     .filter(([name, value]) => typeof value === "function" && /^[a-z]/.test(name))
