@@ -2,6 +2,7 @@
 
 import { settingsOfScene } from "../scenes/preprocess/make_scene.ts";
 import type { SceneSettings } from "../scenes/preprocess/settings.ts";
+import type { AugmentationRule } from "../scenes/views/augmentations/rule.ts";
 import type { Dataset } from "../scenes/scene.ts";
 import { openScenes, ScenesDataset } from "../scenes/scenes_dataset.ts";
 import { SyntheticDataset } from "../scenes/synthetic/synthetic.ts";
@@ -85,10 +86,14 @@ export interface Loaders extends Disposable {
   readonly validation: BatchLoader | null;
 }
 
-/** Starts what makes batches of datasets as the configuration says: num_workers for training, one for validation. */
+/**
+ * Starts what makes batches of datasets as the configuration says: num_workers for training, one for validation.
+ * @param augmentations of a person's own, which training views go through behind the configuration's
+ */
 export async function openLoaders(
   config: TrainingConfig,
   { train, validation }: Datasets,
+  augmentations: readonly AugmentationRule[] = [],
 ): Promise<Loaders> {
   const shared = {
     batchSize: config.batch_size,
@@ -99,7 +104,8 @@ export async function openLoaders(
   } satisfies Partial<LoaderOptions>;
   const training = await BatchLoader.create(train, {
     ...shared,
-    augmentation: config.augmentation,
+    augmentation: [...config.augmentation, ...augmentations.map(({ name }) => ({ type: name }))],
+    augmentations,
     pointsPerView: config.points_per_view,
     numWorkers: config.num_workers,
     epochs: config.num_epochs,

@@ -15,10 +15,14 @@ export class DivergedError extends DataError {
   }
 }
 
-/** The first step whose loss or gradient is not finite, and the error that says so; null: there is none. */
-export function firstDiverged(
-  all: readonly StepMetrics[],
-): { step: number; error: DivergedError } | null {
+/** The first step whose loss or gradient is not finite, and the error that says so. */
+export interface Divergence {
+  readonly step: number;
+  readonly error: DivergedError;
+}
+
+/** The first step whose loss or gradient is not finite; null: there is none. */
+export function firstDiverged(all: readonly StepMetrics[]): Divergence | null {
   const bad = all.find(({ loss, gradientIsFinite }) => !Number.isFinite(loss) || !gradientIsFinite);
   if (!bad) return null;
   const { step, loss } = bad;

@@ -22,9 +22,9 @@ export class RunSaves implements Disposable {
   /** The checkpoint to go on from, if one was written: `last`, or `final`. */
   latest: string | null = null;
   readonly #run: SavedRun;
-  readonly #lock: FolderLock | null;
+  readonly #lock: FolderLock;
 
-  private constructor(run: SavedRun, lock: FolderLock | null) {
+  private constructor(run: SavedRun, lock: FolderLock) {
     this.#run = run;
     this.#lock = lock;
   }
@@ -32,24 +32,17 @@ export class RunSaves implements Disposable {
   /**
    * Locks checkpoint_dir, and clears away what writers that were killed have left there.
    *
-   * @param enabled false: nothing is written, nothing locked
    * @throws {UsageError} The folder cannot be made or written, or another run writes there.
    */
-  static async open(run: SavedRun, enabled: boolean): Promise<RunSaves> {
+  static async open(run: SavedRun): Promise<RunSaves> {
     const folder = run.config.checkpoint_dir;
-    const lock = enabled ? await lockFolder(folder, "checkpoint_dir") : null;
-    if (lock) await removeTemporaries(folder, (name) => name.endsWith(".safetensors"));
+    const lock = await lockFolder(folder, "checkpoint_dir");
+    await removeTemporaries(folder, (name) => name.endsWith(".safetensors"));
     return new RunSaves(run, lock);
-  }
-
-  /** Whether checkpoints are written. */
-  get enabled(): boolean {
-    return this.#lock !== null;
   }
 
   /** Writes the present state under a name. */
   async save(name: string): Promise<void> {
-    if (!this.enabled) return;
     const path = checkpointPath(this.#run.config.checkpoint_dir, name);
     try {
       await this.#run.saveCheckpoint(path);
@@ -66,7 +59,7 @@ export class RunSaves implements Disposable {
    * @returns the checkpoint's path, or why there is none; null: nothing is to be saved, for training diverged
    */
   async rescue(error: unknown): Promise<{ path: string } | { why: string } | null> {
-    if (!this.enabled || error instanceof DivergedError) return null;
+    if (error instanceof DivergedError) return null;
     const { config, runDirectory } = this.#run;
     const folders = [config.checkpoint_dir, ...(runDirectory === null ? [] : [runDirectory])];
     let why = "";
@@ -86,6 +79,6 @@ export class RunSaves implements Disposable {
 
   /** Gives checkpoint_dir free. */
   [Symbol.dispose](): void {
-    this.#lock?.close();
+    this.#lock.close();
   }
 }
