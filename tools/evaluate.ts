@@ -24,7 +24,8 @@ if (import.meta.main) {
     try {
       const evaluation = await evaluate({ ...args.options, config }, {
         onMessage: (line) => status.say(line),
-        onProgress: (what, done, total) => status.show(what, done, total),
+        onProgress: (what, done, total) =>
+          status.show(total > 1 ? `${what}: ${done} of ${total}` : what),
       });
       status.end();
       tell(describeEvaluation(evaluation));

@@ -3,7 +3,8 @@
 import { say, warn } from "../src/base/terminal.ts";
 import { parsePreprocessArguments, preprocessHelp } from "../src/cli/preprocess/arguments.ts";
 import { prepareRun, preprocess } from "../src/scenes/preprocess/run.ts";
-import { describePlan, describeResult, progressLine } from "../src/cli/preprocess/show.ts";
+import { describePlan, describeProgress, describeResult } from "../src/cli/preprocess/show.ts";
+import { statusLine } from "../src/base/status_line.ts";
 import { runMain } from "../src/cli/exit.ts";
 
 const INTERRUPTED = 130;
@@ -21,24 +22,25 @@ if (import.meta.main) {
     say(describePlan(run, options.output));
     if (dryRun) return 0;
 
-    const progress = progressLine();
+    const status = statusLine();
+    const begun = performance.now();
     const interrupted = new AbortController();
     let done = run.done.size;
     Deno.addSignalListener("SIGINT", () => interrupted.abort());
     try {
       const index = await preprocess(run, options, {
         signal: interrupted.signal,
-        onFailure: ({ source }, reason) => progress.say(`Skipped ${source.name}: ${reason}`),
+        onFailure: ({ source }, reason) => status.say(`Skipped ${source.name}: ${reason}`),
         onProgress: (state) => {
           done = state.done;
-          progress.show(state);
+          status.show(describeProgress(state, (performance.now() - begun) / 1000));
         },
       });
-      progress.end();
+      status.end();
       say(describeResult(index, options.output, (performance.now() - started) / 1000));
       return 0;
     } catch (error) {
-      progress.end();
+      status.end();
       if (!interrupted.signal.aborted) throw error;
       warn(
         `Interrupted with ${done} of ${run.plan.scenes.length} scenes made. Run the same command again to go on.`,

@@ -1,5 +1,6 @@
 /** `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees. */
 
+import { statusLine } from "../src/base/status_line.ts";
 import { say, warn } from "../src/base/terminal.ts";
 import { parseReportArguments, reportHelp } from "../src/cli/report/arguments.ts";
 import { makeReport } from "../src/report/make_report.ts";
@@ -19,7 +20,9 @@ if (import.meta.main) {
       Deno.exit(INTERRUPTED);
     });
     const { options } = args;
-    const { bytes, report } = await makeReport(options, warn);
+    const status = statusLine();
+    const { bytes, report } = await makeReport(options, status.say, status.show)
+      .finally(status.end);
     const shown = [
       `${report.runs.length} ${report.runs.length === 1 ? "run" : "runs"}`,
       `${report.scenes.length} ${report.scenes.length === 1 ? "scene" : "scenes"}`,

@@ -2,7 +2,8 @@
 
 import { say as sayOnOutput, warn } from "../../base/terminal.ts";
 import { readConfigFile } from "../../run/config_file.ts";
-import { progressLine } from "../preprocess/show.ts";
+import { describeProgress } from "../preprocess/show.ts";
+import { statusLine } from "../../base/status_line.ts";
 import { DEFAULT_SETTINGS } from "../../scenes/preprocess/settings.ts";
 import { DataError } from "../../base/errors.ts";
 import { Device } from "../../gpu/device.ts";
@@ -64,7 +65,8 @@ export async function runEmbed(
   );
   say(describePlan(plan, output));
 
-  const progress = progressLine();
+  const status = statusLine();
+  const begun = performance.now();
   const abort = new AbortController();
   const interrupt = () => abort.abort();
   Deno.addSignalListener("SIGINT", interrupt);
@@ -81,21 +83,23 @@ export async function runEmbed(
         told = true;
       },
       onNote(source, note) {
-        if (!notes.has(note) && notes.size < MOST_NOTES) progress.say(`Note on ${source}: ${note}`);
+        if (!notes.has(note) && notes.size < MOST_NOTES) status.say(`Note on ${source}: ${note}`);
         notes.add(note);
       },
-      onFailure: (source, reason) => progress.say(`Skipped ${source}: ${reason}`),
+      onFailure: (source, reason) => status.say(`Skipped ${source}: ${reason}`),
       onProgress(made, failed, share) {
         done = made;
-        progress.show({ done, failed, total: plan.kept.size + plan.left.length, share });
+        const total = plan.kept.size + plan.left.length;
+        const seconds = (performance.now() - begun) / 1000;
+        status.show(describeProgress({ done, failed, total, share }, seconds));
       },
     });
-    progress.end();
+    status.end();
     const made = manifest.scenes.length - plan.kept.size;
     say(describeResult(manifest, output, made, (performance.now() - started) / 1000));
     return manifest.failed.length > 0 ? EXIT.failed : EXIT.done;
   } catch (error) {
-    progress.end();
+    status.end();
     if (!abort.signal.aborted) throw error;
     warn(
       `Interrupted with ${done} of ${plan.kept.size + plan.left.length} scenes made. ` +
