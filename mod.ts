@@ -112,12 +112,20 @@ export {
   type SyntheticOptions,
   type SyntheticSource,
 } from "./src/scenes/synthetic/synthetic.ts";
-export {
-  type Augmentation,
-  type AugmentationConfig,
-  type Axis,
-  TRAINING_AUGMENTATION,
-} from "./src/scenes/views/augmentation.ts";
+export type {
+  Augmentation,
+  AugmentationConfig,
+  AugmentationList,
+  Axis,
+  OwnAugmentation,
+} from "./src/scenes/views/augmentations/types.ts";
+export type { Affine } from "./src/scenes/views/augmentations/affine.ts";
+export type {
+  AugmentationField,
+  AugmentationRule,
+  ViewUnderWay,
+} from "./src/scenes/views/augmentations/rule.ts";
+export { TRAINING_AUGMENTATION } from "./src/scenes/views/augmentations/table.ts";
 export { type DrawnGroup, type ThinnedTree, thinTree } from "./src/scenes/views/drawn_points.ts";
 export { augment, identityView, type SceneView } from "./src/scenes/views/views.ts";
 export type { Batch, BatchLevel, BatchView } from "./src/scenes/batches/batch.ts";

@@ -4,7 +4,8 @@
  * This one table types `TrainingConfig`, says what files and flags may hold, and prints the help.
  */
 
-import { type AugmentationConfig, TRAINING_AUGMENTATION } from "../scenes/views/augmentation.ts";
+import { TRAINING_AUGMENTATION } from "../scenes/views/augmentations/table.ts";
+import type { AugmentationConfig } from "../scenes/views/augmentations/types.ts";
 import type { ProbeConfig } from "./probe_config.ts";
 
 /** The headings under which keys are listed. */
