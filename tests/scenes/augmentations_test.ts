@@ -104,7 +104,7 @@ Deno.test("an own augmentation is checked as the others are", async () => {
 
 Deno.test("an own augmentation that hides points has to say so", async () => {
   const scene = await dataset().get(0);
-  const thinned = thinTree(scene.tree, 100);
+  const thinned = thinTree(scene.tree, 100)!;
   const draw = (rule: AugmentationRule) =>
     augment(scene, [{ type: "hide_first" }], new Random(1), thinned, [rule]);
   assertEquals(draw(hideFirst).coords.length, 3 * thinned.tree.order.length);
