@@ -38,6 +38,12 @@ export {
   type ConfigKey,
   type ConfigKeyName,
   type ConfigValueOf,
+  DATA_KEYS,
+  LOSS_KEYS,
+  MODEL_KEYS,
+  OPTIMISATION_KEYS,
+  type ResumeRule,
+  RUN_KEYS,
 } from "./src/run/config_keys.ts";
 export { Trainer, type TrainerOptions } from "./src/training/trainer.ts";
 export type {
