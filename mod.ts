@@ -38,11 +38,18 @@ export {
   type ConfigKey,
   type ConfigKeyName,
   type ConfigValueOf,
+  DATA_KEYS,
+  LOSS_KEYS,
+  MODEL_KEYS,
+  OPTIMISATION_KEYS,
+  type ResumeRule,
+  RUN_KEYS,
 } from "./src/run/config_keys.ts";
 export { Trainer, type TrainerOptions } from "./src/training/trainer.ts";
+export type { FitOptions, Hook, Training, Upcoming } from "./src/training/hooks.ts";
+export { Logging } from "./src/training/logging.ts";
 export type {
   EpochSummary,
-  FitOptions,
   FitSummary,
   ProbeScores,
   Rescue,
@@ -112,12 +119,20 @@ export {
   type SyntheticOptions,
   type SyntheticSource,
 } from "./src/scenes/synthetic/synthetic.ts";
-export {
-  type Augmentation,
-  type AugmentationConfig,
-  type Axis,
-  TRAINING_AUGMENTATION,
-} from "./src/scenes/views/augmentation.ts";
+export type {
+  Augmentation,
+  AugmentationConfig,
+  AugmentationList,
+  Axis,
+  OwnAugmentation,
+} from "./src/scenes/views/augmentations/types.ts";
+export type { Affine } from "./src/scenes/views/augmentations/affine.ts";
+export type {
+  AugmentationField,
+  AugmentationRule,
+  ViewUnderWay,
+} from "./src/scenes/views/augmentations/rule.ts";
+export { TRAINING_AUGMENTATION } from "./src/scenes/views/augmentations/table.ts";
 export { type DrawnGroup, type ThinnedTree, thinTree } from "./src/scenes/views/drawn_points.ts";
 export { augment, identityView, type SceneView } from "./src/scenes/views/views.ts";
 export type { Batch, BatchLevel, BatchView } from "./src/scenes/batches/batch.ts";
@@ -303,5 +318,5 @@ export { ALL_FEATURES, type FeatureChoice, parseFeatures } from "./src/evaluatio
 export type { FeatureScore, Gain, ObjectResult } from "./src/evaluation/object_protocols.ts";
 export type { PointResult, PointScore } from "./src/evaluation/point_protocol.ts";
 export type { Interval, Scores } from "./src/evaluation/scores.ts";
-export type { Probe } from "./src/evaluation/probe.ts";
+export { openProbe, type Probe } from "./src/evaluation/probe.ts";
 export type { ProbeConfig, ProbeProtocol } from "./src/run/probe_config.ts";

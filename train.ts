@@ -6,21 +6,6 @@
  * 320 → 394 MB in a hundred steps without, at the same speed).
  */
 
-import manifest from "./deno.json" with { type: "json" };
-import { runMain } from "./src/cli/exit.ts";
-import { ensureDriver } from "./src/gpu/driver.ts";
-import { parseTrainArguments, trainHelp } from "./src/cli/train/arguments.ts";
-import { say } from "./src/base/terminal.ts";
-import { runTraining } from "./src/cli/train/run.ts";
+import { runCommand } from "./src/cli/commands.ts";
 
-if (import.meta.main) {
-  await runMain(async () => {
-    const args = parseTrainArguments(Deno.args);
-    if (args.help || args.version) {
-      say(args.help ? trainHelp().trimEnd() : `dbbd ${manifest.version}`);
-      return 0;
-    }
-    await ensureDriver(say);
-    return await runTraining(args);
-  });
-}
+if (import.meta.main) await runCommand("train");

@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli), the checksum of TFRecord files. https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4 */
+/**
+ * CRC-32C (Castagnoli), the checksum of TensorBoard's records and of the pages of E57 files.
+ * https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4
+ */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;

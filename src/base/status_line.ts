@@ -1,4 +1,7 @@
-/** A line on standard error that says how far something is: rewritten on a terminal, one now and then elsewhere. */
+/**
+ * A line on standard error that says how far something is: rewritten on a terminal, one now and then
+ * elsewhere.
+ */
 
 import { harmless, writeTo } from "./terminal.ts";
 
@@ -6,8 +9,8 @@ const REDRAW_MS = 100, LINE_MS = 10_000;
 
 /** What shows it. */
 export interface StatusLine {
-  /** "Encoding test scenes: 300 of 908". */
-  show(what: string, done: number, total: number): void;
+  /** Shows a line, unless the one before is too new to be replaced. */
+  show(line: string): void;
   /** Writes a line of its own. */
   say(text: string): void;
   /** Takes the line away. */
@@ -24,11 +27,10 @@ export function statusLine(): StatusLine {
     drawn = false;
   };
   return {
-    show(what, done, total) {
+    show(line) {
       const now = performance.now();
       if (now - shown < (terminal ? REDRAW_MS : LINE_MS)) return;
       shown = now;
-      const line = total > 1 ? `${what}: ${done} of ${total}` : what;
       clear();
       write(terminal ? harmless(line) : `${harmless(line)}\n`);
       drawn = terminal;

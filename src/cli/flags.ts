@@ -1,6 +1,5 @@
 /** Reads a command line by a table of flags, which also gives the help. */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { UsageError } from "../base/errors.ts";
 
 /** One flag of a table. */
@@ -34,10 +33,10 @@ export interface GivenFlags {
   choice<T extends string>(name: string, allowed: readonly T[], fallback: T): T;
 }
 
-/** The lines of the help. */
-export function flagsHelp(flags: FlagTable): string {
+/** The lines of the help; names and values take `width` characters. */
+export function flagsHelp(flags: FlagTable, width = 22): string {
   return Object.entries(flags).map(([name, { value, help }]) =>
-    `  ${`--${name}${value ? ` ${value}` : ""}`.padEnd(22)} ${help}`
+    `  ${`--${name}${value ? ` ${value}` : ""}`.padEnd(width)} ${help}`
   ).join("\n");
 }
 
@@ -46,33 +45,76 @@ export function wrongFlag(name: string, expected: string, got: string): UsageErr
   return new UsageError(`--${name}: expected ${expected}, got ${got}`);
 }
 
+/** An argument of a command line, with the one after it where that is its value. */
+export interface ScannedArgument {
+  /** As it stands there. */
+  readonly argument: string;
+  /** A flag as it was typed, without the dashes; undefined for what is no flag. */
+  readonly typed?: string;
+  /** The flag's name; undefined for one that there is not. */
+  readonly name?: string;
+  /** The flag's value, behind a "=" or the next argument. */
+  readonly value?: string;
+}
+
 /**
- * Reads `args`. `-h` is `--help`.
+ * Goes through a command line. Flags begin with two dashes; `-h` is `--help`.
+ *
+ * @param find The name of a flag as it was typed.
+ * @param takes Whether a flag, undefined for one that there is not, takes the next argument as its value.
+ */
+export function* scanFlags(
+  args: readonly string[],
+  find: (typed: string) => string | undefined,
+  takes: (name: string | undefined, next: string) => boolean,
+): Generator<ScannedArgument, void, void> {
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i];
+    const match = argument === "-h" ? ["", "help"] : /^--([^=]*)(?:=(.*))?$/s.exec(argument);
+    if (match === null) {
+      yield { argument };
+      continue;
+    }
+    const [, typed, attached] = match, name = find(typed), next = args[i + 1];
+    const takesNext = attached === undefined && next !== undefined && takes(name, next);
+    yield { argument, typed, name, value: takesNext ? args[++i] : attached };
+  }
+}
+
+/** Whether an argument can be a value: no flag, though it may be a negative number. */
+export function isValue(argument: string): boolean {
+  return !argument.startsWith("-") || /^-\.?\d/.test(argument);
+}
+
+/**
+ * Reads `args`. What follows `--` is no flag. A flag that stands alone may be followed by true or false.
  *
  * @throws {UsageError} A flag is not in the table.
  */
 export function readFlags(args: readonly string[], flags: FlagTable): GivenFlags {
-  const names = Object.keys(flags);
-  // A number below 0 is the value of the flag before it, not a flag.
-  const joined = args.flatMap((arg, i) =>
-    /^-[\d.]/.test(arg) && /^--[^=]+$/.test(args[i - 1] ?? "")
-      ? []
-      : /^--[^=]+$/.test(arg) && /^-[\d.]/.test(args[i + 1] ?? "")
-      ? [`${arg}=${args[i + 1]}`]
-      : [arg]
+  const end = args.indexOf("--");
+  const rest: string[] = [];
+  const given = new Map<string, string[]>();
+  const scanned = scanFlags(
+    end < 0 ? args : args.slice(0, end),
+    (typed) => Object.hasOwn(flags, typed) ? typed : undefined,
+    (name, next) =>
+      name !== undefined && flags[name].value === undefined
+        ? /^(true|false)$/.test(next)
+        : next !== "" && isValue(next),
   );
-  const given = parseArgs(joined, {
-    boolean: names.filter((name) => flags[name].value === undefined),
-    string: ["_", ...names.filter((name) => flags[name].value !== undefined)],
-    collect: names.filter((name) => flags[name].value !== undefined),
-    alias: { h: "help" },
-    unknown: (text: string, key?: string) => {
-      if (key === undefined && !text.startsWith("-")) return;
-      throw new UsageError(`Unknown flag ${text}; --help lists all flags`);
-    },
-  }) as unknown as Record<string, string[]> & { _: string[] };
+  for (const { argument, name, value } of scanned) {
+    if (name !== undefined) {
+      const alone = flags[name].value === undefined;
+      if (alone) given.set(name, value === "false" ? [] : ["true"]);
+      else given.set(name, [...given.get(name) ?? [], value ?? ""]);
+    } else if (argument.startsWith("-")) {
+      throw new UsageError(`Unknown flag ${argument}; --help lists all flags`);
+    } else rest.push(argument);
+  }
+  if (end >= 0) rest.push(...args.slice(end + 1));
   const text = (name: string): string | undefined => {
-    const values = given[name] ?? [];
+    const values = given.get(name) ?? [];
     if (values.some((value) => value === "")) throw wrongFlag(name, "a value", "nothing");
     if (values.length > 1) throw new UsageError(`--${name} is given twice; keep one`);
     return values[0];
@@ -86,9 +128,9 @@ export function readFlags(args: readonly string[], flags: FlagTable): GivenFlags
     return Number(value);
   };
   return {
-    rest: given._.map(String),
-    has: (name) => Boolean(given[name]),
-    all: (name) => given[name] ?? [],
+    rest,
+    has: (name) => (given.get(name) ?? []).length > 0,
+    all: (name) => given.get(name) ?? [],
     text,
     number,
     whole: (name, fallback, least) => {

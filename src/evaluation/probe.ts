@@ -4,6 +4,7 @@ import { listScenes } from "../scenes/scenes_dataset.ts";
 import type { Model } from "../model/model.ts";
 import type { TrainingConfig } from "../run/config.ts";
 import type { ProbeConfig } from "../run/probe_config.ts";
+import type { Hook, Training } from "../training/hooks.ts";
 import type { ProbeScores } from "../training/reports.ts";
 import { SceneEncoder } from "../inference/encoder.ts";
 import { gatherSceneVectors } from "./gather.ts";
@@ -13,12 +14,15 @@ import { pointResult } from "./point_protocol.ts";
 import { labelsOfSides, openSides, type Sides } from "./sides.ts";
 import { ALL_FEATURES } from "./vectors.ts";
 
-/** A probe whose scenes were found and whose labels were checked. */
-export interface Probe {
+/** Measures a model; nothing of it changes, and the same weights give the same scores. */
+type Measure = (model: Model) => Promise<ProbeScores>;
+
+/** A probe whose scenes were found and whose labels were checked: a hook that measures every few epochs, and the last. */
+export interface Probe extends Hook {
   /** What it measures on what, in one line. */
   readonly description: string;
-  /** Measures a model; nothing of it changes, and the same weights give the same scores. */
-  measure(model: Model): Promise<ProbeScores>;
+  /** Measures a training's model, where its epoch is due. */
+  measure(epoch: number, training: Pick<Training, "model" | "config">): Promise<ProbeScores | null>;
 }
 
 /** Points that a point probe is fitted on: enough to follow a training. */
@@ -49,7 +53,11 @@ export async function openProbe(
     description: `Probe: ${protocol} every ${every} epoch${
       every === 1 ? "" : "s"
     }, learnt on ${train.indices.length} scenes, tested on ${test.indices.length}: ${testedOn}`,
-    measure,
+    name: "probe",
+    async measure(epoch, { model, config: { num_epochs } }) {
+      const done = epoch + 1;
+      return done % every === 0 || done >= num_epochs ? await measure(model) : null;
+    },
   };
 }
 
@@ -57,7 +65,7 @@ async function objectProbe(
   sides: Sides,
   config: TrainingConfig,
   protocol: "linear" | "svm" | "knn",
-): Promise<Probe["measure"]> {
+): Promise<Measure> {
   const labels = await labelsOfSides(sides);
   return async (model) => {
     const encoders = new Map([[FEATURES, new SceneEncoder(model, config)]]);
@@ -87,7 +95,7 @@ async function objectProbe(
   };
 }
 
-async function pointProbe(sides: Sides, config: TrainingConfig): Promise<Probe["measure"]> {
+async function pointProbe(sides: Sides, config: TrainingConfig): Promise<Measure> {
   const ignore = [255];
   classesOf(await survey(sides.train, ignore), await survey(sides.test, ignore));
   return async (model) => {

@@ -38,15 +38,17 @@ type EncodedScenes = Pick<ReportData, "scenes" | "encoder" | "notes"> & {
  * Throws UsageError or DataError for runs that cannot be read, for scenes that were asked for and cannot be shown, and
  * where the file cannot be written.
  *
- * @param say is told what is being done, a line each.
+ * @param say Is told what there is to know, a line each.
+ * @param show Is told what is being done, over and over.
  */
 export async function makeReport(
   options: ReportOptions,
   say: (line: string) => void = () => {},
+  show: (line: string) => void = say,
 ): Promise<ReportResult> {
   const runs = await readRuns(options.directories);
   for (const { name, notes } of runs) for (const note of notes) say(`${name}: ${note}`);
-  const { packed, ...scenes } = await scenesOf(runs, options, say);
+  const { packed, ...scenes } = await scenesOf(runs, options, show);
   for (const note of scenes.notes) say(note);
   const report: ReportData = { made: new Date().toISOString(), runs, ...scenes };
   const data = await packBytes(new TextEncoder().encode(JSON.stringify(report)));
@@ -59,7 +61,7 @@ export async function makeReport(
 async function scenesOf(
   runs: readonly RunData[],
   options: ReportOptions,
-  say: (line: string) => void,
+  show: (line: string) => void,
 ): Promise<EncodedScenes> {
   const none = { scenes: [], encoder: null, packed: [] };
   if (options.scenes === 0 && options.paths.length === 0) {
@@ -73,7 +75,7 @@ async function scenesOf(
     const { shown, width } = await encodeScenes(
       found.path,
       options,
-      (i, count, name) => say(`Encoding scene ${i + 1} of ${count}: ${name}`),
+      (i, count, name) => show(`Encoding scene ${i + 1} of ${count}: ${name}`),
     );
     const made = packScenes(shown, width);
     const packed: string[] = [];

@@ -1,7 +1,7 @@
 /** What a key of a configuration may hold: in words, and as a check. */
 
 import { augmentationProblems, parseAugmentation } from "../scenes/views/augmentation.ts";
-import { type ConfigKey, MANY } from "./config_keys.ts";
+import { type ConfigKey, MANY } from "./keys/key.ts";
 import { completeProbe, probeProblems } from "./probe_config.ts";
 
 /** What a key may hold, in words: "an integer of at least 1, or null". */

@@ -104,7 +104,7 @@ export async function openLoaders(
   } satisfies Partial<LoaderOptions>;
   const training = await BatchLoader.create(train, {
     ...shared,
-    augmentation: [...config.augmentation, ...augmentations.map(({ name }) => ({ type: name }))],
+    augmentation: [...config.augmentation, ...augmentations.map(({ type }) => ({ type }))],
     augmentations,
     pointsPerView: config.points_per_view,
     numWorkers: config.num_workers,

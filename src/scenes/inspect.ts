@@ -10,7 +10,8 @@ import { openNpyStack, readStackedCloud } from "../cloud/npy_stack.ts";
 import type { Attribute, PointCloud } from "../cloud/point_cloud.ts";
 import { parseSafetensors } from "../base/safetensors.ts";
 import type { RegionTree } from "./scene.ts";
-import { isSafetensors, parseSceneFile } from "./scene_file.ts";
+import { isSafetensors } from "../cloud/formats/safetensors.ts";
+import { parseSceneFile } from "./scene_file.ts";
 
 /** x, y, z; null where there is none, or it is not finite (as JSON has it). */
 export type Place = readonly (number | null)[];

@@ -5,20 +5,20 @@
 
 import { basename } from "@std/path";
 import { DataError, UsageError } from "../base/errors.ts";
-import {
-  cloudFromArrays,
-  columnData,
-  type NamedArray,
-} from "../cloud/formats/numpy/named_arrays.ts";
 import { readPickledScene } from "../cloud/formats/pickle/pkl_scene.ts";
-import type { FormatReader } from "../cloud/formats/reader.ts";
+import {
+  cloudFromTensors,
+  isSafetensors,
+  parseJson,
+  SCENE_FORMAT,
+  TREE_PREFIX,
+} from "../cloud/formats/safetensors.ts";
 import { heightAboveGround } from "../cloud/height.ts";
 import type { Attribute, PointCloud } from "../cloud/point_cloud.ts";
 import { cutTree, treeFromNested, validateTree } from "./region_tree.ts";
 import {
   parseSafetensors,
   type SafeTensor,
-  toFloat32,
   toIntegers,
   writeSafetensors,
 } from "../base/safetensors.ts";
@@ -48,9 +48,7 @@ export interface SceneOptions {
   readonly maxDepth?: number | null;
 }
 
-const FORMAT = "dbbd-scene";
 const VERSION = 1;
-const TREE_PREFIX = "tree/";
 const TREE_ARRAYS = ["order", "level", "parent", "start", "end", "center"] as const;
 /** Never features: training must not read them (SPEC §1). */
 const LABEL_NAMES: readonly string[] = ["labels", "instances"];
@@ -82,7 +80,7 @@ export function sceneTensors(
     tensors.set(TREE_PREFIX + name, tensorOf([tree[name].length], tree[name]));
   }
   const metadata: Record<string, string> = {
-    format: FORMAT,
+    format: SCENE_FORMAT,
     version: String(VERSION),
     id: scene.id,
     origin: JSON.stringify(cloud.origin),
@@ -179,24 +177,6 @@ export function featureAttribute(cloud: PointCloud, name: string): Attribute | u
   return { width: 1, data: heightAboveGround(cloud.coords).map((height) => Math.log1p(height)) };
 }
 
-/** True where a safetensors file begins: a header length within the file, and JSON. */
-export function isSafetensors(head: Uint8Array, size: number = head.length): boolean {
-  if (head.length < 9 || head[8] !== 0x7b) return false;
-  const length = new DataView(head.buffer, head.byteOffset, 8).getBigUint64(0, true);
-  return length >= 2n && length <= BigInt(size - 8);
-}
-
-/** Safetensors with coordinates as plain point clouds, a region tree or not. */
-export const safetensorsReader: FormatReader = {
-  name: "safetensors scene",
-  extensions: ["safetensors"],
-  detect: (head, _fileName, size) => isSafetensors(head, size),
-  read: (bytes, where) => {
-    const { tensors, metadata } = parseSafetensors(bytes, where);
-    return cloudFromTensors(tensors, metadata, where);
-  },
-};
-
 function parsePickled(bytes: Uint8Array, where: string): SceneFile {
   const { cloud, hierarchy, sceneLabel } = readPickledScene(bytes, where);
   if (hierarchy === undefined) throw noTree(where);
@@ -206,7 +186,7 @@ function parsePickled(bytes: Uint8Array, where: string): SceneFile {
 
 function parsePrepared(bytes: Uint8Array, where: string): SceneFile {
   const { tensors, metadata } = parseSafetensors(bytes, where);
-  if (metadata.format === FORMAT && metadata.version !== String(VERSION)) {
+  if (metadata.format === SCENE_FORMAT && metadata.version !== String(VERSION)) {
     throw new DataError(
       `Cannot read ${where}: scene format version ${metadata.version}; this program reads version ${VERSION}`,
     );
@@ -236,50 +216,6 @@ function parsePrepared(bytes: Uint8Array, where: string): SceneFile {
       ? undefined
       : parseJson(metadata.settings, "settings", where),
   };
-}
-
-/** Ours hold their attributes under their own names; those of others are recognised by name and shape. */
-function cloudFromTensors(
-  tensors: ReadonlyMap<string, SafeTensor>,
-  metadata: Readonly<Record<string, string>>,
-  where: string,
-): PointCloud {
-  if (metadata.format !== FORMAT) {
-    const arrays = new Map<string, NamedArray>();
-    for (const [name, tensor] of tensors) {
-      if (name.startsWith(TREE_PREFIX)) continue;
-      const values = () =>
-        tensor.dtype === "F16" || tensor.dtype === "BF16" ? toFloat32(tensor, name) : tensor.data;
-      arrays.set(name, { shape: tensor.shape, values });
-    }
-    return cloudFromArrays(where, arrays);
-  }
-  const coords = tensors.get("coords");
-  if (coords?.dtype !== "F32" || coords.shape.length !== 2 || coords.shape[1] !== 3) {
-    throw new DataError(
-      `Cannot read ${where}: expected a tensor coords (N, 3) F32, got ${
-        coords === undefined ? "none" : `(${coords.shape.join(", ")}) ${coords.dtype}`
-      }`,
-    );
-  }
-  const count = coords.shape[0];
-  const attributes = new Map<string, Attribute>();
-  for (const [name, tensor] of tensors) {
-    if (name === "coords" || name.startsWith(TREE_PREFIX)) continue;
-    const { dtype, shape } = tensor;
-    if (shape.length < 1 || shape.length > 2 || shape[0] !== count || shape[1] === 0) {
-      throw new DataError(
-        `Cannot read ${where}: tensor ${name}: expected ${count} rows, got shape (${
-          shape.join(", ")
-        })`,
-      );
-    }
-    const data = dtype === "F16" || dtype === "BF16"
-      ? toFloat32(tensor, name)
-      : columnData(tensor.data as Exclude<typeof tensor.data, Float16Array>).data;
-    attributes.set(name, { width: shape[1] ?? 1, data });
-  }
-  return { count, coords: coords.data, origin: parseOrigin(metadata.origin, where), attributes };
 }
 
 function treeFromTensors(
@@ -361,29 +297,6 @@ function checkFinite(values: ArrayLike<number>, width: number, name: string, whe
         }; expected finite numbers`,
       );
     }
-  }
-}
-
-function parseOrigin(text: string | undefined, where: string): [number, number, number] {
-  if (text === undefined) return [0, 0, 0];
-  const value = parseJson(text, "origin", where);
-  if (!Array.isArray(value) || value.length !== 3 || !value.every(Number.isFinite)) {
-    throw new DataError(
-      `Cannot read ${where}: metadata origin: expected [x, y, z], got ${text.slice(0, 80)}`,
-    );
-  }
-  return value as [number, number, number];
-}
-
-function parseJson(text: string, key: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError(
-      `Cannot read ${where}: metadata ${key} is not JSON: ${
-        error instanceof Error ? error.message : error
-      }`,
-    );
   }
 }
 

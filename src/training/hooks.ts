@@ -6,6 +6,7 @@ import type {
   EpochSummary,
   FitSummary,
   ProbeScores,
+  Rescue,
   StepReport,
   ValidationMetrics,
 } from "./reports.ts";
@@ -75,6 +76,22 @@ export interface Hook {
   afterRun?(summary: FitSummary, training: Training): void | Promise<void>;
   /** When an error ends the run, before `fit` throws it. */
   onError?(error: unknown, training: Training): void | Promise<void>;
+}
+
+/** Options of `fit`. What is called is awaited; what it throws ends the run, after one try to save it. */
+export interface FitOptions {
+  /** Write checkpoints into the config's checkpoint_dir; default true. */
+  readonly checkpoints?: boolean;
+  /** What follows this call, behind the trainer's own hooks. */
+  readonly hooks?: readonly Hook[];
+  /** For every step, in order, when its numbers have arrived: some steps late. */
+  readonly onStep?: (report: StepReport) => void | Promise<void>;
+  /** After every epoch, before its checkpoints are written. */
+  readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
+  /** When an error has ended the run and one try was made to save it, before `fit` throws that error. */
+  readonly onSaved?: (rescue: Rescue) => void;
+  /** When aborted the step under way is finished and saved, then `fit` returns. */
+  readonly signal?: AbortSignal;
 }
 
 /** The moments at which hooks are called and give nothing back. */

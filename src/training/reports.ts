@@ -52,20 +52,6 @@ export interface StepReport extends StepMetrics {
 /** What became of a run that an error ended: a checkpoint to go on from, or why there is none. */
 export type Rescue = { readonly path: string } | { readonly why: string };
 
-/** Options and hooks of `fit`. Hooks are awaited; what they throw ends the run, after one try to save it. */
-export interface FitOptions {
-  /** Write checkpoints into the config's checkpoint_dir; default true. */
-  readonly checkpoints?: boolean;
-  /** For every step, in order, when its numbers have arrived: some steps late. */
-  readonly onStep?: (report: StepReport) => void | Promise<void>;
-  /** After every epoch, before its checkpoints are written. */
-  readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
-  /** When an error has ended the run and one try was made to save it, before `fit` throws that error. */
-  readonly onSaved?: (rescue: Rescue) => void;
-  /** When aborted the step under way is finished and saved, then `fit` returns. */
-  readonly signal?: AbortSignal;
-}
-
 /** How a run went. */
 export interface FitSummary {
   /** One entry for each epoch that this call completed. */

@@ -70,7 +70,9 @@ export class Saving implements Hook {
     const { at, isDone, config } = this.#engine;
     const names = at.unsaved.filter((name) => name !== "final" || isDone);
     // Runs of earlier versions do not say what they left.
-    if (isDone && !names.includes("final") && !await hasCheckpoint(config.checkpoint_dir, "final")) {
+    if (
+      isDone && !names.includes("final") && !await hasCheckpoint(config.checkpoint_dir, "final")
+    ) {
       names.push("final");
     }
     for (const [i, name] of names.entries()) {

@@ -18,8 +18,8 @@ import type { AugmentationRule } from "../scenes/views/augmentations/rule.ts";
 import { chooseKernels } from "./choose_kernels.ts";
 import { Engine } from "./engine.ts";
 import { Fit } from "./fit.ts";
-import type { Hook, Training } from "./hooks.ts";
-import type { FitOptions, FitSummary, ValidationMetrics } from "./reports.ts";
+import type { FitOptions, Hook, Training } from "./hooks.ts";
+import type { FitSummary, ValidationMetrics } from "./reports.ts";
 import { Saving } from "./saving.ts";
 import type { StepMetrics } from "./step_metrics.ts";
 
@@ -71,7 +71,7 @@ function checkHooks({ probe }: TrainingConfig, hooks: readonly Hook[]): void {
   if (probe === null || hooks.some(({ measure }) => measure !== undefined)) return;
   throw new UsageError(
     `Cannot probe: the config has a probe, and no hook measures. ` +
-      `Give Trainer.create hooks: [await openProbe(config)], or set probe to null.`,
+      `Give Trainer.create hooks: [await openProbe(config, config.probe)], or set probe to null.`,
   );
 }
 
@@ -210,11 +210,12 @@ export class Trainer implements Training, Disposable {
    * @throws {DataError} A loss or gradient is no longer finite.
    */
   async fit(options: FitOptions = {}): Promise<FitSummary> {
-    const { checkpoints = true, onStep, onEpoch, onSaved, signal } = options;
+    const { checkpoints = true, hooks: more = [], onStep, onEpoch, onSaved, signal } = options;
     this.#stopping = false;
     const saving = checkpoints ? new Saving(this.#engine, onSaved) : null;
     const hooks: Hook[] = [
       ...this.hooks,
+      ...more,
       { name: "options of fit", afterStep: onStep, afterEpoch: onEpoch },
       ...(saving ? [saving] : []),
     ];

@@ -6,7 +6,7 @@ import {
   predictLinear,
 } from "../../src/evaluation/heads/linear_head.ts";
 import { minimizeAll } from "../../src/evaluation/heads/minimize.ts";
-import { symmetricEigen } from "../../src/evaluation/heads/symmetric_eigen.ts";
+import { symmetricEigen } from "../../src/base/symmetric_eigen.ts";
 import {
   distinctColumns,
   type LabelledTable,

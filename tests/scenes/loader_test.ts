@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { TRAINING_AUGMENTATION } from "../../src/scenes/views/augmentation.ts";
+import { TRAINING_AUGMENTATION } from "../../src/scenes/views/augmentations/table.ts";
 import {
   batchIndices,
   epochOrder,

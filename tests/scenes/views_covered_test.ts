@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { type Augmentation, augmentationProblems } from "../../src/scenes/views/augmentation.ts";
+import { augmentationProblems } from "../../src/scenes/views/augmentation.ts";
+import type { Augmentation } from "../../src/scenes/views/augmentations/types.ts";
 import { Random } from "../../src/base/random.ts";
 import type { Scene } from "../../src/scenes/scene.ts";
 import { buildTree } from "../../src/scenes/tree_builder.ts";

@@ -1,10 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  type Augmentation,
-  augmentationProblems,
-  parseAugmentation,
-  TRAINING_AUGMENTATION,
-} from "../../src/scenes/views/augmentation.ts";
+import { augmentationProblems, parseAugmentation } from "../../src/scenes/views/augmentation.ts";
+import { TRAINING_AUGMENTATION } from "../../src/scenes/views/augmentations/table.ts";
+import type { Augmentation } from "../../src/scenes/views/augmentations/types.ts";
 import { Random } from "../../src/base/random.ts";
 import type { Scene } from "../../src/scenes/scene.ts";
 import { buildTree } from "../../src/scenes/tree_builder.ts";

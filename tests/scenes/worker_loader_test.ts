@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { TRAINING_AUGMENTATION } from "../../src/scenes/views/augmentation.ts";
+import { TRAINING_AUGMENTATION } from "../../src/scenes/views/augmentations/table.ts";
 import type { Batch } from "../../src/scenes/batches/batch.ts";
 import {
   epochOrder,

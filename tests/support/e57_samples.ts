@@ -1,6 +1,6 @@
 /** E57 files made byte by byte. */
 
-import { crc32c } from "../../src/cloud/formats/e57/crc32c.ts";
+import { crc32c } from "../../src/base/crc32c.ts";
 import { concat } from "./npy_samples.ts";
 
 const PAGE = 1024;

@@ -56,7 +56,9 @@ if (writes) {
       const settings = { num_epochs: 3, checkpoint_dir: join(folder.path, "checkpoints") };
       const run = async (probe: TrainingConfig["probe"], best_by: "loss" | "probe") => {
         const epochs: EpochSummary[] = [];
-        using trainer = await tinyTrainer({ ...settings, probe, best_by });
+        const config = tinyConfig({ ...settings, probe, best_by });
+        const hooks = probe ? [await openProbe(config, probe)] : [];
+        using trainer = await tinyTrainer({ ...settings, probe, best_by }, { hooks });
         await trainer.fit({ onEpoch: (summary) => void epochs.push(summary) });
         return { epochs, weights: await weights(trainer) };
       };
@@ -99,11 +101,22 @@ if (writes) {
       best_by: "probe",
       checkpoint_dir: folder.path,
     });
-    const data = { device: await testDevice(), train: tinyRooms(), validation: tinyRooms(2, 100) };
+    const opened = await openProbe(config, probe);
+    assertStringIncludes(opened.description, `tested on 9: val split of ${folder.path}`);
+    const data = {
+      device: await testDevice(),
+      train: tinyRooms(),
+      validation: tinyRooms(2, 100),
+      hooks: [opened],
+    };
+    await assertRejects(
+      () => Trainer.create(config, { ...data, hooks: [] }),
+      UsageError,
+      "the config has a probe, and no hook measures",
+    );
     const whole: EpochSummary[] = [], parts: EpochSummary[] = [];
     {
       using trainer = await Trainer.create(config, data);
-      assertStringIncludes(trainer.probe!.description, `tested on 9: val split of ${folder.path}`);
       await trainer.fit({ onEpoch: (summary) => void whole.push(summary) });
     }
     {

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import type { Dataset } from "../../src/scenes/scene.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
-import type { FitOptions, Rescue } from "../../src/training/reports.ts";
+import type { FitOptions } from "../../src/training/hooks.ts";
+import type { Rescue } from "../../src/training/reports.ts";
 import { noDevice } from "../support/device.ts";
 import { missingPermissions } from "../support/permissions.ts";
 import { tempFolder } from "../support/temp_folder.ts";

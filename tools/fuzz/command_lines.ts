@@ -5,8 +5,10 @@ import { Random } from "../../src/base/random.ts";
 import { UsageError } from "../../src/base/errors.ts";
 import { embedHelp, parseEmbedArguments } from "../../src/cli/embed/arguments.ts";
 import { evaluateHelp, parseEvaluateArguments } from "../../src/cli/evaluate/arguments.ts";
+import { inspectHelp, parseInspectArguments } from "../../src/cli/inspect/arguments.ts";
 import { parseReportArguments, reportHelp } from "../../src/cli/report/arguments.ts";
 import { parseTrainArguments, trainHelp } from "../../src/cli/train/arguments.ts";
+import { parseVerifyArguments, verifyHelp } from "../../src/cli/verify/arguments.ts";
 import { CONFIG_KEY_NAMES } from "../../src/run/config_keys.ts";
 import { traced } from "./campaign.ts";
 import { messageProblem } from "./configs.ts";
@@ -22,8 +24,8 @@ export interface Program {
   readonly flags: readonly string[];
   /** Arguments that make it do something, in the folder that `makeSandbox` fills. */
   readonly works: readonly string[];
-  /** Its parser, where it has one by itself. */
-  readonly parse?: (args: readonly string[]) => unknown;
+  /** Its parser. */
+  readonly parse: (args: readonly string[]) => unknown;
 }
 
 function flagsOf(help: string): string[] {
@@ -49,8 +51,9 @@ export const PROGRAMS: readonly Program[] = [
   {
     name: "inspect",
     script: "tools/inspect.ts",
-    flags: ["--json", "--columns", "--delimiter", "--array", "--cloud", "--help"],
+    flags: flagsOf(inspectHelp()),
     works: ["scans"],
+    parse: parseInspectArguments,
   },
   {
     name: "embed",
@@ -76,8 +79,9 @@ export const PROGRAMS: readonly Program[] = [
   {
     name: "verify",
     script: "tools/verify.ts",
-    flags: ["--json", "--device", "--help"],
+    flags: flagsOf(verifyHelp()),
     works: ["golden.safetensors"],
+    parse: parseVerifyArguments,
   },
 ];
 
@@ -174,7 +178,6 @@ const PARSED_MS = 1000;
 export const argumentTrials: TrialMaker = (seed) =>
   Promise.resolve((i) => {
     const { program: { name, parse }, args } = commandOf(seed, i);
-    if (parse === undefined) return Promise.resolve({ came: "no parser by itself" });
     const started = performance.now();
     let came = "understood", wrong: string | null = null;
     try {

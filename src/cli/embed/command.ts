@@ -1,19 +1,22 @@
-/** `deno task embed` from its arguments to its exit code. */
+/** `deno task embed`: features of scenes and scans. */
 
-import { say as sayOnOutput, warn } from "../../base/terminal.ts";
+import { say, warn } from "../../base/terminal.ts";
 import { readConfigFile } from "../../run/config_file.ts";
-import { progressLine } from "../preprocess/show.ts";
+import { describeProgress } from "../preprocess/show.ts";
+import { statusLine } from "../../base/status_line.ts";
 import { DEFAULT_SETTINGS } from "../../scenes/preprocess/settings.ts";
 import { DataError } from "../../base/errors.ts";
 import { Device } from "../../gpu/device.ts";
 import { encoderFromCheckpoint, readEncoderSettings } from "../../inference/encoder.ts";
-import type { EmbedArguments } from "./arguments.ts";
+import { command, type RunCommand } from "../command.ts";
+import { INTERRUPTED } from "../exit.ts";
+import { type EmbedArguments, embedHelp, parseEmbedArguments } from "./arguments.ts";
 import type { Recipe } from "../../inference/embed/manifest.ts";
 import { embedScenes, planEmbedding } from "../../inference/embed/run.ts";
 import { describePlan, describePreparation, describeResult } from "./show.ts";
 
 /** Exit codes: all done, a file failed, Ctrl-C. */
-const EXIT = { done: 0, failed: 1, interrupted: 130 } as const;
+const EXIT = { done: 0, failed: 1, interrupted: INTERRUPTED } as const;
 /** Bytes of a point in a file, about: to guess how much work is ahead. */
 const POINT_BYTES = 24;
 /** Notes that are shown; each once, however many files it is of. */
@@ -28,11 +31,10 @@ async function sha256(path: string): Promise<string> {
   }
 }
 
-/** Run what the arguments ask for. Returns the exit code; throws what `reportError` explains. */
-export async function runEmbed(
-  args: EmbedArguments & { readonly help: false },
-  say: (line: string) => void = sayOnOutput,
-): Promise<number> {
+/** The command. */
+export const embed: RunCommand = command(embedHelp, parseEmbedArguments, run);
+
+async function run(args: Extract<EmbedArguments, { help: false }>): Promise<number> {
   const started = performance.now();
   const { checkpoint: path, inputs, output, outputs, overwrite } = args;
   const given = args.config === undefined ? undefined : await readConfigFile(args.config);
@@ -64,7 +66,8 @@ export async function runEmbed(
   );
   say(describePlan(plan, output));
 
-  const progress = progressLine();
+  const status = statusLine();
+  const begun = performance.now();
   const abort = new AbortController();
   const interrupt = () => abort.abort();
   Deno.addSignalListener("SIGINT", interrupt);
@@ -81,21 +84,23 @@ export async function runEmbed(
         told = true;
       },
       onNote(source, note) {
-        if (!notes.has(note) && notes.size < MOST_NOTES) progress.say(`Note on ${source}: ${note}`);
+        if (!notes.has(note) && notes.size < MOST_NOTES) status.say(`Note on ${source}: ${note}`);
         notes.add(note);
       },
-      onFailure: (source, reason) => progress.say(`Skipped ${source}: ${reason}`),
+      onFailure: (source, reason) => status.say(`Skipped ${source}: ${reason}`),
       onProgress(made, failed, share) {
         done = made;
-        progress.show({ done, failed, total: plan.kept.size + plan.left.length, share });
+        const total = plan.kept.size + plan.left.length;
+        const seconds = (performance.now() - begun) / 1000;
+        status.show(describeProgress({ done, failed, total, share }, seconds));
       },
     });
-    progress.end();
+    status.end();
     const made = manifest.scenes.length - plan.kept.size;
     say(describeResult(manifest, output, made, (performance.now() - started) / 1000));
     return manifest.failed.length > 0 ? EXIT.failed : EXIT.done;
   } catch (error) {
-    progress.end();
+    status.end();
     if (!abort.signal.aborted) throw error;
     warn(
       `Interrupted with ${done} of ${plan.kept.size + plan.left.length} scenes made. ` +

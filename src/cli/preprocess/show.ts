@@ -1,6 +1,5 @@
 /** What `preprocess` says to the person who runs it. */
 
-import { harmless, writeTo } from "../../base/terminal.ts";
 import { basename } from "@std/path";
 import { printable } from "../../base/printable.ts";
 import { describeLeftOut } from "../../scenes/preprocess/belongs.ts";
@@ -9,8 +8,6 @@ import type { Prepared, PreprocessIndex, PreprocessProgress } from "../../scenes
 
 const NUMBER = new Intl.NumberFormat("en");
 const SPLITS = ["train", "val", "test"] as const;
-/** On a terminal the line is drawn anew at most this often; elsewhere a line is written. */
-const REDRAW_MS = 100, LINE_MS = 10_000;
 const NOTES_SHOWN = 8, NAMES_SHOWN = 3, CLASSES_SHOWN = 12;
 
 /** What a run would do, several lines. */
@@ -117,40 +114,14 @@ export function describeNotes(
   return rest > 0 ? [...told, `${NUMBER.format(rest)} other notes, see the index`] : told;
 }
 
-/** Shows progress on standard error: a line that is rewritten on a terminal, one now and then elsewhere. */
-export function progressLine(): {
-  show(progress: PreprocessProgress): void;
-  /** Writes a line of its own. */
-  say(text: string): void;
-  end(): void;
-} {
-  const terminal = Deno.stderr.isTerminal();
-  const started = performance.now();
-  let shown = terminal ? -Infinity : started, drawn = false;
-  const write = (text: string): void => writeTo("stderr", text);
-  const clear = (): void => {
-    if (drawn) write("\r\x1b[K");
-    drawn = false;
-  };
-  return {
-    show({ done, failed, total, share }) {
-      const now = performance.now();
-      if (now - shown < (terminal ? REDRAW_MS : LINE_MS)) return;
-      shown = now;
-      const spent = (now - started) / 1000;
-      const left = share > 0 && share < 1 ? `, ${duration(spent / share - spent)} left` : "";
-      const skipped = failed > 0 ? `, ${failed} skipped` : "";
-      const line = `${done + failed} of ${total} (${Math.floor(100 * share)} %)${skipped}${left}`;
-      clear();
-      write(terminal ? line : `${line}\n`);
-      drawn = terminal;
-    },
-    say(text) {
-      clear();
-      write(`${harmless(text)}\n`);
-    },
-    end: clear,
-  };
+/** How far a run is that began `seconds` ago. */
+export function describeProgress(
+  { done, failed, total, share }: PreprocessProgress,
+  seconds: number,
+): string {
+  const left = share > 0 && share < 1 ? `, ${duration(seconds / share - seconds)} left` : "";
+  const skipped = failed > 0 ? `, ${failed} skipped` : "";
+  return `${done + failed} of ${total} (${Math.floor(100 * share)} %)${skipped}${left}`;
 }
 
 function count(n: number, what: string): string {

@@ -10,6 +10,7 @@ import {
 } from "../../run/config_keys.ts";
 import { describeAllowed } from "../../run/config_values.ts";
 import { nearest } from "../../base/nearest.ts";
+import { type Flag, flagsHelp, isValue, scanFlags } from "../flags.ts";
 
 /** What a command line asks for. */
 export interface TrainArguments {
@@ -27,20 +28,16 @@ export interface TrainArguments {
   readonly overrides: readonly ConfigOverride[];
 }
 
-interface Flag {
-  /** What stands for its value in the help; none: it takes no value. */
-  readonly value?: string;
-  readonly help: string;
+interface TrainFlag extends Flag {
   /** The key that it sets. */
   readonly key?: ConfigKeyName;
   /** To what, where it takes no value. */
   readonly sets?: string;
   /** What it means without a value, where it may stand without one. */
   readonly alone?: "true" | "newest";
-  readonly repeatable?: true;
 }
 
-const FLAGS: Readonly<Record<string, Flag>> = {
+const FLAGS: Readonly<Record<string, TrainFlag>> = {
   config: { value: "FILE", help: "YAML file of settings; without it every key has its default" },
   small_mode: {
     value: "[BOOL]",
@@ -77,26 +74,19 @@ const FLAGS: Readonly<Record<string, Flag>> = {
 export function parseTrainArguments(args: readonly string[]): TrainArguments {
   const problems: string[] = [];
   const given = new Map<string, string[]>();
-  for (let i = 0; i < args.length; i++) {
-    const argument = args[i];
-    if (argument !== "-h" && !argument.startsWith("--")) {
+  for (const { argument, typed, name, value: text } of scanFlags(args, findFlag, takesNext)) {
+    if (typed === undefined) {
       problems.push(unexpected(argument));
       continue;
     }
-    const [, typed, attached] = argument.match(/^--?([^=]*)(?:=(.*))?$/s)!;
-    const name = argument === "-h" ? "help" : findFlag(typed);
     if (name === undefined) {
       problems.push(`unknown flag --${typed}${suggestion(typed)}`);
-      if (attached === undefined && isValue(args[i + 1])) i++; // it was this flag's
       continue;
     }
     const flag = FLAGS[name];
-    let value: string | undefined = attached;
-    if (flag.value === undefined) {
-      if (value !== undefined) problems.push(`--${name} takes no value, got ${quote(value)}`);
-    } else if (value === undefined) {
-      if (takesNext(flag, args[i + 1])) value = args[++i];
-      else if (flag.alone === "true") value = "true";
+    const value = text ?? (flag.alone === "true" ? "true" : undefined);
+    if (flag.value === undefined && value !== undefined) {
+      problems.push(`--${name} takes no value, got ${quote(value)}`);
     }
     if (flag.value !== undefined && (value === "" || (flag.alone === undefined && !value))) {
       // An empty text is a shell variable that is not set: it does not mean what the flag alone means.
@@ -161,16 +151,11 @@ function findFlag(typed: string): string | undefined {
   return Object.keys(FLAGS).find((name) => name.replaceAll("-", "_") === wanted);
 }
 
-/** Whether the next argument is this flag's value. */
-function takesNext(flag: Flag, next: string | undefined): boolean {
-  if (next === undefined) return false;
-  if (flag.alone === "true") return /^(true|false|yes|no|on|off)$/i.test(next);
-  return isValue(next);
-}
-
-/** Whether an argument can be a value: no flag, though it may be a negative number. */
-function isValue(argument: string | undefined): boolean {
-  return argument !== undefined && (!argument.startsWith("-") || /^-\.?\d/.test(argument));
+/** Whether the next argument is this flag's value, also one of a flag that there is not. */
+function takesNext(name: string | undefined, next: string): boolean {
+  const flag = name === undefined ? undefined : FLAGS[name];
+  if (flag?.alone === "true") return /^(true|false|yes|no|on|off)$/i.test(next);
+  return (flag === undefined || flag.value !== undefined) && isValue(next);
 }
 
 function suggestion(typed: string): string {
@@ -201,15 +186,12 @@ function quote(text: string): string {
 
 /** The text of --help: usage, flags, and every key of a configuration with its default. */
 export function trainHelp(): string {
-  const flags = Object.entries(FLAGS).map(([name, { value, help }]) =>
-    `  ${`--${name}${value ? ` ${value}` : ""}`.padEnd(24)}${help}`
-  );
   return `Pre-train a point-cloud encoder.
 
   deno task train --config FILE [flags]
 
 Flags (they win over the file; - and _ are the same in their names):
-${flags.join("\n")}
+${flagsHelp(FLAGS, 23)}
 
 Keys of a configuration, for the YAML file and for --set, with their defaults:
 ${configHelp()}

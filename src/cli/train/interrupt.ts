@@ -1,9 +1,10 @@
 /** Wishes to stop: Ctrl-C, SIGTERM, a terminal that is closed. */
 
+import { INTERRUPTED } from "../exit.ts";
 import { startedByNohup } from "../hang_up.ts";
 
-/** Exit code of what was interrupted, and saved. */
-export const INTERRUPTED = 130;
+export { INTERRUPTED };
+
 /** Milliseconds in which several signals are one wish. */
 const TOGETHER_MS = 200;
 

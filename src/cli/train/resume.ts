@@ -5,45 +5,8 @@ import { DataError, UsageError } from "../../base/errors.ts";
 import { newestCheckpoint, readCheckpointPlaces } from "../../run/checkpoint.ts";
 import type { TrainArguments } from "./arguments.ts";
 import { type ConfigOverride, type ConfigValues, TrainingConfig } from "../../run/config.ts";
+import { CONFIG_KEY_NAMES, CONFIG_KEYS } from "../../run/config_keys.ts";
 import type { Trainer } from "../../training/trainer.ts";
-
-/** Model-shaping keys: a checkpoint fits only a run that agrees on them. */
-const SHAPE_KEYS: ReadonlySet<string> = new Set(
-  [
-    "input_feat_dim",
-    "hidden_dim",
-    "output_dim",
-    "encoder_hidden_dims",
-    "encoder_pooling",
-    "backbone",
-    "propagator_hidden_dim",
-    "propagator_num_layers",
-    "propagator_coords",
-    "aggregator_mode",
-    "aggregator_use_spatial",
-    "projection_dim",
-  ] satisfies (keyof ConfigValues)[],
-);
-
-/** Keys that may differ between a run and its continuation without a word: they don't change what is computed. */
-const FREE_KEYS: ReadonlySet<string> = new Set(
-  [
-    "small_mode",
-    "num_epochs",
-    "device",
-    "tune",
-    "checkpoint_dir",
-    "log_dir",
-    "run_name",
-    "save_interval",
-    "log_interval",
-    "eval_interval",
-    "probe",
-    "best_by",
-    "verbose",
-    "num_workers",
-  ] satisfies (keyof ConfigValues)[],
-);
 
 /**
  * The configuration of a run that goes on from `path` without a file of its own: the checkpoint's, with `overrides`. Folders that
@@ -147,18 +110,19 @@ function compareConfigs(
   config: TrainingConfig,
   say: (line: string) => void,
 ): void {
-  const before: Readonly<Record<string, unknown>> = saved;
-  const changed = Object.entries(config.toObject()).filter(([key, value]) =>
-    Object.hasOwn(before, key) && !FREE_KEYS.has(key) &&
-    JSON.stringify(before[key]) !== JSON.stringify(value)
+  const changed = CONFIG_KEY_NAMES.filter((key) =>
+    Object.hasOwn(saved, key) && CONFIG_KEYS[key].resume !== "free" &&
+    JSON.stringify(saved[key]) !== JSON.stringify(config[key])
   );
-  const list = (entries: typeof changed) =>
-    entries.map(([key, value]) =>
-      `  ${key}: ${JSON.stringify(before[key])} in the checkpoint, ${JSON.stringify(value)} now`
+  const list = (keys: typeof changed) =>
+    keys.map((key) =>
+      `  ${key}: ${JSON.stringify(saved[key])} in the checkpoint, ${
+        JSON.stringify(config[key])
+      } now`
     ).join("\n");
-  const shapes = changed.filter(([key]) => SHAPE_KEYS.has(key));
-  if (shapes.length > 0) {
-    throw new DataError(`Cannot resume from ${path}: it is of another model.\n${list(shapes)}`);
+  const fixed = changed.filter((key) => CONFIG_KEYS[key].resume === "fixed");
+  if (fixed.length > 0) {
+    throw new DataError(`Cannot resume from ${path}: it is of another model.\n${list(fixed)}`);
   }
   if (changed.length > 0) {
     say(

@@ -7,12 +7,14 @@ import { TrainingConfig } from "../../run/config.ts";
 import { readConfigFile } from "../../run/config_file.ts";
 import { openDatasets } from "../../run/datasets.ts";
 import { Progress } from "./progress.ts";
-import type { EpochSummary, FitOptions, FitSummary, StepReport } from "../../training/reports.ts";
+import { openProbe } from "../../evaluation/probe.ts";
+import type { Hook } from "../../training/hooks.ts";
+import { Logging } from "../../training/logging.ts";
+import type { EpochSummary, FitSummary } from "../../training/reports.ts";
 import { checkFolder } from "../../base/folder_lock.ts";
 import { INTERRUPTED, interruptSignal } from "./interrupt.ts";
 import { checkpointToResume, configOfCheckpoint, logFolderOf, startFrom } from "./resume.ts";
 import { RunLog } from "../../training/run_log.ts";
-import type { StepMetrics } from "../../training/step_metrics.ts";
 import { Trainer } from "../../training/trainer.ts";
 
 /** How a run ended, as an exit code. What is thrown instead, `reportError` turns into 1 or 2. */
@@ -55,20 +57,6 @@ function sayDifferences(config: TrainingConfig, say: (line: string) => void): vo
   }
 }
 
-/** A step's scalars under their log names. */
-function logged(metrics: Omit<StepMetrics, "step">, prefix = ""): Record<string, number> {
-  const { loss, scalars, alignment, featStd, featNorm } = metrics;
-  return {
-    [`${prefix}total`]: loss,
-    ...Object.fromEntries(
-      Object.entries(scalars).map(([name, value]) => [`${prefix}${name}`, value]),
-    ),
-    [`${prefix}alignment`]: alignment,
-    [`${prefix}feat_std`]: featStd,
-    [`${prefix}feat_norm`]: featNorm,
-  };
-}
-
 function describeEpoch({ epoch, trainLoss, validation, probe }: EpochSummary): string {
   const line = `Epoch ${epoch + 1}: loss ${trainLoss.toFixed(4)}`;
   const probed = Object.entries(probe?.values ?? {}).slice(0, 1)
@@ -80,33 +68,15 @@ function describeEpoch({ epoch, trainLoss, validation, probe }: EpochSummary): s
     `feat_std ${featStd.toFixed(3)}${probed}`;
 }
 
-/** What writes the log and shows progress while `fit` runs. */
-function hooks(trainer: Trainer, log: RunLog, progress: Progress | null): FitOptions {
-  const { log_interval } = trainer.config;
+/** The hook that shows progress. */
+function progressHook(progress: Progress): Hook {
   return {
-    onStep(report: StepReport): void {
-      const { step, epoch, learningRate, pointsPerSecond, loss } = report;
-      if ((step + 1) % log_interval === 0 || !Number.isFinite(loss)) {
-        log.log(step, {
-          ...logged(report),
-          learning_rate: learningRate,
-          points_per_second: pointsPerSecond,
-        });
-      }
-      progress?.step({ epoch: epoch + 1, step: step + 1, loss, pointsPerSecond });
+    name: "progress",
+    afterStep({ epoch, step, loss, pointsPerSecond }) {
+      progress.step({ epoch: epoch + 1, step: step + 1, loss, pointsPerSecond });
     },
-    onEpoch(summary: EpochSummary): void {
-      const { epoch, trainLoss, learningRate, validation, probe } = summary;
-      log.log(trainer.step - 1, {
-        epoch: epoch + 1,
-        "epoch/train_loss": trainLoss,
-        "epoch/learning_rate": learningRate,
-        ...(validation ? logged(validation, "validation/") : {}),
-        ...Object.fromEntries(
-          Object.entries(probe?.values ?? {}).map(([name, value]) => [`probe/${name}`, value]),
-        ),
-      });
-      progress?.message(describeEpoch(summary));
+    afterEpoch(summary) {
+      progress.message(describeEpoch(summary));
     },
   };
 }
@@ -135,13 +105,15 @@ export async function runTraining(
   using device = await Device.create({ request: config.device });
   say(`Device: ${device.description}`);
   sayDifferences(config, say);
-  using trainer = await Trainer.create(config, { device, ...datasets });
+  const probe = config.probe === null ? null : await openProbe(config, config.probe);
+  const measures = probe ? [probe] : [];
+  using trainer = await Trainer.create(config, { device, ...datasets, hooks: measures });
   await startFrom(trainer, checkpoint, args, say);
   say(
     `Data: ${trainer.train.length} training scenes, ${trainer.validation?.length ?? 0} for ` +
       `validation. Model: ${trainer.model.parameters.count.toLocaleString("en")} parameters.`,
   );
-  if (trainer.probe) say(trainer.probe.description);
+  if (probe) say(probe.description);
   if (trainer.epoch >= config.num_epochs) {
     const done = `${trainer.epoch} of ${config.num_epochs} epochs are done`;
     // What a run that was killed between its last saves has left to write.
@@ -175,7 +147,7 @@ export async function runTraining(
   );
   try {
     const summary = await trainer.fit({
-      ...hooks(trainer, log, progress),
+      hooks: [new Logging(log), ...(progress ? [progressHook(progress)] : [])],
       signal: interrupt.signal,
       onSaved(rescue) {
         progress?.finish();

@@ -3,7 +3,6 @@
 import { extname } from "@std/path";
 import { DataError } from "../../base/errors.ts";
 import type { PointCloud } from "../point_cloud.ts";
-import { safetensorsReader } from "../../scenes/scene_file.ts";
 import { binReader } from "./bin.ts";
 import { e57Reader } from "./e57/e57.ts";
 import { lasReader } from "./las/las.ts";
@@ -14,6 +13,7 @@ import { pcdReader } from "./pcd/pcd.ts";
 import { pickleReader } from "./pickle/pkl_scene.ts";
 import { plyReader } from "./ply/ply.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
+import { safetensorsReader } from "./safetensors.ts";
 import { stlReader } from "./mesh/stl.ts";
 import { textReader } from "./text/text.ts";
 

@@ -3,7 +3,7 @@
 import type { Device } from "../../gpu/device.ts";
 import { matmul, tensor } from "../../tensor/mod.ts";
 import { compute } from "./compute.ts";
-import { symmetricEigen } from "./symmetric_eigen.ts";
+import { symmetricEigen } from "../../base/symmetric_eigen.ts";
 
 /** Feature vectors: rows side by side in one array. */
 export interface Table {

@@ -1,10 +1,11 @@
 /** The directions in which features vary most, and colours by them. */
 
+import { symmetricEigen } from "../../base/symmetric_eigen.ts";
+
 /** Rows that the directions are fitted to; of more, every k-th. */
 const FIT_ROWS = 20_000;
 /** Shares of the points that are darker and brighter than any colour tells apart. */
 const PERCENTILES = [0.01, 0.99] as const;
-const MAX_SWEEPS = 30;
 
 /** A mean and the directions of most variance around it. */
 export interface Components {
@@ -49,10 +50,8 @@ export function principalComponents(
     .slice(0, count);
   return {
     mean,
-    directions: first.map((column) =>
-      signed(Float64Array.from({ length: width }, (_, k) => vectors[k * width + column]))
-    ),
-    variances: first.map((column) => variances[column]),
+    directions: first.map((row) => signed(vectors.slice(row * width, (row + 1) * width))),
+    variances: first.map((row) => variances[row]),
   };
 }
 
@@ -62,47 +61,6 @@ function signed(direction: Float64Array): Float64Array {
     Math.abs(value) > Math.abs(most) ? value : most
   );
   return largest < 0 ? direction.map((value) => -value) : direction;
-}
-
-/** Eigenvalues and, as columns, eigenvectors of a symmetric matrix, by cyclic Jacobi rotations. Overwrites `a`. */
-function symmetricEigen(
-  a: Float64Array,
-  n: number,
-): { values: Float64Array; vectors: Float64Array } {
-  const vectors = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) vectors[i * n + i] = 1;
-  const total = a.reduce((sum, value) => sum + value * value, 0);
-  for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
-    let off = 0;
-    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) off += a[p * n + q] ** 2;
-    if (off <= 1e-24 * total) break;
-    for (let p = 0; p < n; p++) {
-      for (let q = p + 1; q < n; q++) rotate(a, vectors, n, p, q);
-    }
-  }
-  return { values: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), vectors };
-}
-
-/** One rotation, which makes a[p, q] zero. */
-function rotate(a: Float64Array, vectors: Float64Array, n: number, p: number, q: number): void {
-  const apq = a[p * n + q];
-  if (apq === 0) return;
-  const theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
-  const t = (theta < 0 ? -1 : 1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
-  const c = 1 / Math.sqrt(t * t + 1), s = t * c;
-  for (let k = 0; k < n; k++) {
-    const x = a[k * n + p], y = a[k * n + q];
-    a[k * n + p] = c * x - s * y;
-    a[k * n + q] = s * x + c * y;
-    const u = vectors[k * n + p], v = vectors[k * n + q];
-    vectors[k * n + p] = c * u - s * v;
-    vectors[k * n + q] = s * u + c * v;
-  }
-  for (let k = 0; k < n; k++) {
-    const x = a[p * n + k], y = a[q * n + k];
-    a[p * n + k] = c * x - s * y;
-    a[q * n + k] = s * x + c * y;
-  }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Which scenes a step sees, and the batch made of them. */
 
 import { UsageError } from "../../base/errors.ts";
-import type { AugmentationConfig } from "../views/augmentation.ts";
+import type { AugmentationRule } from "../views/augmentations/rule.ts";
+import type { AugmentationList } from "../views/augmentations/types.ts";
 import type { Batch } from "./batch.ts";
 import { buildBatch } from "./batch_builder.ts";
 import { thinTree } from "../views/drawn_points.ts";
@@ -44,7 +45,9 @@ export interface BatchOptions {
 /** What decides the views of a training batch. The same values give the same batch, to the bit. */
 export interface TrainingBatchOptions extends BatchOptions {
   /** What each view goes through, in order. */
-  readonly augmentation: AugmentationConfig;
+  readonly augmentation: AugmentationList;
+  /** Rules of a person's own that `augmentation` may name; default none. */
+  readonly augmentations?: readonly AugmentationRule[];
   /** Points of a scene that each view draws, its own ones; null, the default: all of them. */
   readonly pointsPerView?: number | null;
   /** The run's seed. */
@@ -67,7 +70,7 @@ export async function makeTrainingBatch(
   indices: ArrayLike<number>,
   options: TrainingBatchOptions,
 ): Promise<Batch> {
-  const { seed, epoch, step, augmentation, pointsPerView = null } = options;
+  const { seed, epoch, step, augmentation, augmentations, pointsPerView = null } = options;
   const scenes = await loadScenes(dataset, indices, options.featureWidth);
   const items = scenes.map((scene, i) => {
     const thinned = pointsPerView === null
@@ -79,6 +82,7 @@ export async function makeTrainingBatch(
         augmentation,
         new Random(seed, "views", epoch, step, indices[i], branch),
         thinned,
+        augmentations,
       );
     const [view1, view2] = [view(1), view(2)];
     return { scene: thinned ? { ...scene, ...view1, tree: thinned.tree } : scene, view1, view2 };

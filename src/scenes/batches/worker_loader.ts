@@ -1,7 +1,8 @@
 /** Batches, epoch by epoch, made ahead of whoever trains on them. */
 
 import { DataError, UsageError } from "../../base/errors.ts";
-import type { AugmentationConfig } from "../views/augmentation.ts";
+import type { AugmentationRule } from "../views/augmentations/rule.ts";
+import type { AugmentationList } from "../views/augmentations/types.ts";
 import type { Batch } from "./batch.ts";
 import { type DatasetSource, sourceOf } from "../dataset_source.ts";
 import {
@@ -25,7 +26,9 @@ export interface LoaderOptions extends BatchOptions {
   /** The run's seed. */
   readonly seed: number;
   /** What each of the two views goes through; null: the scenes as they are, in ascending order (validation). */
-  readonly augmentation: AugmentationConfig | null;
+  readonly augmentation: AugmentationList | null;
+  /** Rules of a person's own that `augmentation` may name, in this thread only; default none. */
+  readonly augmentations?: readonly AugmentationRule[];
   /** Workers that make batches ahead; 0: each is made in this thread when it is asked for. */
   readonly numWorkers: number;
   /** Epochs there will be: none is made ahead past the last. Default: no end. */
@@ -102,7 +105,8 @@ export class BatchLoader implements Disposable {
   /**
    * Starts the workers, and looks up the scenes' sizes where batches are limited by points.
    *
-   * @throws {UsageError} batchSize or maxPointsPerBatch is below 1. Otherwise errors as the dataset's.
+   * @throws {UsageError} batchSize or maxPointsPerBatch is below 1, or there are workers and own
+   * augmentations. Otherwise errors as the dataset's.
    */
   static async create(dataset: Dataset, options: LoaderOptions): Promise<BatchLoader> {
     const { batchSize, maxPointsPerBatch: limit = null } = options;
@@ -111,6 +115,9 @@ export class BatchLoader implements Disposable {
       throw new UsageError(
         `Cannot make batches: max_points_per_batch: expected at least 1, or null, got ${limit}`,
       );
+    }
+    if (options.numWorkers > 0 && (options.augmentations ?? []).length > 0) {
+      throw new UsageError("Own augmentations run in this thread only: set num_workers to 0");
     }
     if (limit === null) return new BatchLoader(dataset, options, undefined);
     const drawn = options.pointsPerView ?? Infinity;

@@ -1,26 +1,22 @@
 /** Points that a view does not see. They stay where trees and samples expect them, as copies of points it does see. */
 
-import type { CompleteAugmentation } from "./augmentation.ts";
 import type { Random } from "../../base/random.ts";
 import type { RegionTree } from "../scene.ts";
-
-/** The augmentations that hide points. */
-export type Covering = Extract<CompleteAugmentation, { type: "drop" | "drop_regions" | "crop" }>;
 
 /**
  * For each point the point whose coordinates and features it takes: itself where the view sees it, else a random one
  * that the view sees, out of the smallest region around it that holds one; a region's centre the nearest of those, for
  * with it moves the origin of all of the region's coordinates. Null when the draw leaves nothing to see.
  *
+ * @param hidden 1 for each point that the view does not see
  * @param coords (N, 3) as the view has them so far
  */
 export function coverPoints(
-  augmentation: Covering,
+  hidden: Uint8Array,
   tree: RegionTree,
   coords: Float32Array,
   random: Random,
 ): Uint32Array | null {
-  const hidden = hiddenPoints(augmentation, tree, coords, random);
   const { order } = tree;
   // Seen points in tree order, and how many of them stand before each position: every region's are one run.
   const seen = order.filter((point) => hidden[point] === 0);
@@ -55,44 +51,6 @@ function nearest(coords: Float32Array, point: number, among: Uint32Array): numbe
     if (square < least) [best, least] = [other, square];
   }
   return best;
-}
-
-/** 1 for each point that the view does not see. */
-function hiddenPoints(
-  augmentation: Covering,
-  tree: RegionTree,
-  coords: Float32Array,
-  random: Random,
-): Uint8Array {
-  const hidden = new Uint8Array(tree.order.length);
-  if (augmentation.type === "drop") {
-    for (let i = 0; i < hidden.length; i++) {
-      hidden[i] = Number(random.uniform() < augmentation.ratio);
-    }
-  } else if (augmentation.type === "drop_regions") {
-    tree.level.forEach((level, region) => {
-      if (level !== augmentation.level || random.uniform() >= augmentation.ratio) return;
-      for (let at = tree.start[region]; at < tree.end[region]; at++) hidden[tree.order[at]] = 1;
-    });
-  } else {
-    const [x, y, z] = direction(random);
-    const along = new Float64Array(hidden.length);
-    for (let i = 0; i < along.length; i++) {
-      along[i] = x * coords[3 * i] + y * coords[3 * i + 1] + z * coords[3 * i + 2];
-    }
-    const share = random.uniform(augmentation.min, augmentation.max);
-    const keep = Math.max(1, Math.round(share * hidden.length));
-    const furthest = along.slice().sort()[keep - 1];
-    for (let i = 0; i < along.length; i++) hidden[i] = Number(along[i] > furthest);
-  }
-  return hidden;
-}
-
-/** A direction, all equally likely. */
-export function direction(random: Random): [number, number, number] {
-  const [x, y, z] = [random.normal(), random.normal(), random.normal()];
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
 }
 
 /** For each position in `order` the deepest region there. */

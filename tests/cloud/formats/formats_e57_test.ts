@@ -1,5 +1,4 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { crc32c } from "../../../src/cloud/formats/e57/crc32c.ts";
 import { e57Reader } from "../../../src/cloud/formats/e57/e57.ts";
 import { parseXml } from "../../../src/cloud/formats/e57/xml.ts";
 import type { PointCloud } from "../../../src/cloud/point_cloud.ts";
@@ -9,10 +8,6 @@ import { e57Contents, e57Pages, type E57Scan, e57Scans } from "../../support/e57
 const read = (bytes: Uint8Array): PointCloud => e57Reader.read(bytes, "a.e57", {}) as PointCloud;
 const scansOf = (...scans: E57Scan[]): Uint8Array => e57Pages(e57Contents(scans));
 const [plain, moved] = e57Scans();
-
-Deno.test("E57: CRC-32C is Castagnoli's", () => {
-  assertEquals(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);
-});
 
 Deno.test("E57: floats and colours, over two packets", () => {
   const cloud = read(scansOf(plain));
