@@ -1,45 +1,26 @@
 /** The device: adapter limits, buffers, kernels, and one ordered stream of commands. */
 
 import { warn } from "../base/terminal.ts";
-import { type DeviceKind, type DeviceRequest, findAdapter } from "./adapter.ts";
+import { type DeviceKind, findAdapter } from "./adapter.ts";
 import { lanesOf, listsSubgroups, openDevice } from "./open_device.ts";
-import { BindGroups } from "./bind_groups.ts";
 import { type BufferSlice, rowsOf } from "./buffer_slice.ts";
 import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
+import { CommandStream, type StreamCounters } from "./command_stream.ts";
+import { debugLevel, type DeviceOptions } from "./device_options.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
 import {
   checkBindings,
-  compileKernel,
   grid,
   type Kernel,
   type KernelConstants,
   type KernelParams,
   type KernelSource,
 } from "./kernel.ts";
+import { KernelCache } from "./kernel_cache.ts";
 import { OwnedBuffer, Scope } from "./scope.ts";
 
 export { type BufferSlice, rowsOf } from "./buffer_slice.ts";
-
-/** Whether two sources are the same. Those of files are the same strings, which takes no comparing. */
-function sameSource(a: KernelSource, b: KernelSource): boolean {
-  if (typeof a === "string" || typeof b === "string") return a === b;
-  return a.length === b.length && a.every((part, i) => part === b[i]);
-}
-
-/** What `Device.create` may be told. */
-export interface DeviceOptions {
-  /** Default auto: the fastest adapter there is. */
-  readonly request?: DeviceRequest;
-  /** 0 to 3; default from the environment variable DBBD_DEBUG. 1 choices, 2 dispatches, 3 NaN checks. */
-  readonly debug?: number;
-  /** Largest binding in bytes, to test windows with; default the adapter's own limit. */
-  readonly maxBindingBytes?: number;
-  /**
-   * Whether to ask for all that the adapter has (default), or for no more than WebGPU guarantees everywhere: 8 storage
-   * buffers, 16 KiB of workgroup memory and 256 invocations in a kernel, 128 MiB a binding, no optional features.
-   */
-  readonly limits?: "adapter" | "default";
-}
+export type { DeviceOptions } from "./device_options.ts";
 
 /** How many workgroups: along one axis, along three, or as the device itself has written. */
 export type DispatchGroups = number | readonly [number, number, number] | BufferSlice;
@@ -58,20 +39,10 @@ export interface RowDispatch {
   readonly params?: KernelParams;
 }
 
-const ARENA_BYTES = 1 << 20;
-/** Dispatches after which the device gets to work while the rest of a step is recorded. */
-const SUBMIT_AFTER = 48;
 /** Bytes of uploads between two submissions that rather take new memory than wait for commands that use the old. */
 const UPLOAD_BYTES = 1 << 20;
 /** Kernels named in a message. */
 const RECENT = 12;
-
-function debugLevel(): number {
-  if (Deno.permissions.querySync({ name: "env", variable: "DBBD_DEBUG" }).state !== "granted") {
-    return 0;
-  }
-  return Number(Deno.env.get("DBBD_DEBUG") ?? 0) || 0;
-}
 
 /**
  * One GPU (or software) device. Commands are recorded in order and submitted by `flush`, `read` or `sync`;
@@ -99,8 +70,6 @@ export class Device implements Disposable {
   readonly debug: number;
   /** Largest binding in bytes. */
   readonly maxBindingBytes: number;
-  /** Counters since the device was made: what a benchmark reports. */
-  readonly counters = { dispatches: 0, submissions: 0 };
   /** Called by `read` and `sync` when what was recorded is done; they throw what it throws. For checks of results. */
   afterWait: (() => Promise<void>) | null = null;
   /**
@@ -124,21 +93,10 @@ export class Device implements Disposable {
   #closed = false;
   /** Open scopes, the innermost last. */
   readonly #scopes: Scope[] = [];
-  /** Buffers that commands recorded since the last submission use. */
-  readonly #inUse = new Set<GPUBuffer>();
-  /** Dispatches recorded since then. */
-  #recorded = 0;
-  /** Bytes uploaded since then. */
+  /** Bytes uploaded since the last submission. */
   #uploaded = 0;
-  #encoder: GPUCommandEncoder | null = null;
-  #pass: GPUComputePassEncoder | null = null;
-  /** By name and constants; each source that goes by them has a kernel of its own. */
-  readonly #kernels = new Map<string, { source: KernelSource; kernel: Kernel }[]>();
-  readonly #enableSubgroups: boolean;
-  readonly #bindGroups: BindGroups;
-  readonly #arena: GPUBuffer;
-  readonly #arenaData = new DataView(new ArrayBuffer(ARENA_BYTES));
-  #arenaUsed = 0;
+  readonly #stream: CommandStream;
+  readonly #kernels: KernelCache;
 
   private constructor(
     gpu: GPUDevice,
@@ -148,7 +106,6 @@ export class Device implements Disposable {
     enableSubgroups: boolean,
   ) {
     this.gpu = gpu;
-    this.#enableSubgroups = enableSubgroups;
     this.kind = kind;
     this.name = name;
     this.limits = gpu.limits;
@@ -160,12 +117,8 @@ export class Device implements Disposable {
       gpu.limits.maxStorageBufferBindingSize,
     );
     this.pool = new BufferPool(gpu, gpu.limits.maxBufferSize, () => this.flush());
-    this.#arena = gpu.createBuffer({
-      label: "parameters",
-      size: ARENA_BYTES,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    this.#bindGroups = new BindGroups(gpu, this.#arena);
+    this.#kernels = new KernelCache(gpu, enableSubgroups);
+    this.#stream = new CommandStream(gpu, () => this.#uploaded = 0);
     if (this.debug >= 1) {
       warn(`[dbbd] ${this.description}, ${formatBytes(this.maxBindingBytes)} a binding`);
     }
@@ -189,6 +142,11 @@ export class Device implements Disposable {
     const name = description || [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";
     return new Device(gpu, kind, name, options, listsSubgroups(adapter));
+  }
+
+  /** Counters since the device was made: what a benchmark reports. */
+  get counters(): Readonly<StreamCounters> {
+    return this.#stream.counters;
   }
 
   /** Whether there are `lanes` that hand values round. */
@@ -240,7 +198,7 @@ export class Device implements Disposable {
   allocateUnused(bytes: number, label: string): OwnedBuffer {
     this.#uploaded += bytes;
     const unused = this.#uploaded <= UPLOAD_BYTES
-      ? (gpu: GPUBuffer) => !this.#inUse.has(gpu)
+      ? (gpu: GPUBuffer) => !this.#stream.uses(gpu)
       : undefined;
     return this.#own(this.pool.acquire(bytes, label, unused), label, true);
   }
@@ -256,17 +214,10 @@ export class Device implements Disposable {
    * name.
    */
   kernel(name: string, source: KernelSource, constants: KernelConstants = {}): Kernel {
-    let key = name;
-    for (const constant in constants) key += ` ${constant}=${constants[constant]}`;
-    let made = this.#kernels.get(key);
-    if (!made) this.#kernels.set(key, made = []);
-    const known = made.find((each) => sameSource(each.source, source));
-    if (known) return known.kernel;
-    const kernel = compileKernel(this.gpu, name, source, constants, this.#enableSubgroups);
-    made.push({ source, kernel });
-    if (this.debug >= 2) warn(`[dbbd] kernel ${key}`);
-    this.onKernel?.(kernel);
-    return kernel;
+    return this.#kernels.get(name, source, constants, (kernel, key) => {
+      if (this.debug >= 2) warn(`[dbbd] kernel ${key}`);
+      this.onKernel?.(kernel);
+    });
   }
 
   /** Throws unless a slice is of this device and its memory is still its own. */
@@ -281,20 +232,20 @@ export class Device implements Disposable {
     }
   }
 
-  #commands(): GPUCommandEncoder {
-    return this.#encoder ??= this.gpu.createCommandEncoder();
+  /** Throws unless a binding is of this device, alive, and no larger than the device takes. */
+  #requireBinding(kernel: Kernel, name: string, slice: BufferSlice): void {
+    this.#require(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
+    if (slice.size <= this.maxBindingBytes) return;
+    throw new DeviceError(
+      `Cannot bind ${formatBytes(slice.size)} as ${name} of ${kernel.name}: the device allows ` +
+        `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
+    );
   }
 
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = null;
-  }
-
-  #uniform(kernel: Kernel, params: KernelParams): number {
-    const offset = this.#arenaUsed;
-    kernel.packParams(params, this.#arenaData, offset);
-    this.#arenaUsed = offset + Math.ceil(kernel.paramsSize / 256) * 256;
-    return offset;
+  #remember({ name }: Kernel): void {
+    this.#recent.delete(name);
+    this.#recent.add(name);
+    if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.values().next().value!);
   }
 
   /**
@@ -314,35 +265,10 @@ export class Device implements Disposable {
     if ("length" in size && size.includes(0)) return;
     checkBindings(kernel, bind);
     const timestampWrites = this.onDispatch?.(kernel, bind, params);
-    if (this.#arenaUsed + 1024 > ARENA_BYTES) this.flush();
-    this.#recent.delete(kernel.name);
-    this.#recent.add(kernel.name);
-    if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.values().next().value!);
-    for (const { name } of kernel.bindings) {
-      const slice = bind[name];
-      this.#require(slice, () => `Cannot bind ${name} of kernel ${kernel.name}`);
-      if (slice.size > this.maxBindingBytes) {
-        throw new DeviceError(
-          `Cannot bind ${
-            formatBytes(slice.size)
-          } as ${name} of ${kernel.name}: the device allows ` +
-            `${formatBytes(this.maxBindingBytes)}. Use a smaller batch or smaller scenes.`,
-        );
-      }
-      this.#inUse.add(slice.buffer.gpu);
-    }
-    const offsets = kernel.paramsBinding >= 0 ? [this.#uniform(kernel, params)] : [];
-    if (timestampWrites) this.#endPass();
-    this.#pass ??= this.#commands().beginComputePass({ timestampWrites });
-    this.#pass.setPipeline(kernel.pipeline);
-    this.#pass.setBindGroup(0, this.#bindGroups.of(kernel, bind), offsets);
-    if ("buffer" in size) {
-      this.#inUse.add(size.buffer.gpu);
-      this.#pass.dispatchWorkgroupsIndirect(size.buffer.gpu, size.offset);
-    } else this.#pass.dispatchWorkgroups(...size);
-    if (timestampWrites) this.#endPass();
-    this.counters.dispatches++;
-    if (++this.#recorded >= SUBMIT_AFTER) this.flush();
+    this.#stream.prepare();
+    this.#remember(kernel);
+    for (const { name } of kernel.bindings) this.#requireBinding(kernel, name, bind[name]);
+    this.#stream.dispatch(kernel, bind, params, size, timestampWrites);
     if (this.debug >= 2) {
       const sizes = kernel.bindings.map(({ name }) => `${name} ${formatBytes(bind[name].size)}`);
       warn(
@@ -384,24 +310,14 @@ export class Device implements Disposable {
     if (source.size === 0) return;
     this.#require(source, () => "Cannot copy");
     this.#require(target, () => "Cannot copy");
-    this.#endPass();
-    this.#inUse.add(source.buffer.gpu).add(target.buffer.gpu);
-    this.#commands().copyBufferToBuffer(
-      source.buffer.gpu,
-      source.offset,
-      target.buffer.gpu,
-      target.offset,
-      Math.ceil(source.size / 4) * 4,
-    );
+    this.#stream.copy(source, target);
   }
 
   /** Record filling with zeros. */
   clear(target: BufferSlice): void {
     if (target.size === 0) return;
     this.#require(target, () => "Cannot clear");
-    this.#endPass();
-    this.#inUse.add(target.buffer.gpu);
-    this.#commands().clearBuffer(target.buffer.gpu, target.offset, Math.ceil(target.size / 4) * 4);
+    this.#stream.clear(target);
   }
 
   /** Write from the CPU, after everything recorded so far. */
@@ -409,7 +325,7 @@ export class Device implements Disposable {
     if (data.byteLength === 0) return;
     this.#require(target, () => "Cannot write");
     // A write comes before everything not yet submitted: that has to go first where it uses the buffer.
-    if (this.#inUse.has(target.buffer.gpu)) this.flush();
+    if (this.#stream.uses(target.buffer.gpu)) this.flush();
     // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
     this.gpu.queue.writeBuffer(
       target.buffer.gpu,
@@ -422,21 +338,7 @@ export class Device implements Disposable {
 
   /** Submit what was recorded. Returns at once. */
   flush(): void {
-    if (!this.#encoder) return;
-    this.#endPass();
-    if (this.#arenaUsed > 0) {
-      // Ordered after earlier submissions, so the one arena serves them all.
-      this.gpu.queue.writeBuffer(this.#arena, 0, this.#arenaData.buffer, 0, this.#arenaUsed);
-      this.#arenaUsed = 0;
-    }
-    const encoder = this.#encoder;
-    // First, so that a submission that fails is not tried again.
-    this.#encoder = null;
-    this.#inUse.clear();
-    this.#recorded = 0;
-    this.#uploaded = 0;
-    this.gpu.queue.submit([encoder.finish()]);
-    this.counters.submissions++;
+    this.#stream.flush();
   }
 
   /** Bytes of a buffer after everything recorded so far. Waits for the device. */
@@ -453,8 +355,7 @@ export class Device implements Disposable {
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     try {
-      this.#endPass();
-      this.#commands().copyBufferToBuffer(source.buffer.gpu, source.offset, staging, 0, size);
+      this.#stream.copyTo(source, staging, 0);
       this.flush();
       const failure = await staging.mapAsync(GPUMapMode.READ).then(() => null, (error) => error);
       // The device's own account of what went wrong, where it gives one, tells more than a map that failed.
@@ -484,7 +385,7 @@ export class Device implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#endPass();
+    this.#stream.close();
     this.pool.trim();
     this.gpu.destroy();
   }
