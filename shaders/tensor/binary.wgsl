@@ -1,4 +1,5 @@
-// out[r, c] = a[r, c] ∘ b[r · b_row + c · b_col]; OP chooses ∘ (src/tensor/ops/binary.ts), the strides broadcast b.
+// out[r, c] = combined(a[r, c], b[r · b_row + c · b_col]); src/tensor/ops/binary.ts puts the function before this, the strides
+// broadcast b.
 // `rows` counts elements when COLS is 1 (nothing to broadcast), else rows of COLS. One invocation an element.
 struct Params { rows: u32, b_row: u32, b_col: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
@@ -18,10 +19,5 @@ fn main(
   }
   let u = a[i];
   let v = b[(i / params.cols) * params.b_row + (i % params.cols) * params.b_col];
-  switch OP {
-    case ADD: { out[i] = u + v; }
-    case SUB: { out[i] = u - v; }
-    case MUL: { out[i] = u * v; }
-    default: { out[i] = u / v; }
-  }
+  out[i] = combined(u, v);
 }

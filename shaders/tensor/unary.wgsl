@@ -1,4 +1,4 @@
-// out = f(x), element by element; OP chooses f (src/tensor/ops/unary.ts). One invocation an element.
+// out = value(x), element by element; src/tensor/ops/elementwise.ts puts the function before this. One invocation an element.
 struct Params { rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
@@ -14,13 +14,5 @@ fn main(
   if (i >= params.rows) {
     return;
   }
-  let v = x[i];
-  switch OP {
-    case RELU: { out[i] = select(v, 0.0, v < 0.0); }
-    case GELU: { out[i] = gelu(v); }
-    case EXP: { out[i] = exp(v); }
-    case LOG: { out[i] = log(v); }
-    case SQRT: { out[i] = sqrt(v); }
-    default: { out[i] = v; }
-  }
+  out[i] = value(x[i]);
 }

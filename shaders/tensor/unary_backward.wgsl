@@ -1,4 +1,5 @@
-// out = gradient · f'(x), element by element; OP chooses f (src/tensor/ops/unary.ts). One invocation an element.
+// out = slope(x, gradient), element by element; src/tensor/ops/elementwise.ts puts the function before this. One invocation an
+// element.
 struct Params { rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;
@@ -15,14 +16,5 @@ fn main(
   if (i >= params.rows) {
     return;
   }
-  let v = x[i];
-  let g = gradient[i];
-  switch OP {
-    case RELU: { out[i] = select(0.0, g, v > 0.0); }
-    case GELU: { out[i] = g * gelu_slope(v); }
-    case EXP: { out[i] = g * exp(v); }
-    case LOG: { out[i] = g / v; }
-    case SQRT: { out[i] = 0.5 * g / sqrt(v); }
-    default: { out[i] = g; }
-  }
+  out[i] = slope(x[i], gradient[i]);
 }

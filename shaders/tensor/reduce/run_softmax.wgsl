@@ -1,6 +1,6 @@
-// The steps of a softmax within runs: out[r, c] = f(x[r, c], per_run[s, c]) with s = run_of_row[r] and f chosen by OP
-// (src/tensor/ops/runs.ts): exp(x − v) with v the run's maximum, x / v with v its sum, x − v for the gradient. 0
-// where run_of_row is 0xffffffff. One invocation an element; the runs themselves are reduced by run_max and run_sum.
+// The steps of a softmax within runs: out[r, c] = combined(x[r, c], per_run[s, c]) with s = run_of_row[r];
+// src/tensor/ops/runs.ts puts the function before this: exp(x − v) with v the run's maximum, x / v with v its sum, x − v for the
+// gradient. 0 where run_of_row is 0xffffffff. One invocation an element; the runs themselves are reduced by run_max and run_sum.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> per_run: array<f32>;
@@ -24,9 +24,5 @@ fn main(
     return;
   }
   let v = per_run[run * params.cols + i % params.cols];
-  switch OP {
-    case EXP_SUB: { out[i] = exp(x[i] - v); }
-    case DIVIDE: { out[i] = x[i] / v; }
-    default: { out[i] = x[i] - v; }
-  }
+  out[i] = combined(x[i], v);
 }

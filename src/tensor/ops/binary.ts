@@ -7,8 +7,8 @@ import { empty, record, reshape, type Tensor } from "../tensor.ts";
 import { asTensor, checkInputs, checkOperands, type Operand } from "../inputs.ts";
 import { expand, sum, sumCols, sumRows } from "./sum.ts";
 
-const OPS = { ADD: 0, SUB: 1, MUL: 2, DIV: 3 } as const;
-type Op = keyof typeof OPS;
+/** Names of the operations. */
+type Op = "add" | "sub" | "mul" | "div";
 
 /** How b meets a, both seen as matrices: the same shape, a row for all rows, a column for all columns, one value. */
 type Broadcast = "same" | "row" | "column" | "scalar";
@@ -31,7 +31,8 @@ function apply(op: Op, a: Tensor, b: Tensor, broadcast: Broadcast): Tensor {
   const out = empty(device, a.shape);
   const cols = broadcast === "same" || broadcast === "scalar" ? 1 : a.cols;
   const perRow = broadcast === "same" || broadcast === "column";
-  device.runRows(device.kernel(op.toLowerCase(), wgsl, { OP: OPS[op], ...OPS }), {
+  const combined = `fn combined(u: f32, v: f32) -> f32 { return ${BINARY[op].forward}; }\n`;
+  device.runRows(device.kernel(op, [combined, wgsl]), {
     rows: cols === 1 ? elements(a.shape) : a.rows,
     rowsPerGroup: 256 / cols,
     byRow: {
@@ -56,56 +57,73 @@ function reduceTo(gradient: Tensor, b: Tensor, broadcast: Broadcast): Tensor {
   return reshape(summed, b.shape);
 }
 
-/** One operand pair's rule: da is applied at once, db only where b needs a gradient. */
-interface Rule {
-  readonly da: (gradient: Tensor) => Tensor;
-  readonly db: (gradient: Tensor) => Tensor;
+/** Operands, result, and how the second operand was broadcast. */
+interface Combination {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly out: Tensor;
+  readonly broadcast: Broadcast;
 }
 
-function binary(
-  op: Op,
-  left: Operand,
-  right: Operand,
-  rule: (a: Tensor, b: Tensor, out: Tensor, broadcast: Broadcast) => Rule,
-): Tensor {
-  const device = checkOperands(op.toLowerCase(), left, right);
+/** An operation: its value in WGSL, and its gradient for each operand, of a's shape. */
+interface BinaryRule {
+  readonly forward: string;
+  readonly gradientOfA: (gradient: Tensor, of: Combination) => Tensor;
+  readonly gradientOfB: (gradient: Tensor, of: Combination) => Tensor;
+}
+
+/** The operations by name. */
+export const BINARY: Readonly<Record<Op, BinaryRule>> = {
+  add: { forward: "u + v", gradientOfA: (g) => g, gradientOfB: (g) => g },
+  sub: { forward: "u - v", gradientOfA: (g) => g, gradientOfB: (g) => scale(g, -1) },
+  mul: {
+    forward: "u * v",
+    gradientOfA: (g, { b, broadcast }) => apply("mul", g, b, broadcast),
+    gradientOfB: (g, { a }) => apply("mul", g, a, "same"),
+  },
+  div: {
+    forward: "u / v",
+    gradientOfA: (g, { b, broadcast }) => apply("div", g, b, broadcast),
+    gradientOfB: (g, { b, out, broadcast }) =>
+      scale(apply("div", apply("mul", g, out, "same"), b, broadcast), -1),
+  },
+};
+
+function binary(op: Op, left: Operand, right: Operand): Tensor {
+  const device = checkOperands(op, left, right);
   const b = asTensor(device, right);
   const a = typeof left === "number" ? expand(asTensor(device, left), b.shape) : left;
   const broadcast = broadcastOf(a, b);
   const out = apply(op, a, b, broadcast);
-  return record(op.toLowerCase(), out, [a, b], (gradient) => {
-    const { da, db } = rule(a, b, out, broadcast);
+  const { gradientOfA, gradientOfB } = BINARY[op];
+  return record(op, out, [a, b], (gradient) => {
+    const of = { a, b, out, broadcast };
+    // Each only where it is wanted: the second may have to be summed.
     return [
-      a.tracked ? da(gradient) : null,
-      b.tracked ? reduceTo(db(gradient), b, broadcast) : null,
+      a.tracked ? gradientOfA(gradient, of) : null,
+      b.tracked ? reduceTo(gradientOfB(gradient, of), b, broadcast) : null,
     ];
   });
 }
 
 /** a + b. b has a's shape, or is a row [cols], a column [rows, 1], a single value or a number; a may be a number too. */
 export function add(a: Operand, b: Operand): Tensor {
-  return binary("ADD", a, b, () => ({ da: (g) => g, db: (g) => g }));
+  return binary("add", a, b);
 }
 
 /** a − b, with b broadcast as in `add`. */
 export function sub(a: Operand, b: Operand): Tensor {
-  return binary("SUB", a, b, () => ({ da: (g) => g, db: (g) => scale(g, -1) }));
+  return binary("sub", a, b);
 }
 
 /** a · b element by element, with b broadcast as in `add`. */
-export function mul(left: Operand, right: Operand): Tensor {
-  return binary("MUL", left, right, (a, b, _, broadcast) => ({
-    da: (g) => apply("MUL", g, b, broadcast),
-    db: (g) => apply("MUL", g, a, "same"),
-  }));
+export function mul(a: Operand, b: Operand): Tensor {
+  return binary("mul", a, b);
 }
 
 /** a / b element by element, with b broadcast as in `add`. */
-export function div(left: Operand, right: Operand): Tensor {
-  return binary("DIV", left, right, (_, b, out, broadcast) => ({
-    da: (g) => apply("DIV", g, b, broadcast),
-    db: (g) => scale(apply("DIV", apply("MUL", g, out, "same"), b, broadcast), -1),
-  }));
+export function div(a: Operand, b: Operand): Tensor {
+  return binary("div", a, b);
 }
 
 /** x · factor, a plain number. */

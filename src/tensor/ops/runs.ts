@@ -16,7 +16,11 @@ import { mul } from "./binary.ts";
 import { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./gather_rows.ts";
 
 /** How run_softmax.wgsl combines a row with its run's value. */
-const WITH_RUN = { EXP_SUB: 0, DIVIDE: 1, SUBTRACT: 2 } as const;
+const WITH_RUN = {
+  exp_sub: "exp(u - v)",
+  divide: "u / v",
+  subtract: "u - v",
+} as const;
 
 function checkRows(what: string, x: Tensor, runs: Runs): void {
   checkInputs(what, [x]);
@@ -130,11 +134,9 @@ export function runMax(x: Tensor, runs: Runs): Tensor {
 function withRun(op: keyof typeof WITH_RUN, x: Tensor, perRun: Tensor, runOfRow: RowIndex): Tensor {
   const { device, rows, cols } = x;
   const out = empty(device, x.shape);
+  const combined = `fn combined(u: f32, v: f32) -> f32 { return ${WITH_RUN[op]}; }\n`;
   device.runRows(
-    device.kernel(`run_softmax_${op.toLowerCase()}`, softmaxWgsl, {
-      OP: WITH_RUN[op],
-      ...WITH_RUN,
-    }),
+    device.kernel(`run_softmax_${op}`, [combined, softmaxWgsl]),
     {
       rows,
       rowsPerGroup: 256 / cols,
@@ -154,12 +156,12 @@ function withRun(op: keyof typeof WITH_RUN, x: Tensor, perRun: Tensor, runOfRow:
 export function runSoftmax(x: Tensor, runs: Runs): Tensor {
   checkRows("take the softmax of", x, runs);
   const { runOfRow } = derived(x.device, runs);
-  const shifted = withRun("EXP_SUB", x, largestOfRuns(x, runs).value, runOfRow);
-  const out = withRun("DIVIDE", shifted, addRuns(shifted, runs), runOfRow);
+  const shifted = withRun("exp_sub", x, largestOfRuns(x, runs).value, runOfRow);
+  const out = withRun("divide", shifted, addRuns(shifted, runs), runOfRow);
   return record("runSoftmax", out, [x], (gradient) => {
     const along = addRuns(mul(out.detach(), gradient), runs);
     return [
-      mul(out.detach(), withRun("SUBTRACT", gradient, along, derived(x.device, runs).runOfRow)),
+      mul(out.detach(), withRun("subtract", gradient, along, derived(x.device, runs).runOfRow)),
     ];
   });
 }
