@@ -158,6 +158,7 @@ export {
   type DispatchGroups,
   type RowDispatch,
 } from "./src/gpu/device.ts";
+export type { StreamCounters } from "./src/gpu/command_stream.ts";
 export type { DeviceKind, DeviceRequest } from "./src/gpu/adapter.ts";
 export type { BufferPool, PooledBuffer, PoolUsage } from "./src/gpu/buffer_pool.ts";
 export type {
@@ -170,58 +171,26 @@ export type {
 export type { OwnedBuffer, Scope } from "./src/gpu/scope.ts";
 
 // Tensors with gradients
+export * from "./src/tensor/operations.ts";
 export {
-  add,
   type BackwardPass,
-  columns,
-  concat,
-  diagonal,
-  div,
   type DType,
   empty,
-  exp,
-  expand,
   full,
-  gatherRows,
-  gelu,
   type InputGradients,
-  layerNorm,
-  linear,
-  log,
-  logSumExp,
   makeRuns,
-  matmul,
-  type MatmulOptions,
-  mean,
-  mul,
   NO_ROW,
   noGrad,
-  normalize,
   type Operand,
   record,
   recordAll,
-  relu,
-  reshape,
-  type RowIndex,
-  rowIndex,
-  runMax,
-  runMean,
   type Runs,
   runsOfLengths,
-  runSoftmax,
   type RunStage,
-  runSum,
-  scale,
-  sqrt,
-  sub,
-  sum,
-  sumCols,
-  sumRows,
   type TapeNode,
   Tensor,
   tensor,
   type TensorData,
-  transpose,
   zeros,
 } from "./src/tensor/mod.ts";
 

@@ -15,7 +15,9 @@ export type GroupCounts = readonly [number, number, number] | BufferSlice;
 
 /** What a benchmark reports. */
 export interface StreamCounters {
+  /** Kernels run. */
   dispatches: number;
+  /** Submissions to the queue. */
   submissions: number;
 }
 

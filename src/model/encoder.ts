@@ -15,7 +15,9 @@ export interface BranchOutput {
 
 /** Rows that are to be alike, one by one, and unlike all others of the pair: (n, D) both. */
 export interface ContrastPair {
+  /** Rows whose partner is to be found. */
   readonly query: Tensor;
+  /** The partners, in the same order; those of the others are the negatives. */
   readonly key: Tensor;
 }
 

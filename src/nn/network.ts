@@ -22,24 +22,31 @@ export interface RowInput {
 
 /** x Wᵀ + b of the inputs side by side: `name`.weight (outs, sum of the widths), `name`.bias [outs]. */
 export interface LinearStep {
+  /** Which step. */
   readonly step: "linear";
   /** Prefix of the parameters' names. */
   readonly name: string;
   /** Columns of W are in this order. */
   readonly reads: readonly RowInput[];
+  /** Channels that come out. */
   readonly outs: number;
+  /** First values. */
   readonly init: LinearInit;
 }
 
 /** LayerNorm over all channels (Ba et al. 2016), eps 1e-5, times `name`.weight [width] plus `name`.bias, at first 1 and 0. */
 export interface NormStep {
+  /** Which step. */
   readonly step: "norm";
+  /** Prefix of the parameters' names. */
   readonly name: string;
+  /** Channels. */
   readonly width: number;
 }
 
 /** A function of each value: max(x, 0), or the exact GELU. */
 export interface ActivationStep {
+  /** Which function. */
   readonly step: "relu" | "gelu";
 }
 

@@ -24,6 +24,7 @@ export class Logging implements Hook {
   readonly name = "log";
   readonly #log: RunLog;
 
+  /** @param log the run's; it stays the caller's to close */
   constructor(log: RunLog) {
     this.#log = log;
   }

@@ -1,0 +1,21 @@
+/** Every operation on tensors: one line each. Tests run over this table. */
+
+export { add, div, mul, scale, sub } from "./ops/binary.ts";
+export { columns, concat } from "./ops/columns.ts";
+export { diagonal } from "./ops/diagonal.ts";
+export { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./ops/gather_rows.ts";
+export { layerNorm } from "./ops/layer_norm.ts";
+export { logSumExp } from "./ops/log_sum_exp.ts";
+export { linear, matmul, type MatmulOptions } from "./ops/matmul.ts";
+export { normalize } from "./ops/normalize.ts";
+export { runMax, runMean, runSoftmax, runSum } from "./ops/runs.ts";
+export { mean } from "./ops/mean.ts";
+export { expand, sum, sumCols, sumRows } from "./ops/sum.ts";
+export { transpose } from "./ops/transpose.ts";
+export { exp } from "./ops/exp.ts";
+export { gelu } from "./ops/gelu.ts";
+export { log } from "./ops/log.ts";
+export { relu } from "./ops/relu.ts";
+export { sqrt } from "./ops/sqrt.ts";
+export { weightedSum } from "./ops/weighted_sum.ts";
+export { reshape } from "./tensor.ts";
