@@ -16,6 +16,7 @@ export { exp } from "./ops/exp.ts";
 export { gelu } from "./ops/gelu.ts";
 export { log } from "./ops/log.ts";
 export { relu } from "./ops/relu.ts";
+export { sigmoid } from "./ops/sigmoid.ts";
 export { sqrt } from "./ops/sqrt.ts";
 export { weightedSum } from "./ops/weighted_sum.ts";
 export { reshape } from "./tensor.ts";

@@ -24,7 +24,10 @@ export class Logging implements Hook {
   readonly name = "log";
   readonly #log: RunLog;
 
-  /** @param log the run's; it stays the caller's to close */
+  /**
+   * A hook for one run.
+   * @param log stays the caller's to close
+   */
   constructor(log: RunLog) {
     this.#log = log;
   }

@@ -38,6 +38,7 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, other: Tensor) => unknown>
   gelu: (x) => t.gelu(x),
   log: (x) => t.log(x),
   relu: (x) => t.relu(x),
+  sigmoid: (x) => t.sigmoid(x),
   sqrt: (x) => t.sqrt(x),
   weightedSum: (x, y) => t.weightedSum([y, x], [1, 1]),
   infoNCE: (x, y) => plainInfoNCE(y, x, 1),

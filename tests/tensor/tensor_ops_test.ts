@@ -22,6 +22,7 @@ import {
   reshape,
   rowIndex,
   scale,
+  sigmoid,
   sqrt,
   sub,
   sum,
@@ -56,6 +57,7 @@ testOp("relu", relu, (x) => map(x, (v) => Math.max(v, 0)), ELEMENTWISE, awayFrom
 testOp("gelu", gelu, (x) => map(x, exactGelu), ELEMENTWISE, { tolerance: 1e-6 });
 testOp("exp", exp, (x) => map(x, Math.exp), ELEMENTWISE);
 testOp("log", log, (x) => map(x, Math.log), ELEMENTWISE, positive);
+testOp("sigmoid", sigmoid, (x) => map(x, (v) => 1 / (1 + Math.exp(-v))), ELEMENTWISE);
 testOp("sqrt", sqrt, (x) => map(x, Math.sqrt), ELEMENTWISE, positive);
 testOp("scale", (x) => scale(x, -2.5), (x) => map(x, (v) => -2.5 * v), ELEMENTWISE);
 testOp("scale by an integer", (x) => scale(x, 3), (x) => map(x, (v) => 3 * v), [[[9]]]);
@@ -387,3 +389,14 @@ testOp("reshape", (x) => reshape(x, [5, 3, 2]), (x) => ({ rows: 15, cols: 2, dat
   6,
   5,
 ]]]);
+
+deviceTest("sigmoid is 0 and 1, with no slope, far from 0", async () => {
+  const device = await testDevice();
+  using _ = device.scope();
+  const x = tensor(device, [-1000, -100, 0, 100, 1000], [5], { requiresGrad: true });
+  const y = sigmoid(x);
+  sum(y).backward();
+  assertEquals([...await y.data()].map(Math.round), [0, 0, 1, 1, 1]);
+  const slopes = [...await x.grad!.data()];
+  assertEquals(slopes.map((slope) => Math.round(1e9 * slope)), [0, 0, 250000000, 0, 0]);
+});
