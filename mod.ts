@@ -231,6 +231,7 @@ export type {
   Heads,
 } from "./src/model/encoder.ts";
 export { branchOutput, plainHeads } from "./src/model/plain_encoder.ts";
+export { poolLevels } from "./src/model/pool_levels.ts";
 export type { Backbone, BackboneParts, ComputeOptions } from "./src/model/backbones/backbone.ts";
 export { BACKBONES } from "./src/model/backbones/table.ts";
 export type { Losses, Objective, ObjectiveInput } from "./src/model/objectives/objective.ts";

@@ -7,6 +7,9 @@ import type { SourceRows } from "../cloud/thinning.ts";
 import type { Scene } from "../scenes/scene.ts";
 import { sceneFromFile } from "../scenes/scene_file.ts";
 import { buildTree } from "../scenes/tree_builder.ts";
+import type { Backbone } from "../model/backbones/backbone.ts";
+import { none } from "../model/objectives/none.ts";
+import { OBJECTIVE_PREFIX } from "../model/objectives/objective.ts";
 import { ROWS_TO_COMPILE } from "../model/fused/plan/families.ts";
 import { Model, modelParameters } from "../model/model.ts";
 import { DataError, UsageError } from "../base/errors.ts";
@@ -17,6 +20,8 @@ import { type FeaturePart, featuresOfBatch, type SceneFeatures } from "./feature
 
 /** What an encoder may be told when it is made. */
 export interface EncoderOptions {
+  /** What its features come from. Default: what the configuration names. */
+  readonly backbone?: Backbone;
   /** Default: opened as the configuration's `device` asks; then the encoder closes it. */
   readonly device?: Device;
   /**
@@ -198,7 +203,7 @@ function* batchesOf(scenes: readonly Scene[]): Generator<Scene[]> {
 /** A model on the device of the options, or on one of its own. */
 async function openModel(
   config: TrainingConfig,
-  { device: given, pointsAhead = 0 }: EncoderOptions,
+  { device: given, pointsAhead = 0, backbone }: EncoderOptions,
 ): Promise<{ model: Model; owned: Disposable }> {
   using owned = new DisposableStack();
   const device = given ?? owned.use(await Device.create({ request: config.device }));
@@ -208,6 +213,8 @@ async function openModel(
       fused: config.fused === "auto" ? undefined : config.fused === "on",
       // Chosen here and not batch by batch, so that a scene's features do not depend on its batch.
       rowFamily: compiles ? "straight-line" : "loops",
+      backbone,
+      objective: none,
     }),
   );
   return { model, owned: owned.move() };
@@ -265,7 +272,9 @@ export async function encoderFromCheckpoint(
   options: CheckpointEncoderOptions = {},
 ): Promise<SceneEncoder> {
   const { config, preparation } = await readEncoderSettings(path, options.config);
-  const weights = await readWeights(path, modelParameters(config));
+  const { backbone } = options;
+  const specs = modelParameters(config, { backbone, objective: none });
+  const weights = await readWeights(path, specs, OBJECTIVE_PREFIX);
   const { model, owned } = await openModel(config, options);
   model.parameters.writeFlat(model.parameters.values, weights);
   return new SceneEncoder(model, config, preparation, owned);

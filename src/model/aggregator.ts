@@ -6,8 +6,6 @@ import {
   gatherRows,
   mul,
   reshape,
-  runMax,
-  runMean,
   type Runs,
   runSoftmax,
   runSum,
@@ -24,13 +22,9 @@ import {
   type AttentionModule,
   networks,
 } from "./networks.ts";
+import { poolRuns } from "./pool_levels.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { DeviceLevel, DeviceView, RegionBatch } from "./region_batch.ts";
-
-/** Per-channel maximum or mean over runs. */
-export function poolRuns(x: Tensor, runs: Runs, mode: "max" | "mean"): Tensor {
-  return mode === "max" ? runMax(x, runs) : runMean(x, runs);
-}
 
 /** The aggregator; there are few regions, so plain operations serve every path. */
 export class Aggregator {

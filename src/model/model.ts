@@ -1,5 +1,6 @@
 /** The model: parameters on a device, both branches, losses. */
 
+import { UsageError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { ParameterSet, type ParameterSpec } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
@@ -22,11 +23,25 @@ export interface ModelParts {
 /** How a model computes, and of what. */
 export interface ModelOptions extends ComputeOptions, ModelParts {}
 
+/** The entry of a table by its name in a configuration. */
+function entry<T>(table: Readonly<Record<string, T>>, name: string, key: string): T {
+  if (Object.hasOwn(table, name)) return table[name];
+  const known = Object.keys(table).join(", ");
+  throw new UsageError(`${key}: expected one of ${known}; found ${name}`);
+}
+
+/** The backbone and the objective of a model: those given, else those that the configuration names. */
+function partsOf(config: ModelConfig, given: ModelParts): Required<ModelParts> {
+  const { backbone = "pointnet", objective = "contrast" } = config;
+  return {
+    backbone: given.backbone ?? entry<Backbone>(BACKBONES, backbone, "backbone"),
+    objective: given.objective ?? entry<Objective>(OBJECTIVES, objective, "objective"),
+  };
+}
+
 /** Every parameter of a model, in the order of PyTorch's `state_dict`: the backbone's, then the objective's. */
-export function modelParameters(
-  config: ModelConfig,
-  { backbone = BACKBONES.pointnet, objective = OBJECTIVES.contrast }: ModelParts = {},
-): ParameterSpec[] {
+export function modelParameters(config: ModelConfig, given: ModelParts = {}): ParameterSpec[] {
+  const { backbone, objective } = partsOf(config, given);
   return [...backbone.parameters(config), ...objectiveParameters(objective, config)];
 }
 
@@ -46,7 +61,7 @@ export class Model implements Disposable {
 
   /** Parameters are zero until `parameters.initialise(seed)` or weights are loaded. */
   constructor(device: Device, config: ModelConfig, options: ModelOptions = {}) {
-    const { backbone = BACKBONES.pointnet, objective = OBJECTIVES.contrast } = options;
+    const { backbone, objective } = partsOf(config, options);
     this.config = config;
     this.device = device;
     this.backbone = backbone;

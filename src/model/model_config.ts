@@ -1,5 +1,9 @@
-/** The part of a configuration that shapes the model and its losses, under SPEC §6's names. */
+/** The part of a configuration that shapes the model and its losses; names and defaults are docs/model.md's. */
 export interface ModelConfig {
+  /** What features come from, by its name in the table of backbones; default pointnet. */
+  readonly backbone?: string;
+  /** What training makes small, by its name in the table of objectives; default contrast. */
+  readonly objective?: string;
   /** C, feature channels of a point. */
   readonly input_feat_dim: number;
   /** H, width of the projected point features. */

@@ -3,7 +3,8 @@
 import { applySteps, type Step } from "../nn/network.ts";
 import type { ParameterSet } from "../nn/parameters.ts";
 import { add, gatherRows, normalize, sub, type Tensor } from "../tensor/mod.ts";
-import { Aggregator, poolRuns } from "./aggregator.ts";
+import { Aggregator } from "./aggregator.ts";
+import { poolRuns } from "./pool_levels.ts";
 import type { BranchOutput, Encoder, EncoderOutput, Heads } from "./encoder.ts";
 import { plainInfoNCE } from "./info_nce.ts";
 import type { ModelConfig } from "./model_config.ts";

@@ -181,6 +181,7 @@ function matchTensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   specs: readonly ParameterSpec[],
   prefix: string,
+  left = "optimizer.",
 ): Map<string, Float32Array> {
   const problems: string[] = [];
   const values = new Map<string, Float32Array>();
@@ -198,7 +199,7 @@ function matchTensors(
   if (prefix === "") {
     const known = new Set(specs.map(({ name }) => name));
     for (const [name, { shape }] of tensors) {
-      if (!name.startsWith("optimizer.") && !known.has(name)) {
+      if (!name.startsWith("optimizer.") && !name.startsWith(left) && !known.has(name)) {
         problems.push(`extra: ${name} ${formatShape(shape)}`);
       }
     }
@@ -350,13 +351,17 @@ export async function readCheckpoint(
   };
 }
 
-/** Read weights alone, from a checkpoint or from a file that holds only SPEC-named tensors. */
+/**
+ * Read weights alone, from a checkpoint or from a file that holds nothing but tensors of those names.
+ * @param left tensors whose names begin so may be there besides; default: none
+ */
 export async function readWeights(
   path: string,
   specs: readonly ParameterSpec[],
+  left?: string,
 ): Promise<Map<string, Float32Array>> {
   const { tensors } = await readSafetensors(path);
-  return matchTensors(path, tensors, specs, "");
+  return matchTensors(path, tensors, specs, "", left);
 }
 
 /** Whether a file is a whole checkpoint of this program; else why not, or null for a file that is none at all. */

@@ -1,3 +1,4 @@
+import type { Trainer } from "../../src/training/trainer.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { PointCloud } from "../../src/cloud/point_cloud.ts";
@@ -172,8 +173,13 @@ Deno.test("the untrained encoder has the weights that a training starts from", {
 }, async () => {
   using trainer = await tinyTrainer();
   using encoder = await untrainedEncoder(trainer.config, { device: trainer.device });
-  assertEquals(await encoder.model.parameters.read(), await weights(trainer));
+  assertEquals(await encoder.model.parameters.read(), await encoderWeights(trainer));
 });
+
+/** Weights of a trainer without those of its objective. */
+async function encoderWeights(trainer: Trainer): Promise<Map<string, Float32Array>> {
+  return new Map([...await weights(trainer)].filter(([name]) => !name.startsWith("loss.")));
+}
 
 function cloud(points: number): PointCloud {
   const random = new Random(8, "cloud");
@@ -247,7 +253,19 @@ Deno.test("what is no checkpoint, or of another model, is refused with what woul
     "another shape: encoder.encoder.backbone.mlp.6.weight is [16, 20], the model has [20, 20]",
   );
   using encoder = await encoderFromCheckpoint(bare, { device, config: tinyConfig() });
-  assertEquals(await encoder.model.parameters.read(), await weights(trainer));
+  assertEquals(await encoder.model.parameters.read(), await encoderWeights(trainer));
+  // Heads serve the training alone: weights without them are an encoder.
+  const heads = join(folder.path, "heads.safetensors");
+  const encoderOnly = new Map([...tensors].filter(([name]) => name.startsWith("encoder.")));
+  await writeSafetensors(heads, encoderOnly);
+  using other = await encoderFromCheckpoint(heads, { device, config: tinyConfig() });
+  assertEquals(await other.model.parameters.read(), await encoderWeights(trainer));
+  await writeSafetensors(heads, new Map([...encoderOnly].slice(1)));
+  await assertRejects(
+    () => encoderFromCheckpoint(heads, { device, config: tinyConfig() }),
+    DataError,
+    "missing: encoder.",
+  );
   await assertRejects(
     () => encoderFromCheckpoint(join(folder.path, "none"), { device }),
     UsageError,

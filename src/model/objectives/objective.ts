@@ -33,13 +33,16 @@ export interface Objective<Name extends string = string> {
   readonly name: string;
   /** Scalars that every step has besides the total; logged under these names. */
   readonly scalars: readonly Name[];
-  /** Networks on rows named `row`, by name: what `output.project` and `output.contrast` can be asked for. Default: none. */
+  /** Networks on rows named `row`, by name; their parameters' names begin with `loss.`. They are what `output.project` and `output.contrast` can be asked for. Default: none. */
   heads?(config: ModelConfig): Readonly<Record<string, readonly Step[]>>;
-  /** Parameters of its own, besides the heads'. Default: none. */
+  /** Parameters of its own besides the heads', with names that begin with `loss.`. Default: none. */
   parameters?(config: ModelConfig): readonly ParameterSpec[];
   /** The loss of a step. */
   compute(step: ObjectiveInput): Losses<Name>;
 }
+
+/** What names of an objective's parameters begin with. */
+export const OBJECTIVE_PREFIX = "loss.";
 
 /** All parameters of an objective, the heads' first. */
 export function objectiveParameters(objective: Objective, config: ModelConfig): ParameterSpec[] {
@@ -47,5 +50,11 @@ export function objectiveParameters(objective: Objective, config: ModelConfig): 
   for (const steps of Object.values(objective.heads?.(config) ?? {})) {
     declareSteps(registry, steps);
   }
-  return [...registry.specs, ...objective.parameters?.(config) ?? []];
+  const specs = [...registry.specs, ...objective.parameters?.(config) ?? []];
+  const wrong = specs.find(({ name }) => !name.startsWith(OBJECTIVE_PREFIX));
+  if (!wrong) return specs;
+  throw new TypeError(
+    `The objective ${objective.name} has a parameter ${wrong.name}: expected a name that begins with ` +
+      `${OBJECTIVE_PREFIX}, so that encoders know what they can do without.`,
+  );
 }

@@ -1,9 +1,18 @@
 /** Keys of the loss. */
 
+import { OBJECTIVES } from "../../model/objectives/table.ts";
 import { type ConfigKey, WIDEST } from "./key.ts";
 
 /** The keys under the heading `loss`. */
 export const LOSS_KEYS = {
+  objective: {
+    group: "loss",
+    resume: "fixed",
+    type: "choice",
+    default: "contrast",
+    values: Object.keys(OBJECTIVES) as readonly (keyof typeof OBJECTIVES)[],
+    help: "what training makes small",
+  },
   projection_dim: {
     group: "loss",
     resume: "fixed",

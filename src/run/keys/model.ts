@@ -1,5 +1,6 @@
 /** Keys of the model. */
 
+import { BACKBONES } from "../../model/backbones/table.ts";
 import { type ConfigKey, WIDEST } from "./key.ts";
 
 /** The keys under the heading `model`. */
@@ -56,8 +57,8 @@ export const MODEL_KEYS = {
     resume: "fixed",
     type: "choice",
     default: "pointnet",
-    values: ["pointnet"],
-    help: "kind of point encoder",
+    values: Object.keys(BACKBONES) as readonly (keyof typeof BACKBONES)[],
+    help: "what features come from",
   },
   propagator_hidden_dim: {
     group: "model",
