@@ -8,7 +8,8 @@
 
 import type { DataError } from "../../../base/errors.ts";
 import type { DType } from "../numpy/ndarray.ts";
-import { type PickleConstructor, unpickle, type UnpickleOptions } from "./pickle.ts";
+import { unpickle } from "./pickle.ts";
+import type { PickleConstructor, UnpickleOptions } from "./pickle_machine.ts";
 import {
   arrayGlobals,
   asShape,
