@@ -62,13 +62,13 @@ export {
   type Checkpoint,
   type CheckpointInfo,
   type Counters,
-  newestCheckpoint,
   readCheckpoint,
   readCheckpointConfig,
   readCheckpointInfo,
   readWeights,
   writeCheckpoint,
 } from "./src/run/checkpoint.ts";
+export { newestCheckpoint } from "./src/run/newest_checkpoint.ts";
 export { RunLog, type RunLogOptions } from "./src/training/run_log.ts";
 
 // Scenes and point clouds

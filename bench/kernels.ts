@@ -2,7 +2,8 @@
 
 import { Random } from "../src/base/random.ts";
 import { familyPolicy } from "../src/model/fused/plan/families.ts";
-import type { FusedStep } from "../src/model/fused/weights/fused_step.ts";
+import type { FusedStep, ProgramRun } from "../src/model/fused/weights/fused_step.ts";
+import type { ProgramSums } from "../src/model/fused/weights/step_gradients.ts";
 import { ProgramWeights } from "../src/model/fused/weights/program_weights.ts";
 import { networks } from "../src/model/networks.ts";
 import { fusedInfoNCE } from "../src/model/fused/contrast/info_nce.ts";
@@ -66,44 +67,71 @@ function random(device: Device, rows: number, cols: number, requiresGrad = false
   return tensor(device, values, [rows, cols], { requiresGrad });
 }
 
+/** One program's weights, and rows for it. */
+interface RowWork {
+  readonly device: Device;
+  readonly raw: ProgramRun;
+  readonly size: string;
+  readonly inputs: Tensor;
+  readonly gradient: Tensor;
+  readonly weightGradient: Part;
+  readonly chunk: () => RowChunk;
+}
+
+const flops = (amount: number): Pick<Part, "amount" | "unit"> => ({ amount, unit: "GFLOP/s" });
+
+/** Multiply-adds of each layer of a program for a row, in blocks of four. */
+function paddedLayers({ program }: ProgramRun): number[] {
+  return program.layers.map(({ outs, inBlocks }) => 16 * blocks(outs) * inBlocks);
+}
+
+const total = (amounts: readonly number[]): number => amounts.reduce((sum, own) => sum + own, 0);
+
 /** Linear layers of one program on rows: in loops, and as straight-line code where that is offered. */
 function rowPieces(device: Device, { encoder: { raw } }: FusedStep): Piece[] {
-  const size = `${ROWS.toLocaleString("en")} rows`;
-  const pieces: Piece[] = [];
-  const { program } = raw;
-  const { layers, slots } = program;
-  const flops = (amount: number): Pick<Part, "amount" | "unit"> => ({ amount, unit: "GFLOP/s" });
-  const padded = layers.map(({ outs, inBlocks }) => 16 * blocks(outs) * inBlocks);
-  const all = padded.reduce((sum, own) => sum + own, 0);
-  const hidden = all - padded.at(-1)!;
-  const toInputs = layers.reduce((sum, l) => sum + 16 * blocks(l.outs) * l.gradientBlocks, 0);
-  const inputs = random(device, ROWS, 4 * slots);
-  const gradient = random(device, ROWS, 4 * blocks(layers.at(-1)!.outs));
-  const chunk = () => new RowChunk(device, null, 0, ROWS);
-  const weightGradient = {
-    kernels: ["row_weight_gradient"],
-    title: "weight gradients",
-    ...flops(all * ROWS),
+  const { layers, slots } = raw.program;
+  const work: RowWork = {
+    device,
+    raw,
+    size: `${ROWS.toLocaleString("en")} rows`,
+    inputs: random(device, ROWS, 4 * slots),
+    gradient: random(device, ROWS, 4 * blocks(layers.at(-1)!.outs)),
+    weightGradient: {
+      kernels: ["row_weight_gradient"],
+      title: "weight gradients",
+      ...flops(total(paddedLayers(raw)) * ROWS),
+    },
+    chunk: () => new RowChunk(device, null, 0, ROWS),
   };
-
   // Made here, outside the runs' scopes, for all of them.
   raw.expect(ROWS);
   const sums = raw.sums(new BackwardPass());
+  return [lastLayerPiece(work), loopsPiece(work, sums), ...straightLinePieces(work, sums)];
+}
 
-  const last = layers.length - 1;
-  const { inBlocks, outs } = layers[last];
+function lastLayerPiece({ device, raw, size, chunk }: RowWork): Piece {
+  const last = raw.program.layers.length - 1;
+  const { inBlocks, outs } = raw.program.layers[last];
   const wide = random(device, ROWS, 4 * inBlocks);
-  pieces.push({
+  return {
     size: `${size}, ${4 * inBlocks} → ${outs}`,
     parts: [{
       kernels: ["row_linear"],
       title: "linear layer in loops",
-      ...flops(padded[last] * ROWS),
+      ...flops(paddedLayers(raw)[last] * ROWS),
     }],
     run: () =>
       void rowLinear(chunk(), { values: wide, first: 0, stride: inBlocks }, raw.weights(last)),
-  });
-  pieces.push({
+  };
+}
+
+function loopsPiece(
+  { device, raw, size, inputs, gradient, weightGradient, chunk }: RowWork,
+  sums: ProgramSums,
+): Piece {
+  const hidden = total(paddedLayers(raw).slice(0, -1));
+  const toInputs = total(raw.program.layers.map((l) => 16 * blocks(l.outs) * l.gradientBlocks));
+  return {
     size,
     parts: [{
       kernels: ["row_linear"],
@@ -117,7 +145,14 @@ function rowPieces(device: Device, { encoder: { raw } }: FusedStep): Piece[] {
       device.copy(gradient.slice, own.slice);
       backwardRows(raw, sums, rows, inputs, kept, own);
     },
-  });
+  };
+}
+
+function straightLinePieces(
+  { device, raw, size, gradient, weightGradient, chunk }: RowWork,
+  sums: ProgramSums,
+): Piece[] {
+  const { program } = raw;
   // As a long training computes them.
   const { forward, backward } = familyPolicy(device, { steps: Infinity }, 0)
     .plans(program, ROWS, true);
@@ -130,6 +165,7 @@ function rowPieces(device: Device, { encoder: { raw } }: FusedStep): Piece[] {
     centers: of(0),
     origin: null,
   };
+  const pieces: Piece[] = [];
   if (forward) {
     const pools = forward.job === "pool";
     const out = random(device, ROWS, gradient.cols);

@@ -139,11 +139,8 @@ export function prepare(
       `Cannot prepare ${where}: expected points, got ${cloud.count}, of which none is finite.`,
     );
   }
-  const rows = traceRows(
-    isMesh ? { ...cloud, coords: inMetres(cloud, settings.unit).coords } : points,
-    limited,
-    isMesh ? null : steps,
-  );
+  const before = isMesh ? inMetres(cloud, settings.unit) : points;
+  const rows = traceRows(before, limited, isMesh ? null : steps);
   const { placed, middle, scale, notes } = placeCloud(limited, settings, rows.sourceIndex);
   const { attributes: complete, estimated } = withNormals(placed, settings);
   const { attributes, replaced } = withoutNonFinite(complete);

@@ -9,6 +9,7 @@ import {
   budgetRows,
   describeBudget,
   describeValidation,
+  type Episode,
   episodeOf,
   validationFolds,
 } from "./splits.ts";
@@ -200,23 +201,9 @@ export async function fewShotResult(
   const all = await Promise.all(features.map(async (own) => {
     const axes = await axesOf(own);
     const choice = new Float64Array(classifier.candidates.length);
-    const perFold = await Promise.all(episodes.map(async (episode) => {
-      const local = new Map(episode.classes.map((c, i) => [c, i]));
-      const take = (table: LabelledTable, rows: Uint32Array) => {
-        const taken = takeRows(table, rows);
-        return { ...taken, labels: taken.labels.map((label) => local.get(label)!) };
-      };
-      const held = take(own.train, episode.choice), query = take(own.test, episode.query);
-      const [onHeld, onQuery] = await classifier.predict(
-        device,
-        take(own.train, episode.support),
-        ways,
-        [held, query],
-        classifier.candidates,
-        axes,
-      );
-      return { held, onHeld, labels: query.labels, predictions: onQuery };
-    }));
+    const perFold = await Promise.all(
+      episodes.map((episode) => predictEpisode(device, own, episode, classifier, ways, axes)),
+    );
     for (const { held, onHeld } of perFold) {
       onHeld.forEach((predicted, i) => {
         choice[i] += countRight(held.labels, predicted) / held.labels.length;
@@ -250,6 +237,33 @@ export async function fewShotResult(
       return gainOver(own.name, difference, seed);
     }),
   };
+}
+
+/** What each candidate says of the rows that a fold holds out, and of those that it asks. */
+async function predictEpisode(
+  device: Device,
+  own: ObjectFeatures,
+  episode: Episode,
+  classifier: Classifier,
+  ways: number,
+  axes: Float32Array,
+) {
+  const local = new Map(episode.classes.map((c, i) => [c, i]));
+  const take = (table: LabelledTable, rows: Uint32Array): LabelledTable => {
+    const taken = takeRows(table, rows);
+    return { ...taken, labels: taken.labels.map((label) => local.get(label)!) };
+  };
+  const held = take(own.train, episode.choice), query = take(own.test, episode.query);
+  const support = take(own.train, episode.support);
+  const [onHeld, onQuery] = await classifier.predict(
+    device,
+    support,
+    ways,
+    [held, query],
+    classifier.candidates,
+    axes,
+  );
+  return { held, onHeld, labels: query.labels, predictions: onQuery };
 }
 
 /** The accuracy of each candidate on the rows that were held out of its training. */

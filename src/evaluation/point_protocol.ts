@@ -152,25 +152,36 @@ async function gatherTraining(
       }
     });
     for (const [name, { values, width }] of features) {
-      const rows = new Float32Array(picked.length * width);
-      picked.forEach((point, i) => {
-        rows.set(values.subarray(point * width, (point + 1) * width), i * width);
-      });
-      rowsOf.get(name)!.push(rows);
+      rowsOf.get(name)!.push(rowsAt(values, width, picked));
       widths.set(name, width);
     }
   });
   const tables = new Map([...rowsOf].map(([name, own]): [string, LabelledTable] => {
     const width = widths.get(name)!;
-    const values = new Float32Array(labels.length * width);
-    let at = 0;
-    for (const part of own) {
-      values.set(part, at);
-      at += part.length;
-    }
+    const values = joined(own, labels.length * width);
     return [name, { values, width, labels: Uint32Array.from(labels) }];
   }));
   return { tables, partOfRow: Uint32Array.from(partOfRow), all };
+}
+
+/** The rows of some points. */
+function rowsAt(values: Float32Array, width: number, points: readonly number[]): Float32Array {
+  const rows = new Float32Array(points.length * width);
+  points.forEach((point, i) => {
+    rows.set(values.subarray(point * width, (point + 1) * width), i * width);
+  });
+  return rows;
+}
+
+/** Arrays one after the other, `length` values in all. */
+function joined(parts: readonly Float32Array[], length: number): Float32Array {
+  const values = new Float32Array(length);
+  let at = 0;
+  for (const part of parts) {
+    values.set(part, at);
+    at += part.length;
+  }
+  return values;
 }
 
 /** Rows to choose λ with: in each fold some are fitted and others judged. */

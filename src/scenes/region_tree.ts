@@ -41,15 +41,32 @@ export function inversePermutation(order: Uint32Array): Uint32Array {
  */
 export function treeFromNested(nested: unknown, pointCount: number, where: string): RegionTree {
   const flat = flatten(nested, where);
-  const { indices, parent } = flat;
-  const count = parent.length;
-  const { firstChild, nextSibling } = childLists(parent);
+  const lists = childLists(flat.parent);
+  const holder = deepestRegions(flat, lists, pointCount, where);
+  const { order, start, end } = pointsInOrder(flat, lists, holder);
+  return {
+    order,
+    level: Uint32Array.from(flat.level),
+    parent: Int32Array.from(flat.parent),
+    start,
+    end,
+    center: Uint32Array.from(flat.center),
+  };
+}
+
+/** The deepest region that holds each point. Throws DataError unless all regions hold what they may. */
+function deepestRegions(
+  { indices, parent, center: centers }: FlatRegions,
+  { firstChild, nextSibling }: ChildLists,
+  pointCount: number,
+  where: string,
+): Uint32Array {
   const fail = (region: number, reason: string): never =>
     failAt(where, regionPath(parent, region), reason);
-
-  // holder[point]: the deepest region checked so far that holds the point. When a region's turn comes, exactly
-  // its own points carry its number, so one look per index tells inside, outside, doubled and shared apart.
-  const nobody = count;
+  // holder[point]: the deepest region checked so far that holds the point. When a region's turn comes,
+  // exactly its own points carry its number, so one look per index tells inside, outside, doubled and
+  // shared apart.
+  const nobody = parent.length;
   const holder = new Uint32Array(pointCount).fill(nobody);
   const claim = (region: number, from: number): void => {
     const list = indices[region];
@@ -68,30 +85,35 @@ export function treeFromNested(nested: unknown, pointCount: number, where: strin
         fail(region, `point ${point} is also in its sibling ${regionPath(parent, now)}`);
       }
     }
-    const center = flat.center[region];
+    const center = centers[region];
     if (!Number.isInteger(center) || center < 0 || center >= pointCount) {
       fail(region, `center_idx is ${center}; ${expectedIndex(pointCount)}`);
     }
     if (holder[center] !== region) fail(region, `its centre, point ${center}, is not inside it`);
   };
-
   claim(0, nobody);
   if (indices[0].length !== pointCount) {
     const missing = holder.indexOf(nobody);
-    fail(
-      0,
-      `covers ${indices[0].length} of ${pointCount} points; point ${missing} is not in it`,
-    );
+    fail(0, `covers ${indices[0].length} of ${pointCount} points; point ${missing} is not in it`);
   }
-  for (let region = 0; region < count; region++) {
+  for (let region = 0; region < parent.length; region++) {
     for (let child = firstChild[region]; child >= 0; child = nextSibling[child]) {
       claim(child, region);
     }
   }
+  return holder;
+}
 
-  const order = new Uint32Array(pointCount);
+/** The order in which each region's points stand together, and where they begin and end. */
+function pointsInOrder(
+  { indices }: FlatRegions,
+  { firstChild, nextSibling }: ChildLists,
+  holder: Uint32Array,
+): Pick<RegionTree, "order" | "start" | "end"> {
+  const count = indices.length;
+  const order = new Uint32Array(holder.length);
   const start = new Uint32Array(count), end = new Uint32Array(count);
-  end[0] = pointCount;
+  end[0] = holder.length;
   for (let region = 0; region < count; region++) {
     let row = start[region];
     for (let child = firstChild[region]; child >= 0; child = nextSibling[child]) {
@@ -106,14 +128,7 @@ export function treeFromNested(nested: unknown, pointCount: number, where: strin
       if (holder[point] === region) order[row++] = point;
     }
   }
-  return {
-    order,
-    level: Uint32Array.from(flat.level),
-    parent: Int32Array.from(parent),
-    start,
-    end,
-    center: Uint32Array.from(flat.center),
-  };
+  return { order, start, end };
 }
 
 interface FlatRegions {
@@ -191,10 +206,14 @@ function failAt(where: string, region: string, reason: string): never {
   throw new DataError(`Cannot use the region tree of ${where}: region ${region}: ${reason}`);
 }
 
-/** First child and next sibling of each region (-1: none), from the parents in pre-order. */
-function childLists(
-  parent: ArrayLike<number>,
-): { firstChild: Int32Array; nextSibling: Int32Array } {
+/** First child and next sibling of each region; -1: none. */
+interface ChildLists {
+  readonly firstChild: Int32Array;
+  readonly nextSibling: Int32Array;
+}
+
+/** The children of regions, from the parents in pre-order. */
+function childLists(parent: ArrayLike<number>): ChildLists {
   const firstChild = new Int32Array(parent.length).fill(-1);
   const nextSibling = new Int32Array(parent.length).fill(-1);
   for (let region = parent.length - 1; region > 0; region--) {
@@ -222,11 +241,11 @@ export function regionPath(parent: ArrayLike<number>, region: number): string {
  * region and reason.
  */
 export function validateTree(tree: RegionTree, pointCount: number, where: string): void {
-  const { order, level, parent, start, end, center } = tree;
-  const count = level.length;
+  const { level, parent, start, end, center } = tree;
   const failTree = (reason: string): never => {
     throw new DataError(`Cannot use the region tree of ${where}: ${reason}`);
   };
+  const count = level.length;
   if (count === 0) failTree("it has no regions; expected at least the root");
   for (const [name, array] of Object.entries({ parent, start, end, center })) {
     if (array.length !== count) {
@@ -235,19 +254,8 @@ export function validateTree(tree: RegionTree, pointCount: number, where: string
       );
     }
   }
-  if (order.length !== pointCount) {
-    failTree(`order holds ${order.length} points; expected every one of the scene's ${pointCount}`);
-  }
-  const row = new Uint32Array(pointCount).fill(pointCount);
-  for (let i = 0; i < pointCount; i++) {
-    if (order[i] >= pointCount) {
-      failTree(`order[${i}] is ${order[i]}; ${expectedIndex(pointCount)}`);
-    }
-    if (row[order[i]] !== pointCount) failTree(`point ${order[i]} stands twice in order`);
-    row[order[i]] = i;
-  }
+  const row = rowsOfPoints(tree, pointCount, failTree);
   if (parent[0] !== -1) failTree(`region 0: parent is ${parent[0]}; the root's is -1`);
-
   const path: number[] = []; // path[l]: the open region at level l
   const filled = new Uint32Array(count); // where a region's next child must start
   for (let region = 0; region < count; region++) {
@@ -256,43 +264,84 @@ export function validateTree(tree: RegionTree, pointCount: number, where: string
       failTree(`region ${region}: parent is ${over}; expected an earlier region (pre-order)`);
     }
     const fail = (reason: string): never => failAt(where, regionPath(parent, region), reason);
-    const depth = region === 0 ? 0 : level[over] + 1;
-    if (level[region] !== depth) {
-      fail(
-        region === 0
-          ? `level is ${level[0]}; the root's is 0`
-          : `level is ${level[region]}; expected ${depth}, its parent's plus one`,
-      );
-    }
-    if (region > 0 && (path.length < depth || path[depth - 1] !== over)) {
-      fail("regions do not stand in depth-first pre-order");
-    }
-    path.length = depth;
-    path.push(region);
-    const first = region === 0 ? 0 : filled[over];
-    const last = region === 0 ? pointCount : end[over];
-    if (end[region] <= start[region]) {
-      fail("has no points; expected at least its centre");
-    }
-    if (start[region] !== first) {
-      fail(
-        `its run starts at row ${
-          start[region]
-        }; expected ${first}, right behind what stands before`,
-      );
-    }
-    if (region === 0 && end[0] !== last) fail(`covers ${end[0]} of ${pointCount} points`);
-    if (end[region] > last) {
-      fail(`its run ends at row ${end[region]}, beyond its parent's end at ${last}`);
-    }
-    if (region > 0) filled[over] = end[region];
-    filled[region] = start[region];
+    checkDepth(tree, region, path, fail);
+    checkRun(tree, region, filled, pointCount, fail);
     const middle = center[region];
     if (middle >= pointCount) fail(`center is ${middle}; ${expectedIndex(pointCount)}`);
     if (row[middle] < start[region] || row[middle] >= end[region]) {
       fail(`its centre, point ${middle}, is not inside it`);
     }
   }
+}
+
+/** Where each point stands in `order`, which has to hold every point once. */
+function rowsOfPoints(
+  { order }: RegionTree,
+  pointCount: number,
+  fail: (reason: string) => never,
+): Uint32Array {
+  if (order.length !== pointCount) {
+    fail(`order holds ${order.length} points; expected every one of the scene's ${pointCount}`);
+  }
+  const row = new Uint32Array(pointCount).fill(pointCount);
+  for (let i = 0; i < pointCount; i++) {
+    if (order[i] >= pointCount) {
+      fail(`order[${i}] is ${order[i]}; ${expectedIndex(pointCount)}`);
+    }
+    if (row[order[i]] !== pointCount) fail(`point ${order[i]} stands twice in order`);
+    row[order[i]] = i;
+  }
+  return row;
+}
+
+/** A region's level, and that it stands in pre-order; `path` are the open regions, which it joins. */
+function checkDepth(
+  { level, parent }: RegionTree,
+  region: number,
+  path: number[],
+  fail: (reason: string) => never,
+): void {
+  const over = parent[region];
+  const depth = region === 0 ? 0 : level[over] + 1;
+  if (level[region] !== depth) {
+    fail(
+      region === 0
+        ? `level is ${level[0]}; the root's is 0`
+        : `level is ${level[region]}; expected ${depth}, its parent's plus one`,
+    );
+  }
+  if (region > 0 && (path.length < depth || path[depth - 1] !== over)) {
+    fail("regions do not stand in depth-first pre-order");
+  }
+  path.length = depth;
+  path.push(region);
+}
+
+/** A region's segment of rows; `filled` says where the next child of each region begins. */
+function checkRun(
+  { parent, start, end }: RegionTree,
+  region: number,
+  filled: Uint32Array,
+  pointCount: number,
+  fail: (reason: string) => never,
+): void {
+  const over = parent[region];
+  const first = region === 0 ? 0 : filled[over];
+  const last = region === 0 ? pointCount : end[over];
+  if (end[region] <= start[region]) {
+    fail("has no points; expected at least its centre");
+  }
+  if (start[region] !== first) {
+    fail(
+      `its run starts at row ${start[region]}; expected ${first}, right behind what stands before`,
+    );
+  }
+  if (region === 0 && end[0] !== last) fail(`covers ${end[0]} of ${pointCount} points`);
+  if (end[region] > last) {
+    fail(`its run ends at row ${end[region]}, beyond its parent's end at ${last}`);
+  }
+  if (region > 0) filled[over] = end[region];
+  filled[region] = start[region];
 }
 
 /**

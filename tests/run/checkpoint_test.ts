@@ -14,13 +14,13 @@ import type { ParameterSpec } from "../../src/nn/parameters.ts";
 import { Random } from "../../src/base/random.ts";
 import {
   type Checkpoint,
-  newestCheckpoint,
   readCheckpoint,
   readCheckpointConfig,
   readCheckpointInfo,
   readWeights,
   writeCheckpoint,
 } from "../../src/run/checkpoint.ts";
+import { newestCheckpoint } from "../../src/run/newest_checkpoint.ts";
 import { missingPermissions } from "../support/permissions.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { tinyConfig } from "../support/training.ts";

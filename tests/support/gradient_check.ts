@@ -95,22 +95,7 @@ export async function checkOp(
   const weights = random.fillNormal(new Float32Array(want.data.length));
 
   const liveBefore = device.pool.usage.live;
-  let out: Float32Array, grads: Float32Array[], unchanged: Float32Array[];
-  {
-    using _ = device.scope();
-    const inputs = inOneBuffer(device, data, shapes);
-    const result = op(...inputs);
-    if (want.data.length > 0) {
-      assertEquals([result.rows, result.cols], [want.rows, want.cols], `${what}: shape`);
-    }
-    assertEquals(result.size, want.data.length, `${what}: size`);
-    sum(mul(result, tensor(device, weights, result.shape))).backward();
-    const reads = [result, ...inputs.map((input) => input.grad!), ...inputs];
-    const all = await Promise.all(reads.map((read) => read.data()));
-    out = all[0];
-    grads = all.slice(1, 1 + inputs.length);
-    unchanged = all.slice(1 + inputs.length);
-  }
+  const { out, grads, unchanged } = await runOp(device, op, data, shapes, want, weights, what);
   assertEquals(device.pool.usage.live, liveBefore, `${what}: bytes left allocated`);
   unchanged.forEach((now, k) => assertEquals(now, data[k], `${what}: input ${k} was changed`));
   compare(what, out, want.data, tolerance);
@@ -131,45 +116,76 @@ export async function checkOp(
     );
     return (up - down) / (2 * STEP);
   };
-  exact.forEach((x, k) => {
-    const size = x.data.length;
+  grads.forEach((gradient, k) => {
     const label = `${what}: gradient of input ${k}`;
-    let scale = 1;
-    for (const value of grads[k]) {
-      assert(Number.isFinite(value), `${label}: ${value}`);
-      scale = Math.max(scale, Math.abs(value));
-    }
-    const chosen = size <= SINGLE
-      ? Array.from({ length: size }, (_, i) => i)
-      : [0, size - 1, ...Array.from({ length: SINGLE }, () => random.int(size))];
-    const differences = chosen.map((i) => {
-      const direction = new Float64Array(size);
-      direction[i] = 1;
-      return slope(k, direction);
-    });
-    compare(
-      `${label} at ${chosen}`,
-      chosen.map((i) => grads[k][i] / scale),
-      differences.map((value) => value / scale),
-      gradientTolerance,
-    );
-    for (let d = 0; d < DIRECTIONS && size > SINGLE; d++) {
-      const direction = Float64Array.from({ length: size }, () => random.normal());
-      let along = 0;
-      let norm = 0;
-      for (let i = 0; i < size; i++) {
-        along += grads[k][i] * direction[i];
-        norm += (Math.abs(grads[k][i]) + scale / Math.sqrt(size)) ** 2;
-      }
-      norm = Math.sqrt(norm);
-      compare(
-        `${label} along a direction`,
-        [along / norm],
-        [slope(k, direction) / norm],
-        gradientTolerance,
-      );
-    }
+    const along = (direction: Float64Array) => slope(k, direction);
+    compareGradient(label, gradient, along, random, gradientTolerance);
   });
+}
+
+/** What an operation gives, the gradients of the weighted sum of it, and its inputs afterwards. */
+async function runOp(
+  device: Device,
+  op: (...inputs: Tensor[]) => Tensor,
+  data: readonly Float32Array[],
+  shapes: readonly (readonly number[])[],
+  want: Matrix,
+  weights: Float32Array,
+  what: string,
+): Promise<{ out: Float32Array; grads: Float32Array[]; unchanged: Float32Array[] }> {
+  using _ = device.scope();
+  const inputs = inOneBuffer(device, data, shapes);
+  const result = op(...inputs);
+  if (want.data.length > 0) {
+    assertEquals([result.rows, result.cols], [want.rows, want.cols], `${what}: shape`);
+  }
+  assertEquals(result.size, want.data.length, `${what}: size`);
+  sum(mul(result, tensor(device, weights, result.shape))).backward();
+  const reads = [result, ...inputs.map((input) => input.grad!), ...inputs];
+  const all = await Promise.all(reads.map((read) => read.data()));
+  const [grads, unchanged] = [all.slice(1, 1 + inputs.length), all.slice(1 + inputs.length)];
+  return { out: all[0], grads, unchanged };
+}
+
+/** Compares a gradient with slopes: of single entries, and along random directions. */
+function compareGradient(
+  label: string,
+  gradient: Float32Array,
+  slope: (direction: Float64Array) => number,
+  random: Random,
+  tolerance: number,
+): void {
+  const size = gradient.length;
+  let scale = 1;
+  for (const value of gradient) {
+    assert(Number.isFinite(value), `${label}: ${value}`);
+    scale = Math.max(scale, Math.abs(value));
+  }
+  const chosen = size <= SINGLE
+    ? Array.from({ length: size }, (_, i) => i)
+    : [0, size - 1, ...Array.from({ length: SINGLE }, () => random.int(size))];
+  const differences = chosen.map((i) => {
+    const direction = new Float64Array(size);
+    direction[i] = 1;
+    return slope(direction);
+  });
+  compare(
+    `${label} at ${chosen}`,
+    chosen.map((i) => gradient[i] / scale),
+    differences.map((value) => value / scale),
+    tolerance,
+  );
+  for (let d = 0; d < DIRECTIONS && size > SINGLE; d++) {
+    const direction = Float64Array.from({ length: size }, () => random.normal());
+    let along = 0;
+    let norm = 0;
+    for (let i = 0; i < size; i++) {
+      along += gradient[i] * direction[i];
+      norm += (Math.abs(gradient[i]) + scale / Math.sqrt(size)) ** 2;
+    }
+    norm = Math.sqrt(norm);
+    compare(`${label} along a direction`, [along / norm], [slope(direction) / norm], tolerance);
+  }
 }
 
 /** A test of one operation at several lists of input shapes. */

@@ -3,17 +3,29 @@
 import { say, warn } from "../../base/terminal.ts";
 import { readConfigFile } from "../../run/config_file.ts";
 import { describeProgress } from "../preprocess/show.ts";
-import { statusLine } from "../../base/status_line.ts";
+import { type StatusLine, statusLine } from "../../base/status_line.ts";
 import { DEFAULT_SETTINGS } from "../../scenes/preprocess/settings.ts";
 import { DataError } from "../../base/errors.ts";
 import { Device } from "../../gpu/device.ts";
-import { encoderFromCheckpoint, readEncoderSettings } from "../../inference/encoder.ts";
+import {
+  encoderFromCheckpoint,
+  type EncoderSettings,
+  readEncoderSettings,
+  type SceneEncoder,
+} from "../../inference/encoder.ts";
 import { command, type RunCommand } from "../command.ts";
 import { INTERRUPTED } from "../exit.ts";
 import { type EmbedArguments, embedHelp, parseEmbedArguments } from "./arguments.ts";
 import type { Recipe } from "../../inference/embed/manifest.ts";
-import { embedScenes, planEmbedding } from "../../inference/embed/run.ts";
+import {
+  type EmbedOptions,
+  type EmbedPlan,
+  embedScenes,
+  planEmbedding,
+} from "../../inference/embed/run.ts";
 import { describePlan, describePreparation, describeResult } from "./show.ts";
+
+type Asked = Extract<EmbedArguments, { help: false }>;
 
 /** Exit codes: all done, a file failed, Ctrl-C. */
 const EXIT = { done: 0, failed: 1, interrupted: INTERRUPTED } as const;
@@ -31,15 +43,12 @@ async function sha256(path: string): Promise<string> {
   }
 }
 
-/** The command. */
-export const embed: RunCommand = command(embedHelp, parseEmbedArguments, run);
-
-async function run(args: Extract<EmbedArguments, { help: false }>): Promise<number> {
-  const started = performance.now();
-  const { checkpoint: path, inputs, output, outputs, overwrite } = args;
-  const given = args.config === undefined ? undefined : await readConfigFile(args.config);
-  const { config, preparation, counters } = await readEncoderSettings(path, given);
-  const recipe: Recipe = {
+/** What the features will be made of. */
+async function recipeOf(
+  { checkpoint: path, outputs, settings }: Asked,
+  { config, preparation, counters }: EncoderSettings,
+): Promise<Recipe> {
+  return {
     checkpoint: {
       path,
       sha256: await sha256(path),
@@ -47,9 +56,30 @@ async function run(args: Extract<EmbedArguments, { help: false }>): Promise<numb
       step: counters?.step ?? null,
     },
     config: config.toObject(),
-    preparation: args.settings(preparation ?? DEFAULT_SETTINGS),
+    preparation: settings(preparation ?? DEFAULT_SETTINGS),
     outputs,
   };
+}
+
+/** Tells each note once, and not too many. */
+function noteTeller(status: StatusLine): (source: string, note: string) => void {
+  const notes = new Set<string>();
+  return (source, note) => {
+    if (!notes.has(note) && notes.size < MOST_NOTES) status.say(`Note on ${source}: ${note}`);
+    notes.add(note);
+  };
+}
+
+/** The command. */
+export const embed: RunCommand = command(embedHelp, parseEmbedArguments, run);
+
+async function run(args: Asked): Promise<number> {
+  const started = performance.now();
+  const { checkpoint: path, inputs, output, overwrite } = args;
+  const given = args.config === undefined ? undefined : await readConfigFile(args.config);
+  const settings = await readEncoderSettings(path, given);
+  const { config, preparation, counters } = settings;
+  const recipe = await recipeOf(args, settings);
   const options = { inputs, output, recipe, overwrite };
   const plan = await planEmbedding(options);
 
@@ -65,7 +95,17 @@ async function run(args: Extract<EmbedArguments, { help: false }>): Promise<numb
     }], ${encoder.width} values each`,
   );
   say(describePlan(plan, output));
+  return await makeFeatures(encoder, plan, options, preparation !== null, started);
+}
 
+/** Makes the features. Gives the exit code. */
+async function makeFeatures(
+  encoder: SceneEncoder,
+  plan: EmbedPlan,
+  options: EmbedOptions,
+  preparationKnown: boolean,
+  started: number,
+): Promise<number> {
   const status = statusLine();
   const begun = performance.now();
   const abort = new AbortController();
@@ -73,20 +113,17 @@ async function run(args: Extract<EmbedArguments, { help: false }>): Promise<numb
   Deno.addSignalListener("SIGINT", interrupt);
   let done = plan.kept.size;
   let told = false;
-  const notes = new Set<string>();
   try {
     const manifest = await embedScenes(encoder, plan, options, {
       signal: abort.signal,
       onPrepared() {
         if (!told) {
-          say(describePreparation(recipe.preparation, preparation ? "checkpoint" : "defaults"));
+          const from = preparationKnown ? "checkpoint" : "defaults";
+          say(describePreparation(options.recipe.preparation, from));
         }
         told = true;
       },
-      onNote(source, note) {
-        if (!notes.has(note) && notes.size < MOST_NOTES) status.say(`Note on ${source}: ${note}`);
-        notes.add(note);
-      },
+      onNote: noteTeller(status),
       onFailure: (source, reason) => status.say(`Skipped ${source}: ${reason}`),
       onProgress(made, failed, share) {
         done = made;
@@ -97,7 +134,7 @@ async function run(args: Extract<EmbedArguments, { help: false }>): Promise<numb
     });
     status.end();
     const made = manifest.scenes.length - plan.kept.size;
-    say(describeResult(manifest, output, made, (performance.now() - started) / 1000));
+    say(describeResult(manifest, options.output, made, (performance.now() - started) / 1000));
     return manifest.failed.length > 0 ? EXIT.failed : EXIT.done;
   } catch (error) {
     status.end();

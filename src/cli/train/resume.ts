@@ -2,7 +2,8 @@
 
 import { basename, dirname, join, resolve } from "@std/path";
 import { DataError, UsageError } from "../../base/errors.ts";
-import { newestCheckpoint, readCheckpointPlaces } from "../../run/checkpoint.ts";
+import { readCheckpointPlaces } from "../../run/checkpoint.ts";
+import { newestCheckpoint } from "../../run/newest_checkpoint.ts";
 import type { TrainArguments } from "./arguments.ts";
 import { type ConfigOverride, type ConfigValues, TrainingConfig } from "../../run/config.ts";
 import { CONFIG_KEY_NAMES, CONFIG_KEYS } from "../../run/config_keys.ts";

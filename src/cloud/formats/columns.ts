@@ -41,31 +41,8 @@ export function cloudFromColumns(
   columns: readonly Column[],
   extras: CloudExtras = {},
 ): PointCloud {
-  const byName = new Map<string, Column>();
-  const left = new Set(columns);
-  for (const column of columns) {
-    const name = column.name.toLowerCase();
-    if (!byName.has(name)) byName.set(name, column);
-    else if (["x", "y", "z"].includes(name)) {
-      throw formatError(where, extras.at, `the column "${column.name}" stands twice.`);
-    }
-  }
-  for (const column of columns) {
-    const name = plainName(column.name);
-    if (!byName.has(name)) byName.set(name, column);
-  }
-  const take = (names: readonly string[]): Column[] | undefined => {
-    const found = names.map((name) => byName.get(name));
-    if (!found.every((column) => column !== undefined && left.has(column) && single(column))) {
-      return;
-    }
-    for (const column of found) left.delete(column!);
-    return found as Column[];
-  };
-  const takeFirst = (names: readonly string[]): Column | undefined =>
-    names.map((name) => take([name])?.[0]).find((column) => column !== undefined);
-
-  const axes = [takeFirst(NAMES.x), takeFirst(NAMES.y), takeFirst(NAMES.z)];
+  const table = new ColumnTable(where, columns, extras.at);
+  const axes = [NAMES.x, NAMES.y, NAMES.z].map((names) => table.takeFirst(names));
   const missing = ["x", "y"].filter((_, k) => axes[k] === undefined);
   if (missing.length > 0) {
     throw formatError(
@@ -78,33 +55,7 @@ export function cloudFromColumns(
   }
   const { coords, origin, extent, note } = coordinates(axes);
   const count = coords.length / 3;
-
-  const attributes = new Map<string, Attribute>();
-  const normals = NAMES.normals.map(take).find((found) => found !== undefined);
-  if (normals !== undefined) attributes.set("normals", { width: 3, data: interleave(normals) });
-  const colors = NAMES.colors.map(take).find((found) => found !== undefined);
-  if (colors !== undefined) attributes.set("colors", { width: 3, data: scaledColors(colors) });
-  const packed = colors === undefined ? takeFirst(NAMES.packedColors) : undefined;
-  if (packed !== undefined) unpackColors(packed, count, attributes);
-  const intensity = takeFirst(NAMES.intensity);
-  if (intensity !== undefined) {
-    attributes.set("intensity", { width: 1, data: Float32Array.from(intensity.data) });
-  }
-  for (const [role, names] of [["labels", NAMES.labels], ["instances", NAMES.instances]] as const) {
-    const column = names.map((name) => byName.get(name))
-      .find((each) => each !== undefined && left.has(each) && single(each) && integers(each));
-    if (column === undefined) continue;
-    left.delete(column);
-    // A point without a label has -1.
-    const data = Int32Array.from(column.data, (value: number) => Number.isNaN(value) ? -1 : value);
-    attributes.set(role, { width: 1, data });
-  }
-  for (const column of left) {
-    attributes.set(freeName(column.name, attributes), {
-      width: column.width ?? 1,
-      data: column.data,
-    });
-  }
+  const attributes = attributesOf(table, count);
   const { triangles, classNames } = extras;
   const notes = [...extras.notes ?? [], ...note === undefined ? [] : [note]];
   return {
@@ -112,6 +63,87 @@ export function cloudFromColumns(
     ...(classNames && { classNames }),
     ...(notes.length > 0 && { notes }),
   };
+}
+
+/** Columns by name, of which each is taken once. */
+class ColumnTable {
+  readonly #byName = new Map<string, Column>();
+  /** Those that nobody has taken yet. */
+  readonly left: Set<Column>;
+
+  /** Throws DataError where a coordinate stands twice. */
+  constructor(where: string, columns: readonly Column[], at: FilePosition | undefined) {
+    this.left = new Set(columns);
+    for (const column of columns) {
+      const name = column.name.toLowerCase();
+      if (!this.#byName.has(name)) this.#byName.set(name, column);
+      else if (["x", "y", "z"].includes(name)) {
+        throw formatError(where, at, `the column "${column.name}" stands twice.`);
+      }
+    }
+    for (const column of columns) {
+      const name = plainName(column.name);
+      if (!this.#byName.has(name)) this.#byName.set(name, column);
+    }
+  }
+
+  #find(name: string): Column | undefined {
+    const column = this.#byName.get(name);
+    return column !== undefined && this.left.has(column) && single(column) ? column : undefined;
+  }
+
+  /** The columns of all these names, or none. */
+  take(names: readonly string[]): Column[] | undefined {
+    const found = names.map((name) => this.#find(name)).filter((column) => column !== undefined);
+    if (found.length < names.length) return undefined;
+    for (const column of found) this.left.delete(column);
+    return found;
+  }
+
+  /** The first column of one of these names. Those of the other names are taken, too. */
+  takeFirst(names: readonly string[]): Column | undefined {
+    return names.map((name) => this.take([name])?.[0]).find((column) => column !== undefined);
+  }
+
+  /** The first column of one of these names that fits. */
+  takeFitting(
+    names: readonly string[],
+    fits: (column: Column) => boolean,
+  ): Column | undefined {
+    const found = names.map((name) => this.#find(name)).find((each) =>
+      each !== undefined && fits(each)
+    );
+    if (found !== undefined) this.left.delete(found);
+    return found;
+  }
+}
+
+/** All columns but the coordinates, those with a meaning under its usual name. */
+function attributesOf(table: ColumnTable, count: number): Map<string, Attribute> {
+  const attributes = new Map<string, Attribute>();
+  const takeAll = (choices: readonly (readonly string[])[]): Column[] | undefined =>
+    choices.map((names) => table.take(names)).find((found) => found !== undefined);
+  const normals = takeAll(NAMES.normals);
+  if (normals !== undefined) attributes.set("normals", { width: 3, data: interleave(normals) });
+  const colors = takeAll(NAMES.colors);
+  if (colors !== undefined) attributes.set("colors", { width: 3, data: scaledColors(colors) });
+  const packed = colors === undefined ? table.takeFirst(NAMES.packedColors) : undefined;
+  if (packed !== undefined) unpackColors(packed, count, attributes);
+  const intensity = table.takeFirst(NAMES.intensity);
+  if (intensity !== undefined) {
+    attributes.set("intensity", { width: 1, data: Float32Array.from(intensity.data) });
+  }
+  for (const [role, names] of [["labels", NAMES.labels], ["instances", NAMES.instances]] as const) {
+    const column = table.takeFitting(names, integers);
+    if (column === undefined) continue;
+    // A point without a label has -1.
+    const data = Int32Array.from(column.data, (value: number) => Number.isNaN(value) ? -1 : value);
+    attributes.set(role, { width: 1, data });
+  }
+  for (const { name, width = 1, data } of table.left) {
+    attributes.set(freeName(name, attributes), { width, data });
+  }
+  return attributes;
 }
 
 function single(column: Column): boolean {

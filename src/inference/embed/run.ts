@@ -305,6 +305,35 @@ async function vectorsOf(output: string, { id, files }: SceneEntry): Promise<Flo
   }));
 }
 
+/** Reads scenes and makes as many at a time as fit a batch. */
+async function makeInGroups(
+  embedding: Embedding,
+  planned: readonly PlannedScene[],
+  hooks: EmbedHooks,
+): Promise<void> {
+  const { entries, failed } = embedding;
+  const total = planned.reduce((sum, { source }) => sum + source.bytes, 0);
+  let read = 0;
+  let group: Ready[] = [];
+  let points = 0;
+  const flush = async (): Promise<void> => {
+    await embedding.make(group);
+    group = [];
+    points = 0;
+    hooks.onProgress?.(entries.size, failed.size, total > 0 ? read / total : 1);
+  };
+  for (const scene of planned) {
+    hooks.signal?.throwIfAborted();
+    const ready = await embedding.read(scene);
+    const count = ready === null ? 0 : ready.scene.coords.length / 3;
+    if (points + count > BATCH_POINTS) await flush();
+    read += scene.source.bytes;
+    if (ready !== null) group.push(ready);
+    points += count;
+  }
+  await flush();
+}
+
 /**
  * Makes every scene of the plan that is not made yet, then the tables and the manifest.
  *
@@ -327,26 +356,7 @@ export async function embedScenes(
   const append = (line: string) => journal.append(text.encode(line));
   const embedding = new Embedding(encoder, options, append, hooks, plan.kept);
   const { entries, failed } = embedding;
-  const total = plan.left.reduce((sum, { source }) => sum + source.bytes, 0);
-  let read = 0;
-  let group: Ready[] = [];
-  let points = 0;
-  const flush = async (): Promise<void> => {
-    await embedding.make(group);
-    group = [];
-    points = 0;
-    hooks.onProgress?.(entries.size, failed.size, total > 0 ? read / total : 1);
-  };
-  for (const planned of plan.left) {
-    hooks.signal?.throwIfAborted();
-    const ready = await embedding.read(planned);
-    const count = ready === null ? 0 : ready.scene.coords.length / 3;
-    if (points + count > BATCH_POINTS) await flush();
-    read += planned.source.bytes;
-    if (ready !== null) group.push(ready);
-    points += count;
-  }
-  await flush();
+  await makeInGroups(embedding, plan.left, hooks);
   if (entries.size === 0) {
     throw new DataError(
       `Cannot embed: none of the ${plan.scenes.length} files gave features; the first: ${

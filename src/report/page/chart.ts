@@ -45,12 +45,6 @@ export function drawChart(
   style: ChartStyle,
 ): uPlot {
   const log = style.log && curves.every(({ y }) => y.every((value) => value === null || value > 0));
-  const axis: uPlot.Axis = {
-    stroke: color("--muted"),
-    font: FONT,
-    grid: { stroke: color("--line"), width: 1 },
-    ticks: { show: false },
-  };
   const chart: uPlot = new uPlot(
     {
       width: place.clientWidth,
@@ -73,24 +67,7 @@ export function drawChart(
           }
           : { range: (_, low, high) => padded(low, high) },
       },
-      axes: [
-        {
-          ...axis,
-          size: 28,
-          gap: 6,
-          grid: { show: false },
-          splits: (u, _, low, high) => linearTicks(low, high, u.width / 90),
-          values: (_, ticks) => ticks.map(style.shortX),
-        },
-        {
-          ...axis,
-          size: 46,
-          gap: 6,
-          splits: (_, __, low, high) => (log ? logTicks : linearTicks)(low, high, 4),
-          filter: (_, ticks) => ticks,
-          values: (_, ticks) => ticks.map((tick) => tick === null ? "" : short(tick)),
-        },
-      ],
+      axes: axesOf(log, style),
       series: [{}, ...curves.map(seriesOf)],
       hooks: { setCursor: [(u) => u === hovered && showTooltip(u, curves, style)] },
     },
@@ -103,6 +80,34 @@ export function drawChart(
     tooltip.hidden = true;
   });
   return chart;
+}
+
+/** The axes of x and y. */
+function axesOf(log: boolean, { shortX }: ChartStyle): uPlot.Axis[] {
+  const axis: uPlot.Axis = {
+    stroke: color("--muted"),
+    font: FONT,
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    {
+      ...axis,
+      size: 28,
+      gap: 6,
+      grid: { show: false },
+      splits: (u, _, low, high) => linearTicks(low, high, u.width / 90),
+      values: (_, ticks) => ticks.map(shortX),
+    },
+    {
+      ...axis,
+      size: 46,
+      gap: 6,
+      splits: (_, __, low, high) => (log ? logTicks : linearTicks)(low, high, 4),
+      filter: (_, ticks) => ticks,
+      values: (_, ticks) => ticks.map((tick) => tick === null ? "" : short(tick)),
+    },
+  ];
 }
 
 /** The curves over the union of their places. */

@@ -25,80 +25,99 @@ export function curvesSection(
 ): { element: HTMLElement; redraw: () => void } {
   const groups = planCharts(runs);
   const settings: Settings = { smoothing: 0.6, log: false, x: "step", hidden: new Set() };
-  const charts: { plan: ChartPlan; place: HTMLElement; chart: uPlot | null }[] = [];
-  const cards = (plans: readonly ChartPlan[]): HTMLElement[] =>
-    plans.map((plan) => {
-      const place = h("div", { class: "chart" });
-      charts.push({ plan, place, chart: null });
-      return h(
-        "figure",
-        { "data-chart": plan.key },
-        h("figcaption", {}, h("b", {}, plan.title), h("span", {}, plan.note)),
-        place,
-      );
-    });
+  const charts = new Charts((plan) => drawnCurves(runs, plan, settings, colorOf), settings);
+  const drawAll = (): void => charts.draw();
+  const toggles = runs.length > 1 ? [runToggles(runs, colorOf, settings.hidden, drawAll)] : [];
+  const element = h(
+    "section",
+    { id: "curves" },
+    h("h2", {}, "Curves"),
+    ...groups.size === 0
+      ? [h("p", { class: "empty" }, "Nothing has been logged yet.")]
+      : [h("div", { class: "bar" }, ...toggles, ...controlsOf(settings, charts))],
+    ...[...groups].flatMap(([group, plans]) => [
+      h("h3", {}, group),
+      h("div", { class: "grid" }, ...plans.map((plan) => charts.add(plan))),
+    ]),
+  );
+  new ResizeObserver(() => charts.fit()).observe(element);
+  return { element, redraw: drawAll };
+}
 
-  const drawAll = (): void => {
-    for (const each of charts) {
-      each.chart?.destroy();
-      const curves = drawnCurves(runs, each.plan, settings, colorOf);
-      each.chart = drawChart(each.place, curves, {
-        log: settings.log,
-        tellX: settings.x === "step"
-          ? (x) => `Step ${x.toLocaleString("en")}`
-          : (x) => `After ${duration(x)}`,
-        shortX: settings.x === "step" ? short : shortDuration,
-      });
-    }
-  };
-  const resmooth = (): void => {
-    for (const { plan, chart } of charts) {
-      chart?.setData(tableOf(drawnCurves(runs, plan, settings, colorOf)));
-    }
-  };
-  const resize = new ResizeObserver(() => {
-    for (const { chart, place } of charts) {
-      if (chart && place.clientWidth > 0 && place.clientWidth !== chart.width) {
-        chart.setSize({ width: place.clientWidth, height: chart.height });
-      }
-    }
-  });
-
-  const bar = h(
-    "div",
-    { class: "bar" },
-    ...runs.length > 1 ? [runToggles(runs, colorOf, settings.hidden, drawAll)] : [],
+/** Smoothing, scale and what the curves run over. */
+function controlsOf(settings: Settings, charts: Charts): HTMLElement[] {
+  return [
     slider(
       "Smoothing",
       { min: 0, max: 0.98, step: 0.02, value: settings.smoothing },
       (value) => value.toFixed(2),
       (value) => {
         settings.smoothing = value;
-        resmooth();
+        charts.setData();
       },
     ),
     choice("Scale", [["linear", "Linear"], ["log", "Log"]], "linear", (value) => {
       settings.log = value === "log";
-      drawAll();
+      charts.draw();
     }),
     choice("Over", [["step", "Steps"], ["time", "Time"]], "step", (value) => {
       settings.x = value;
-      drawAll();
+      charts.draw();
     }),
-  );
-  const empty = h("p", { class: "empty" }, "Nothing has been logged yet.");
-  const element = h(
-    "section",
-    { id: "curves" },
-    h("h2", {}, "Curves"),
-    ...groups.size === 0 ? [empty] : [bar],
-    ...[...groups].flatMap(([group, plans]) => [
-      h("h3", {}, group),
-      h("div", { class: "grid" }, ...cards(plans)),
-    ]),
-  );
-  resize.observe(element);
-  return { element, redraw: drawAll };
+  ];
+}
+
+/** Charts and where they stand. */
+class Charts {
+  readonly #charts: { plan: ChartPlan; place: HTMLElement; chart: uPlot | null }[] = [];
+  readonly #curves: (plan: ChartPlan) => Curve[];
+  readonly #settings: Settings;
+
+  constructor(curves: (plan: ChartPlan) => Curve[], settings: Settings) {
+    this.#curves = curves;
+    this.#settings = settings;
+  }
+
+  /** A place for a chart, to be drawn by `draw`. */
+  add(plan: ChartPlan): HTMLElement {
+    const place = h("div", { class: "chart" });
+    this.#charts.push({ plan, place, chart: null });
+    return h(
+      "figure",
+      { "data-chart": plan.key },
+      h("figcaption", {}, h("b", {}, plan.title), h("span", {}, plan.note)),
+      place,
+    );
+  }
+
+  /** Draws all anew. */
+  draw(): void {
+    const { log, x } = this.#settings;
+    for (const each of this.#charts) {
+      each.chart?.destroy();
+      each.chart = drawChart(each.place, this.#curves(each.plan), {
+        log,
+        tellX: x === "step"
+          ? (at) => `Step ${at.toLocaleString("en")}`
+          : (at) => `After ${duration(at)}`,
+        shortX: x === "step" ? short : shortDuration,
+      });
+    }
+  }
+
+  /** Gives the charts their data anew. */
+  setData(): void {
+    for (const { plan, chart } of this.#charts) chart?.setData(tableOf(this.#curves(plan)));
+  }
+
+  /** Makes the charts as wide as their places. */
+  fit(): void {
+    for (const { chart, place } of this.#charts) {
+      if (chart && place.clientWidth > 0 && place.clientWidth !== chart.width) {
+        chart.setSize({ width: place.clientWidth, height: chart.height });
+      }
+    }
+  }
 }
 
 /** A button for each run: press to hide or show it, twice to see it alone. */

@@ -4,281 +4,245 @@
 import type { ReportData } from "../report_data.ts";
 import { shownHeight } from "./ceiling.ts";
 import { choice, h, slider } from "./dom.ts";
-import { number } from "./format.ts";
 import { type LoadedScene, loadScene, runAt } from "./loaded_scene.ts";
-import { kindColors, mapColors } from "./scene_colors.ts";
+import { heights, tellCounts, tellPlace } from "./scene_legend.ts";
 import {
-  heights,
-  kindsLegend,
-  lowOf,
-  orderOf,
-  scale,
-  tellCounts,
-  tellPlace,
-} from "./scene_legend.ts";
+  colorsOf,
+  compare,
+  firstState,
+  legendOf,
+  MODE_NAMES,
+  modesOf,
+  type SceneState,
+} from "./scene_state.ts";
 import { type SceneView, sceneView } from "./scene_view.ts";
-import { cosines, nearestElsewhere, quantile } from "./similarity.ts";
+import { nearestElsewhere } from "./similarity.ts";
 
-type Mode = "components" | "similarity" | "regions" | "labels" | "color" | "height";
-
-const MODE_NAMES: Readonly<Record<Mode, string>> = {
-  components: "Principal components",
-  similarity: "Similarity to a point",
-  regions: "Regions",
-  labels: "Labels",
-  color: "Colour",
-  height: "Height",
-};
 const NEIGHBOURS = 6;
 /** Neighbours are this share of the scene's longest side apart. */
 const APART = 0.06;
-
-/** A point that others are compared with, by its features in each branch. */
-interface Query {
-  readonly scene: string;
-  readonly index: number;
-  readonly point: number;
-  readonly features: readonly Int8Array[];
-}
 
 /** The section, or why there is none. `packedOf` gives a scene's packed bytes. */
 export function scenesSection(
   report: ReportData,
   packedOf: (index: number) => string,
 ): HTMLElement {
-  const section = (...content: readonly (Node | string)[]): HTMLElement =>
-    h("section", { id: "scenes" }, h("h2", {}, "Scenes"), ...content);
   const notes = report.notes.map((note) => h("li", {}, note));
   const noteList = notes.length === 0 ? [] : [h("ul", { class: "notes" }, ...notes)];
+  const section = (...content: readonly Node[]): HTMLElement =>
+    h("section", { id: "scenes" }, h("h2", {}, "Scenes"), ...content, ...noteList);
+  const empty = (why: string): HTMLElement => section(h("p", { class: "empty" }, why));
   if (report.scenes.length === 0) {
-    return section(
-      h("p", { class: "empty" }, "No scenes are shown: features need a checkpoint of the run."),
-      ...noteList,
-    );
+    return empty("No scenes are shown: features need a checkpoint of the run.");
   }
-  const state: {
-    scene: LoadedScene | null;
-    index: number;
-    mode: Mode;
-    branch: number;
-    level: number;
-    nearest: number;
-    query: Query | null;
-    similarity: Float32Array | null;
-  } = {
-    scene: null,
-    index: 0,
-    mode: "components",
-    branch: 0,
-    level: 1,
-    nearest: 1,
-    query: null,
-    similarity: null,
-  };
-  let view: SceneView;
+  let panel: ScenePanel;
   try {
-    view = sceneView(choose, hover);
+    panel = new ScenePanel(report, packedOf);
   } catch (error) {
-    return section(
-      h("p", { class: "empty" }, `Scenes need WebGL 2: ${(error as Error).message}`),
-      ...noteList,
+    return empty(`Scenes need WebGL 2: ${(error as Error).message}`);
+  }
+  const element = section(...panel.content());
+  void panel.open(0);
+  return element;
+}
+
+/** A view of scenes with its controls. */
+class ScenePanel {
+  readonly #report: ReportData;
+  readonly #packedOf: (index: number) => string;
+  readonly #view: SceneView;
+  readonly #state: SceneState = firstState();
+  readonly #loaded = new Map<number, Promise<LoadedScene>>();
+  readonly #modes = h("div", { class: "modes" });
+  readonly #options = h("div", { class: "options" });
+  readonly #legend = h("div", { class: "legend" });
+  readonly #told = h("div", { class: "told" });
+  readonly #readout = h("div", { class: "readout", role: "status" });
+  readonly #cut = h("div");
+
+  /** Throws an Error where the browser has no WebGL 2. */
+  constructor(report: ReportData, packedOf: (index: number) => string) {
+    this.#report = report;
+    this.#packedOf = packedOf;
+    this.#view = sceneView((point) => this.#choose(point), (point) => this.#hover(point));
+    this.#view.element.append(this.#readout);
+  }
+
+  /** What stands in the section. */
+  content(): Node[] {
+    const { encoder, scenes } = this.#report;
+    const lead = `Features of ${encoder!.run}, ${encoder!.checkpoint}. ` +
+      "Drag to turn, scroll to zoom, click a point to compare.";
+    const names = scenes.map(({ id }, i) => [String(i), id] as const);
+    return [
+      h("p", { class: "lead" }, lead),
+      ...scenes.length > 1
+        ? [choice("Scene", names, "0", (value) => void this.open(Number(value)))]
+        : [],
+      h("div", { class: "stage" }, this.#view.element, this.#controls()),
+    ];
+  }
+
+  #controls(): HTMLElement {
+    const view = this.#view;
+    return h(
+      "div",
+      { class: "panel" },
+      this.#modes,
+      this.#options,
+      this.#legend,
+      this.#told,
+      h(
+        "div",
+        { class: "view-controls" },
+        slider(
+          "Point size",
+          { min: 0.25, max: 4, step: 0.05, value: 1 },
+          (factor) => `${factor.toFixed(2)} ×`,
+          (factor) => view.setPointSize(factor),
+        ),
+        this.#cut,
+        h("button", { type: "button", onclick: () => view.resetCamera() }, "Reset view"),
+      ),
+      h("p", { class: "count" }, ...tellCounts(this.#report)),
     );
   }
-  const loaded = new Map<number, Promise<LoadedScene>>();
-  const modes = h("div", { class: "modes" });
-  const options = h("div", { class: "options" });
-  const legend = h("div", { class: "legend" });
-  const told = h("div", { class: "told" });
-  const readout = h("div", { class: "readout", role: "status" });
-  const cut = h("div");
-  view.element.append(readout);
 
-  async function open(index: number): Promise<void> {
+  /** Shows a scene once it is loaded, unless another was asked for by then. */
+  async open(index: number): Promise<void> {
+    const state = this.#state, view = this.#view;
     view.element.classList.add("loading");
     state.index = index;
-    const promise = loaded.get(index) ?? loadScene(report.scenes[index], packedOf(index));
-    loaded.set(index, promise);
+    const promise = this.#loaded.get(index) ??
+      loadScene(this.#report.scenes[index], this.#packedOf(index));
+    this.#loaded.set(index, promise);
     const scene = await promise;
     if (state.index !== index) return;
     state.scene = scene;
     if (!modesOf(scene).includes(state.mode)) state.mode = "components";
     state.level = Math.min(state.level, scene.levels.length - 1);
-    compare();
+    compare(state);
     const { low, high } = heights(scene);
     const cutAt = (share: number): number => share === 1 ? Infinity : low + share * (high - low);
     const shown = shownHeight(scene.positions);
-    view.setPoints(scene.positions, colorsOf(scene), cutAt(shown));
-    cut.replaceChildren(slider(
+    view.setPoints(scene.positions, colorsOf(scene, state), cutAt(shown));
+    this.#cut.replaceChildren(slider(
       "Cut above",
       { min: 0, max: 1, step: 0.01, value: shown },
       (share) => share === 1 ? "off" : `${cutAt(share).toFixed(2)} m`,
       (share) => view.setCut(cutAt(share)),
     ));
     view.element.classList.remove("loading");
-    refresh();
+    this.#refresh();
     view.element.dataset.scene = scene.data.id;
   }
 
-  function modesOf({ colors, labels }: LoadedScene): Mode[] {
-    return [
-      "components",
-      "similarity",
-      "regions",
-      ...labels ? ["labels"] as const : [],
-      ...colors ? ["color"] as const : [],
-      "height",
-    ];
-  }
-
-  function compare(): void {
-    const { scene, query, branch } = state;
-    if (scene === null || query === null) return;
-    const { features, lengths } = scene.branches[branch];
-    state.similarity = cosines(features, lengths, query.features[branch]);
-  }
-
-  function choose(point: number): void {
-    const { scene } = state;
+  /** Compares all points with one. */
+  #choose(point: number): void {
+    const state = this.#state, { scene } = state;
     if (scene === null) return;
     const features = scene.branches.map(({ data: { width }, features }) =>
       features.slice(point * width, (point + 1) * width)
     );
     state.query = { scene: scene.data.id, index: state.index, point, features };
     state.mode = "similarity";
-    compare();
-    recolor();
-    refresh();
-    hover(point);
+    compare(state);
+    this.#redraw();
+    this.#hover(point);
   }
 
-  function colorsOf(scene: LoadedScene): Uint8Array {
-    const { mode, similarity, nearest } = state;
-    if (mode === "similarity" && similarity !== null) {
-      const least = nearest === 1 ? -Infinity : quantile(similarity, 1 - nearest);
-      return mapColors(similarity, lowOf(similarity), 1, least);
+  /** Says what there is to a point; of -1, nothing. */
+  #hover(point: number): void {
+    const { scene, similarity, mode, level: shown } = this.#state;
+    if (scene === null || point < 0) {
+      this.#readout.replaceChildren();
+      return;
     }
-    if (mode === "regions") {
-      const { start, region } = scene.levels[state.level];
-      const kinds = new Uint32Array(scene.data.points);
-      for (const [i, from] of start.entries()) kinds.fill(region[i], from, start[i + 1]);
-      return kindColors(kinds, (kind) => kind);
-    }
-    if (mode === "labels" && scene.labels) {
-      return kindColors(scene.labels, orderOf(scene.labels));
-    }
-    if (mode === "color" && scene.colors) return scene.colors;
-    if (mode === "height") {
-      const { low, high } = heights(scene);
-      const z = Float32Array.from(
-        { length: scene.data.points },
-        (_, i) => scene.positions[3 * i + 2],
-      );
-      return mapColors(z, low, high);
-    }
-    return scene.branches[state.branch].colors;
+    const { positions, labels } = scene;
+    const level = scene.levels[shown];
+    const parts = [
+      tellPlace([...positions.subarray(3 * point, 3 * point + 3)]),
+      ...labels ? [`label ${labels[point]}`] : [],
+      ...mode === "regions" ? [`region ${level.region[runAt(level, point)]}`] : [],
+      ...mode === "similarity" && similarity ? [`similarity ${similarity[point].toFixed(3)}`] : [],
+    ];
+    this.#readout.replaceChildren(parts.join(" · "));
   }
 
-  function recolor(): void {
-    if (state.scene !== null) view.setColors(colorsOf(state.scene));
+  #recolor(): void {
+    const { scene } = this.#state;
+    if (scene !== null) this.#view.setColors(colorsOf(scene, this.#state));
+  }
+
+  /** After a change of what points are coloured by. */
+  #redraw(): void {
+    this.#recolor();
+    this.#refresh();
   }
 
   /** Controls, legend and what is said of the chosen point, after a change of what is shown. */
-  function refresh(): void {
-    const { scene, mode } = state;
+  #refresh(): void {
+    const state = this.#state, { scene, mode } = state;
     if (scene === null) return;
-    modes.replaceChildren(
-      choice(
-        "Colour by",
-        modesOf(scene).map((each) => [each, MODE_NAMES[each]] as const),
-        mode,
-        (value) => {
-          state.mode = value;
-          recolor();
-          refresh();
-        },
-      ),
-    );
+    const names = modesOf(scene).map((each) => [each, MODE_NAMES[each]] as const);
+    this.#modes.replaceChildren(choice("Colour by", names, mode, (value) => {
+      state.mode = value;
+      this.#redraw();
+    }));
     const byFeatures = mode === "components" || mode === "similarity";
-    options.replaceChildren(
-      ...byFeatures
-        ? [choice(
-          "Features",
-          scene.branches.map(({ data: { name } }, i) => [String(i), name] as const),
-          String(state.branch),
-          (value) => {
-            state.branch = Number(value);
-            compare();
-            recolor();
-            refresh();
-          },
-        )]
-        : [],
-      ...mode === "similarity" && state.query !== null
-        ? [slider(
-          "Nearest",
-          { min: -3, max: 0, step: 0.05, value: Math.log10(state.nearest) },
-          (power) => power === 0 ? "all" : `${Number((100 * 10 ** power).toPrecision(2))} %`,
-          (power) => {
-            state.nearest = 10 ** power;
-            recolor();
-          },
-        )]
-        : [],
-      ...mode === "regions"
-        ? [slider(
-          "Level",
-          { min: 0, max: scene.levels.length - 1, step: 1, value: state.level },
-          (level) => `${level}`,
-          (level) => {
-            state.level = level;
-            recolor();
-            legend.replaceChildren(...legendOf(scene));
-          },
-        )]
-        : [],
+    this.#options.replaceChildren(
+      ...byFeatures ? [this.#branchChoice(scene)] : [],
+      ...mode === "similarity" && state.query !== null ? [this.#nearestSlider()] : [],
+      ...mode === "regions" ? [this.#levelSlider(scene)] : [],
     );
-    legend.replaceChildren(...legendOf(scene));
-    tellQuery(scene);
+    this.#legend.replaceChildren(...legendOf(scene, state));
+    this.#tellQuery(scene);
   }
 
-  function legendOf(scene: LoadedScene): (Node | string)[] {
-    const { mode, similarity } = state;
-    const { kept, width } = scene.branches[state.branch].data;
-    const fidelity = `${width} axes hold ${(100 * kept).toFixed(1)} % of the features`;
-    if (mode === "components") {
-      return [
-        "The first three principal components as red, green and blue, the same in all scenes.",
-      ];
-    }
-    if (mode === "similarity") {
-      return similarity === null
-        ? ["Click a point to colour all others by the cosine of their features with its own."]
-        : [scale(number(lowOf(similarity)), "1"), h("p", {}, `Cosine similarity; ${fidelity}.`)];
-    }
-    if (mode === "regions") {
-      const count = scene.levels[state.level].regions;
-      return [
-        `${count.toLocaleString("en")} ${
-          count === 1 ? "region" : "regions"
-        } at level ${state.level}.`,
-      ];
-    }
-    if (mode === "height") {
-      const { low, high } = heights(scene);
-      return [scale(`${number(low)} m`, `${number(high)} m`)];
-    }
-    if (mode === "labels" && scene.labels) return kindsLegend(scene.labels);
-    return [];
+  #branchChoice(scene: LoadedScene): HTMLElement {
+    const state = this.#state;
+    const names = scene.branches.map(({ data: { name } }, i) => [String(i), name] as const);
+    return choice("Features", names, String(state.branch), (value) => {
+      state.branch = Number(value);
+      compare(state);
+      this.#redraw();
+    });
   }
 
-  function tellQuery(scene: LoadedScene): void {
-    const { query, similarity, mode } = state;
+  #nearestSlider(): HTMLElement {
+    return slider(
+      "Nearest",
+      { min: -3, max: 0, step: 0.05, value: Math.log10(this.#state.nearest) },
+      (power) => power === 0 ? "all" : `${Number((100 * 10 ** power).toPrecision(2))} %`,
+      (power) => {
+        this.#state.nearest = 10 ** power;
+        this.#recolor();
+      },
+    );
+  }
+
+  #levelSlider(scene: LoadedScene): HTMLElement {
+    return slider(
+      "Level",
+      { min: 0, max: scene.levels.length - 1, step: 1, value: this.#state.level },
+      (level) => `${level}`,
+      (level) => {
+        this.#state.level = level;
+        this.#recolor();
+        this.#legend.replaceChildren(...legendOf(scene, this.#state));
+      },
+    );
+  }
+
+  /** Marks the chosen point and those most like it, and lists them. */
+  #tellQuery(scene: LoadedScene): void {
+    const { query, similarity, mode, index } = this.#state;
     if (query === null || similarity === null || mode !== "similarity") {
-      told.replaceChildren();
-      view.setMarks([]);
+      this.#told.replaceChildren();
+      this.#view.setMarks([]);
       return;
     }
-    const here = query.index === state.index;
+    const here = query.index === index;
     const { positions } = scene;
     const place = (point: number) => [...positions.subarray(3 * point, 3 * point + 3)];
     const extent = 65534 * scene.data.scale;
@@ -286,88 +250,20 @@ export function scenesSection(
       apart: APART * extent,
       count: NEIGHBOURS,
     });
-    view.setMarks([...here ? [query.point] : [], ...neighbours]);
+    this.#view.setMarks([...here ? [query.point] : [], ...neighbours]);
     const label = (point: number): string => scene.labels ? ` · label ${scene.labels[point]}` : "";
-    told.replaceChildren(
+    const items = neighbours.map((point) =>
+      h(
+        "li",
+        {},
+        h("b", {}, similarity[point].toFixed(3)),
+        `${tellPlace(place(point))}${label(point)}`,
+      )
+    );
+    this.#told.replaceChildren(
       h("h4", {}, here ? `Point ${query.point}${label(query.point)}` : `Point of ${query.scene}`),
       h("p", {}, "Most similar elsewhere"),
-      h(
-        "ol",
-        {},
-        ...neighbours.map((point) =>
-          h(
-            "li",
-            {},
-            h("b", {}, similarity[point].toFixed(3)),
-            `${tellPlace(place(point))}${label(point)}`,
-          )
-        ),
-      ),
+      h("ol", {}, ...items),
     );
   }
-
-  function hover(point: number): void {
-    const { scene, similarity, mode } = state;
-    if (scene === null || point < 0) {
-      readout.replaceChildren();
-      return;
-    }
-    const { positions, labels } = scene;
-    const level = scene.levels[state.level];
-    const parts = [
-      tellPlace([...positions.subarray(3 * point, 3 * point + 3)]),
-      ...labels ? [`label ${labels[point]}`] : [],
-      ...mode === "regions" ? [`region ${level.region[runAt(level, point)]}`] : [],
-      ...mode === "similarity" && similarity ? [`similarity ${similarity[point].toFixed(3)}`] : [],
-    ];
-    readout.replaceChildren(parts.join(" · "));
-  }
-
-  const { encoder, scenes } = report;
-  const element = section(
-    h(
-      "p",
-      { class: "lead" },
-      `Features of ${encoder!.run}, ${
-        encoder!.checkpoint
-      }. Drag to turn, scroll to zoom, click a point to compare.`,
-    ),
-    ...scenes.length > 1
-      ? [choice(
-        "Scene",
-        scenes.map(({ id }, i) => [String(i), id] as const),
-        "0",
-        (value) => void open(Number(value)),
-      )]
-      : [],
-    h(
-      "div",
-      { class: "stage" },
-      view.element,
-      h(
-        "div",
-        { class: "panel" },
-        modes,
-        options,
-        legend,
-        told,
-        h(
-          "div",
-          { class: "view-controls" },
-          slider(
-            "Point size",
-            { min: 0.25, max: 4, step: 0.05, value: 1 },
-            (factor) => `${factor.toFixed(2)} ×`,
-            (factor) => view.setPointSize(factor),
-          ),
-          cut,
-          h("button", { type: "button", onclick: () => view.resetCamera() }, "Reset view"),
-        ),
-        h("p", { class: "count" }, ...tellCounts(report)),
-      ),
-    ),
-    ...noteList,
-  );
-  void open(0);
-  return element;
 }

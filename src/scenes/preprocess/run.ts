@@ -180,16 +180,7 @@ export async function preprocess(
   hooks: PreprocessHooks = {},
 ): Promise<PreprocessIndex> {
   const { output, settings, strict, clean } = options;
-  if (stale.length > 0 && !clean) {
-    throw new UsageError(
-      `Cannot preprocess into ${output}: it holds ${stale.length} scene${
-        stale.length === 1 ? "" : "s"
-      } of another run (${stale[0]}${
-        stale.length > 1 ? ", …" : ""
-      }), which would be mixed with these. ` +
-        "Choose another --output, or pass --clean to remove them",
-    );
-  }
+  if (stale.length > 0 && !clean) throw mixed(output, stale);
   using _ = await lockFolder(output, "--output", "scenes");
   // What writers that were killed have left: nobody else writes here now.
   for (const folder of [output, ...SPLITS.map((split) => join(output, split))]) {
@@ -239,6 +230,17 @@ export async function preprocess(
   return index;
 }
 
+/** The error for scenes of another run that are in the way. */
+function mixed(output: string, stale: readonly string[]): UsageError {
+  const count = `${stale.length} scene${stale.length === 1 ? "" : "s"}`;
+  return new UsageError(
+    `Cannot preprocess into ${output}: it holds ${count} of another run (${stale[0]}${
+      stale.length > 1 ? ", …" : ""
+    }), which would be mixed with these. ` +
+      "Choose another --output, or pass --clean to remove them",
+  );
+}
+
 /** Moves the files of scenes to the splits that they have now that it is known what can be read. */
 async function moveToSplits(
   output: string,
@@ -277,15 +279,8 @@ async function numberAlike(
 async function makeFolders(output: string, plan: Plan, changes: boolean): Promise<void> {
   try {
     for (const split of SPLITS) {
-      const folder = join(output, split);
       if (plan.scenes.some((scene) => scene.split === split)) {
-        await Deno.mkdir(folder, { recursive: true });
-      }
-      for (const name of await namesIn(folder)) {
-        // What a process that was killed left behind.
-        if (/^\..*\.safetensors\.[0-9a-f]{8}\.tmp$/.test(name)) {
-          await removeIfThere(join(folder, name));
-        }
+        await Deno.mkdir(join(output, split), { recursive: true });
       }
     }
     if (changes) await removeIfThere(join(output, "index.json"));

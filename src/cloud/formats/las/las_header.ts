@@ -1,5 +1,6 @@
 /** The header of a LAS file (1.0 to 1.4) and its variable-length records. ASPRS LAS 1.4 R15. */
 
+import type { DataError } from "../../../base/errors.ts";
 import { formatError } from "../reader.ts";
 
 /** What the readers of points need of a LAS header. */
@@ -80,6 +81,30 @@ export function parseLasHeader(bytes: Uint8Array, where: string): LasHeader {
       }`,
     );
   }
+  const { scale, offset } = readPlacing(view, fail);
+  const legacyCount = view.getUint32(107, true);
+  const longCount = minor === 4 ? Number(view.getBigUint64(247, true)) : 0;
+  return {
+    version: `${major}.${minor}`,
+    pointFormat,
+    compressed: (format & 0x80) !== 0,
+    recordLength,
+    count: longCount > 0 ? longCount : legacyCount,
+    dataStart,
+    scale,
+    offset,
+    records: [
+      ...readRecords(view, headerSize, dataStart, view.getUint32(100, true), 54),
+      ...(minor === 4 ? extendedRecords(view) : []),
+    ],
+  };
+}
+
+/** What coordinates are multiplied by, and what is added to them. */
+function readPlacing(
+  view: DataView,
+  fail: (byte: number, message: string) => DataError,
+): Pick<LasHeader, "scale" | "offset"> {
   const triple = (at: number): [number, number, number] => [
     view.getFloat64(at, true),
     view.getFloat64(at + 8, true),
@@ -97,22 +122,7 @@ export function parseLasHeader(bytes: Uint8Array, where: string): LasHeader {
       );
     }
   }
-  const legacyCount = view.getUint32(107, true);
-  const longCount = minor === 4 ? Number(view.getBigUint64(247, true)) : 0;
-  return {
-    version: `${major}.${minor}`,
-    pointFormat,
-    compressed: (format & 0x80) !== 0,
-    recordLength,
-    count: longCount > 0 ? longCount : legacyCount,
-    dataStart,
-    scale,
-    offset,
-    records: [
-      ...readRecords(view, headerSize, dataStart, view.getUint32(100, true), 54),
-      ...(minor === 4 ? extendedRecords(view) : []),
-    ],
-  };
+  return { scale, offset };
 }
 
 /**

@@ -64,19 +64,10 @@ export function cloudFromArrays(
 ): PointCloud {
   const arrays = oneCloud(where, given, wanted, cloud);
   const left = new Map(arrays);
-  const take = (names: readonly string[], usable: (array: NamedArray) => boolean) => {
-    for (const name of names) {
-      for (const [key, array] of left) {
-        if (key.toLowerCase() !== name || !usable(array)) continue;
-        left.delete(key);
-        return { key, array };
-      }
-    }
-  };
   const columns: Column[] = [];
-  const coords = take(
+  const coords = takeFirst(
+    left,
     wanted === undefined ? ARRAY_ROLES.coords : [wanted.toLowerCase()],
-    () => true,
   );
   const count = coords === undefined
     ? axisLength(where, arrays, wanted)
@@ -86,16 +77,14 @@ export function cloudFromArrays(
 
   const triples = [["normals", ["nx", "ny", "nz"]], ["colors", ["red", "green", "blue"]]] as const;
   for (const [role, names] of triples) {
-    const found = take(ARRAY_ROLES[role], () => true);
+    const found = takeFirst(left, ARRAY_ROLES[role]);
     if (found === undefined) continue;
-    const { shape } = found.array;
+    const { key, array: { shape } } = found;
     const wide = shape[1] === 3 || (role === "colors" && shape[1] === 4);
     if (!perPoint(found.array) || shape.length !== 2 || !wide) {
-      throw formatError(
-        where,
-        undefined,
-        `${printable(found.key)}: expected shape (${count}, 3), got (${shape.join(", ")})`,
-      );
+      const got = `(${shape.join(", ")})`;
+      const message = `${printable(key)}: expected shape (${count}, 3), got ${got}`;
+      throw formatError(where, undefined, message);
     }
     const split = splitColumns(found.array.values(), [...names, "alpha"].slice(0, shape[1]));
     columns.push(...split.filter(({ name }) => !columns.some((other) => other.name === name)));
@@ -105,10 +94,11 @@ export function cloudFromArrays(
     const names = role === "labels" && coords !== undefined
       ? [...ARRAY_ROLES.labels, "y"]
       : ARRAY_ROLES[role];
-    const found = take(names, (array) => perPoint(array) && rowWidth(array) === 1);
+    const found = takeFirst(left, names, (array) => perPoint(array) && rowWidth(array) === 1);
     if (found !== undefined) columns.push({ name: role, ...columnData(found.array.values()) });
   }
-  const faces = take(ARRAY_ROLES.triangles, ({ shape }) => shape.length === 2 && shape[1] === 3);
+  const areFaces = ({ shape }: NamedArray): boolean => shape.length === 2 && shape[1] === 3;
+  const faces = takeFirst(left, ARRAY_ROLES.triangles, areFaces);
   for (const [name, array] of left) {
     if (!perPoint(array) || array.shape.length === 0) continue;
     // … and x the features.
@@ -117,6 +107,21 @@ export function cloudFromArrays(
   }
   const triangles = faces && checkTriangles(where, faces.key, faces.array.values(), count);
   return cloudFromColumns(where, columns, { triangles, notes });
+}
+
+/** Takes the first array of one of these names that is usable. */
+function takeFirst(
+  left: Map<string, NamedArray>,
+  names: readonly string[],
+  usable: (array: NamedArray) => boolean = () => true,
+): { readonly key: string; readonly array: NamedArray } | undefined {
+  for (const name of names) {
+    for (const [key, array] of left) {
+      if (key.toLowerCase() !== name || !usable(array)) continue;
+      left.delete(key);
+      return { key, array };
+    }
+  }
 }
 
 /**

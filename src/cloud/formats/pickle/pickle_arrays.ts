@@ -2,7 +2,7 @@
 
 import type { DataError } from "../../../base/errors.ts";
 import { denseStrides, type DType, elementCount, flatten, parseDType } from "../numpy/ndarray.ts";
-import type { PickleConstructor } from "./pickle.ts";
+import type { PickleConstructor } from "./pickle_machine.ts";
 import { latin1Bytes, latin1Text } from "./pickle_text.ts";
 import {
   isName,

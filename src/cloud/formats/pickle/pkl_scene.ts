@@ -90,65 +90,89 @@ function namedArray(value: PickledArray, what: string): NamedArray {
  * object, so that a small file cannot unfold into a big tree.
  */
 function nestedRegions(root: PickleValue, where: string, fileSize: number): unknown {
-  const regions = new Map<PickleDict, Record<string, unknown>>();
-  const lists = new Map<PickleValue[], unknown[]>();
-  const arrays = new Map<PickledArray, ArrayLike<number | bigint>>();
-  const pending: PickleDict[] = [];
-  let listed = 0;
-  const region = (value: PickleValue): unknown => {
-    if (!(value instanceof Map)) return plain(value);
-    let known = regions.get(value);
+  return new PlainRegions(where, fileSize).of(root);
+}
+
+/** Regions that are being made plain. */
+class PlainRegions {
+  readonly #where: string;
+  readonly #fileSize: number;
+  readonly #regions = new Map<PickleDict, Record<string, unknown>>();
+  readonly #lists = new Map<PickleValue[], unknown[]>();
+  readonly #arrays = new Map<PickledArray, ArrayLike<number | bigint>>();
+  readonly #pending: PickleDict[] = [];
+  #listed = 0;
+
+  constructor(where: string, fileSize: number) {
+    this.#where = where;
+    this.#fileSize = fileSize;
+  }
+
+  /** A root and all below it. */
+  of(root: PickleValue): unknown {
+    const top = this.#region(root);
+    for (let dict = this.#pending.pop(); dict !== undefined; dict = this.#pending.pop()) {
+      this.#fill(this.#regions.get(dict)!, dict);
+    }
+    return top;
+  }
+
+  /** The object of a region, which is filled later. */
+  #region(value: PickleValue): unknown {
+    if (!(value instanceof Map)) return this.#plain(value);
+    let known = this.#regions.get(value);
     if (known === undefined) {
       known = {};
-      regions.set(value, known);
-      pending.push(value);
+      this.#regions.set(value, known);
+      this.#pending.push(value);
     }
     return known;
-  };
-  const plain = (value: PickleValue | undefined): unknown => {
-    if (!isPickledArray(value)) return value;
-    let known = arrays.get(value);
-    if (known === undefined) {
-      const what = `Cannot read ${where}: region tree: an array`;
-      if (value.array === undefined) {
-        throw new DataError(`${what} ${value.unreadable ?? "has no data"}`);
-      }
-      known = flatten(value.array, what);
-      arrays.set(value, known);
-    }
-    return known;
-  };
-  const scalar = (value: PickleValue | undefined): unknown => {
-    const read = plain(value);
-    return ArrayBuffer.isView(read) && (read as Int32Array).length === 1
-      ? (read as Int32Array)[0]
-      : read;
-  };
-  const top = region(root);
-  for (let dict = pending.pop(); dict !== undefined; dict = pending.pop()) {
-    const record = regions.get(dict)!;
-    const indices = plain(dict.get("indices"));
+  }
+
+  #fill(record: Record<string, unknown>, dict: PickleDict): void {
+    const indices = this.#plain(dict.get("indices"));
     record.indices = indices;
-    record.center_idx = scalar(dict.get("center_idx"));
-    record.level = scalar(dict.get("level"));
+    record.center_idx = this.#scalar(dict.get("center_idx"));
+    record.level = this.#scalar(dict.get("level"));
     // Shared by many regions, a list of indices costs the file little and the reader much.
-    listed += (indices as ArrayLike<number> | undefined | null)?.length ?? 0;
-    if (listed > fileSize) {
+    this.#listed += (indices as ArrayLike<number> | undefined | null)?.length ?? 0;
+    if (this.#listed > this.#fileSize) {
       throw new DataError(
-        `Cannot read ${where}: region tree: its regions list ${listed} points out of a file of ${fileSize} bytes`,
+        `Cannot read ${this.#where}: region tree: its regions list ${this.#listed} points out of ` +
+          `a file of ${this.#fileSize} bytes`,
       );
     }
     const children = dict.get("children");
     if (Array.isArray(children)) {
-      let list = lists.get(children);
+      let list = this.#lists.get(children);
       if (list === undefined) {
-        list = children.map(region);
-        lists.set(children, list);
+        list = children.map((child) => this.#region(child));
+        this.#lists.set(children, list);
       }
       record.children = list;
     } else {
-      record.children = plain(children);
+      record.children = this.#plain(children);
     }
   }
-  return top;
+
+  #plain(value: PickleValue | undefined): unknown {
+    if (!isPickledArray(value)) return value;
+    let known = this.#arrays.get(value);
+    if (known === undefined) {
+      const what = `Cannot read ${this.#where}: region tree: an array`;
+      if (value.array === undefined) {
+        throw new DataError(`${what} ${value.unreadable ?? "has no data"}`);
+      }
+      known = flatten(value.array, what);
+      this.#arrays.set(value, known);
+    }
+    return known;
+  }
+
+  #scalar(value: PickleValue | undefined): unknown {
+    const read = this.#plain(value);
+    return ArrayBuffer.isView(read) && (read as Int32Array).length === 1
+      ? (read as Int32Array)[0]
+      : read;
+  }
 }

@@ -8,7 +8,8 @@
 
 import type { DataError } from "../../../base/errors.ts";
 import type { DType } from "../numpy/ndarray.ts";
-import { type PickleConstructor, unpickle, type UnpickleOptions } from "./pickle.ts";
+import { unpickle } from "./pickle.ts";
+import type { PickleConstructor, UnpickleOptions } from "./pickle_machine.ts";
 import {
   arrayGlobals,
   asShape,
@@ -156,7 +157,23 @@ function readLegacy(bytes: Uint8Array, where: string): PickleValue {
   if (!Array.isArray(keys)) {
     throw formatError(where, { byte: at }, "expected a list of storage keys");
   }
+  fillStorages(bytes, at, keys, roots, where);
+  for (const { filled } of roots.values()) {
+    if (!filled) throw formatError(where, { byte: objectAt }, "a storage's elements are missing");
+  }
+  return value;
+}
+
+/** Gives the storages of `keys` their elements, which follow each other from byte `start` on. */
+function fillStorages(
+  bytes: Uint8Array,
+  start: number,
+  keys: readonly PickleValue[],
+  roots: ReadonlyMap<PickleValue, Root>,
+  where: string,
+): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = start;
   for (const key of keys) {
     const root = roots.get(key);
     if (root === undefined || root.filled) {
@@ -181,10 +198,6 @@ function readLegacy(bytes: Uint8Array, where: string): PickleValue {
     }
     at += 8 + length;
   }
-  for (const { filled } of roots.values()) {
-    if (!filled) throw formatError(where, { byte: objectAt }, "a storage's elements are missing");
-  }
-  return value;
 }
 
 interface Root {
