@@ -77,7 +77,9 @@ function paddedLayers({ program }: StepPrograms["raw"]): number[] {
 
 const total = (amounts: readonly number[]): number => amounts.reduce((sum, own) => sum + own, 0);
 
-/** Linear layers of one program on rows: in loops, and as straight-line code where that is offered. */
+/**
+ * Linear layers of one program on rows: in loops, and as straight-line code where that is offered.
+ */
 function rowPieces(device: Device, { raw }: StepPrograms): Piece[] {
   const { layers, slots } = raw.program;
   const work: RowWork = {
@@ -266,7 +268,10 @@ async function speeds(
   });
 }
 
-/** Measure the kernels of a configuration alone. On the software device, straight-line code is compiled first. */
+/**
+ * Measure the kernels of a configuration alone. On the software device, straight-line code is
+ * compiled first.
+ */
 export async function kernelsAlone(
   device: Device,
   config: TrainingConfig,
