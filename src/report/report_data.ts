@@ -69,19 +69,19 @@ export interface BranchData {
   readonly kept: number;
 }
 
-/** The regions of a level as runs of points. */
+/** The regions of a level as segments of points. */
 export interface LevelData {
   /** The root's is 0. */
   readonly level: number;
   /** Regions of this level. */
   readonly regions: number;
-  /** Uint32: the first point of each run. */
+  /** Uint32: the first point of each segment. */
   readonly start: Section;
   /** Uint32: its deepest region that is no deeper than the level, by number in the scene's tree. */
   readonly region: Section;
 }
 
-/** A scene: its points in the order of its tree, so that regions are runs. */
+/** A scene: its points in the order of its tree, so that regions are segments. */
 export interface SceneData {
   readonly id: string;
   /** Points shown. */

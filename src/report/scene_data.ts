@@ -104,7 +104,7 @@ function bytesOf(colors: ArrayLike<number>, points: Uint32Array): Uint8Array {
   return new Uint8Array(out.buffer);
 }
 
-/** Every level's regions as runs of the points shown. */
+/** Every level's regions as segments of the points shown. */
 function levelsOf(
   tree: RegionTree,
   points: Uint32Array,

@@ -249,8 +249,8 @@ export function regionPath(parent: ArrayLike<number>, region: number): string {
 
 /**
  * Checks a tree on typed arrays for a scene of `pointCount` points: everything `treeFromNested`
- * checks, and that the arrays keep the promises of `RegionTree` (pre-order, runs). Throws DataError
- * naming scene (`where`), region and reason.
+ * checks, and that the arrays keep the promises of `RegionTree` (pre-order, segments). Throws
+ * DataError naming scene (`where`), region and reason.
  */
 export function validateTree(tree: RegionTree, pointCount: number, where: string): void {
   const { level, parent, start, end, center } = tree;
@@ -383,7 +383,9 @@ export function cutTree(tree: RegionTree, maxDepth: number | null): RegionTree {
   return { order: tree.order, level, parent, start, end, center };
 }
 
-/** The nested form of a tree, ready for JSON. A region's indices come in the order of its run. */
+/**
+ * The nested form of a tree, ready for JSON. A region's indices come in the order of its segment.
+ */
 export function treeToNested(tree: RegionTree): NestedRegion {
   const regions: NestedRegion[] = [];
   for (let region = 0; region < tree.level.length; region++) {

@@ -5,7 +5,7 @@
  * Farthest point sampling already computes what the assignment needs: while centres are picked,
  * each point keeps the distance to its nearest centre so far and that centre's number, so the last
  * pass leaves the split done. Points are kept permuted, coordinates apart, so that every region is
- * one contiguous run of memory; a split is a stable counting sort of its run.
+ * one contiguous segment of memory; a split is a stable counting sort of its segment.
  *
  * Squared distances are float64. Differences of float32 coordinates and their squares are then
  * exact to 1 part in 10^15, so a tie is a true tie (symmetric scenes are full of them) and the tree
@@ -129,7 +129,8 @@ class Workspace {
   /** (N) the permutation so far. */
   readonly order: Uint32Array;
   /**
-   * After a split: where each child's run starts, and behind the last child where the region ends.
+   * After a split: where each child's segment starts, and behind the last child where the region
+   * ends.
    */
   readonly childStart: Uint32Array;
   /** After a split: each child's centre as a point index. */
@@ -167,7 +168,8 @@ class Workspace {
   }
 
   /**
-   * Splits the run [first, last) around `center` and further centres; gives the number of children.
+   * Splits the segment [first, last) around `center` and further centres; gives the number of
+   * children.
    */
   split(first: number, last: number, center: number): number {
     const { childCenter } = this;
@@ -212,8 +214,8 @@ class Workspace {
   }
 
   /**
-   * Sorts the run by nearest centre, keeping the order of equals. No child is empty: it holds its
-   * centre.
+   * Sorts the segment by nearest centre, keeping the order of equals. No child is empty: it holds
+   * its centre.
    */
   #partition(first: number, last: number, children: number): void {
     const { childStart, order } = this;

@@ -1,8 +1,8 @@
-/** A batch as the device wants it: all scenes permuted so that every region is one run of rows. */
+/** A batch as the device wants it: all scenes permuted so that every region is one segment. */
 
 /** The regions of one level over the whole batch, depth-first in pre-order, scenes in order. */
 export interface BatchLevel {
-  /** (R) first row of each region's run in the permuted batch. */
+  /** (R) first row of each region's segment in the permuted batch. */
   readonly start: Uint32Array;
   /** (R) row after the last. */
   readonly end: Uint32Array;

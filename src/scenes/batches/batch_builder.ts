@@ -1,4 +1,4 @@
-/** Puts scenes and their views together into a batch whose every region is one run of rows. */
+/** Puts scenes and their views together into a batch whose every region is one segment of rows. */
 
 import { DataError, UsageError } from "../../base/errors.ts";
 import type { Batch, BatchLevel, BatchView } from "./batch.ts";

@@ -23,7 +23,7 @@ export function coverPoints(
 ): Uint32Array | null {
   const { order } = tree;
   // Seen points in tree order, and how many of them stand before each position: every region's are
-  // one run.
+  // one segment.
   const seen = order.filter((point) => hidden[point] === 0);
   if (seen.length === 0) return null;
   const before = new Uint32Array(order.length + 1);

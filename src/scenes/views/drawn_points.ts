@@ -36,7 +36,7 @@ export function thinTree(tree: RegionTree, points: number): ThinnedTree | null {
   if (total <= points) return null;
   const isCenter = new Uint8Array(total);
   for (const center of tree.center) isCenter[center] = 1;
-  // Where regions begin or end, runs of one smallest region do.
+  // Where regions begin or end, segments of one smallest region do.
   const cuts = [...new Set([0, total, ...tree.start, ...tree.end])].sort((a, b) => a - b);
   const rowAt = new Map<number, number>([[0, 0]]);
   const rowOf = new Map<number, number>();
