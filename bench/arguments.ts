@@ -5,7 +5,10 @@ import { flagsHelp, type FlagTable, type GivenFlags, readFlags } from "../src/cl
 import { type DeviceRequest, parseDeviceRequest } from "../src/gpu/adapter.ts";
 import type { Problem } from "./step.ts";
 
-/** What is measured: steps of one problem, kernels, how cost grows, or all tables of docs/performance.md. */
+/**
+ * What is measured: steps of one problem, kernels, how cost grows, or all tables of
+ * docs/performance.md.
+ */
 export type Mode = "steps" | "kernels" | "sweep" | "tables";
 
 /** What the command line asks for. */

@@ -278,7 +278,10 @@ async function speeds(
   });
 }
 
-/** Measure the kernels of a configuration alone. On the software device, straight-line code is compiled first. */
+/**
+ * Measure the kernels of a configuration alone. On the software device, straight-line code is
+ * compiled first.
+ */
 export async function kernelsAlone(
   device: Device,
   config: TrainingConfig,

@@ -1,7 +1,8 @@
 /**
- * What share of a training step is spent waiting for data, on prepared scenes: `deno run -A bench/loading.ts`. Trains on the
- * device there is; with --step-ms the device's work is a pause, which shows what the loader alone can do. Files are read anew
- * each time (cache_mb: 0), which is the hardest case.
+ * What share of a training step is spent waiting for data, on prepared scenes:
+ * `deno run -A bench/loading.ts`. Trains on the device there is; with --step-ms the device's work
+ * is a pause, which shows what the loader alone can do. Files are read anew each time (cache_mb:
+ * 0), which is the hardest case.
  */
 
 import { say } from "../src/base/terminal.ts";

@@ -1,4 +1,7 @@
-/** What a benchmark learns by watching dispatches: how long each takes, and how many rows a backward pass goes over. */
+/**
+ * What a benchmark learns by watching dispatches: how long each takes, and how many rows a backward
+ * pass goes over.
+ */
 
 import peakWgsl from "../shaders/bench/fma_peak.wgsl" with { type: "text" };
 import type { Device } from "../src/gpu/device.ts";
@@ -23,8 +26,9 @@ export function hasTimestamps(device: Device): boolean {
 }
 
 /**
- * Times every dispatch that `work` records, by a pass of its own with timestamps; `work` says with `phase` what it is doing.
- * Waits for the device. The passes cost time: what is measured meanwhile by the clock is not what it is without.
+ * Times every dispatch that `work` records, by a pass of its own with timestamps; `work` says with
+ * `phase` what it is doing. Waits for the device. The passes cost time: what is measured meanwhile
+ * by the clock is not what it is without.
  * @param tickMs of one tick of the timestamps, see `measureTick`
  */
 export async function timedDispatches(
@@ -90,8 +94,9 @@ async function resolved(device: Device, set: GPUQuerySet, count: number): Promis
 }
 
 /**
- * Milliseconds of one tick. The standard says nanoseconds, drivers have their own units, and not every layer between
- * converts; where the clock says nearly the same as the standard, it is the standard's.
+ * Milliseconds of one tick. The standard says nanoseconds, drivers have their own units, and not
+ * every layer between converts; where the clock says nearly the same as the standard, it is the
+ * standard's.
  */
 export async function measureTick(device: Device): Promise<number> {
   using _ = device.scope();
@@ -117,12 +122,15 @@ export async function measureTick(device: Device): Promise<number> {
   return measured > standard / 2 && measured < 2 * standard ? standard : measured;
 }
 
-/** Says of each encoding how many of its rows have gradient, in the order of the encodings; null: all. */
+/**
+ * Says of each encoding how many of its rows have gradient, in the order of the encodings; null:
+ * all.
+ */
 export type GradientRows = () => Promise<(number | null)[]>;
 
 /**
- * Watches one step on the fused path for the rows that its backward pass goes over. The list's length is known to the device
- * alone; where there is no list, it goes over all.
+ * Watches one step on the fused path for the rows that its backward pass goes over. The list's
+ * length is known to the device alone; where there is no list, it goes over all.
  */
 export function watchGradientRows(device: Device): { stop: GradientRows } {
   // An encoding is known by the table it reads regions from: seen first forward, again backward.

@@ -46,7 +46,10 @@ export interface BenchResult {
   /** Of a step. */
   readonly dispatches: number;
   readonly submissions: number;
-  /** Whether the phases' device time is the device's own account, or the clock's with a wait in each. */
+  /**
+   * Whether the phases' device time is the device's own account, or the clock's with a wait in
+   * each.
+   */
   readonly timestamps: boolean;
   readonly phases: readonly {
     readonly phase: Phase;

@@ -1,4 +1,7 @@
-/** Training steps on synthetic rooms: how long they take as a run of them, and what of it goes where. */
+/**
+ * Training steps on synthetic rooms: how long they take as a run of them, and what of it goes
+ * where.
+ */
 
 import type { Batch } from "../src/scenes/batches/batch.ts";
 import { makeTrainingBatch } from "../src/scenes/batches/loader.ts";
@@ -190,13 +193,19 @@ export async function warmWorkload(device: Device, problem: Problem): Promise<Wa
 
 /** How long steps take. */
 export interface StepTimes {
-  /** A step of a run: several are submitted one after the other and waited for together, as training does it. */
+  /**
+   * A step of a run: several are submitted one after the other and waited for together, as training
+   * does it.
+   */
   readonly step: Spread;
   /** Steps submitted together. */
   readonly together: number;
   /** A step that is waited for by itself, as `Trainer.trainStep` does it. */
   readonly waited: Spread;
-  /** Until the calls of each phase of a step returned: recording, submitting, waiting where a submission has to. */
+  /**
+   * Until the calls of each phase of a step returned: recording, submitting, waiting where a
+   * submission has to.
+   */
   readonly processor: Readonly<Record<Phase, number>>;
   readonly dispatches: number;
   readonly submissions: number;
@@ -263,12 +272,18 @@ export interface KernelTime {
 
 /** Where the device's time goes in a step. */
 export interface StepProfile {
-  /** Whether it is the device's own account: kernels alone. Else the clock's, with a wait for the device in each phase. */
+  /**
+   * Whether it is the device's own account: kernels alone. Else the clock's, with a wait for the
+   * device in each phase.
+   */
   readonly timestamps: boolean;
   readonly phases: Readonly<Record<Phase, PhaseTime>>;
   /** Multiply-add peaks in GFLOP/s, one measured after each sample. */
   readonly peaks: readonly number[];
-  /** Useful arithmetic of the encoder's forward pass in its time, against the peak measured after it. */
+  /**
+   * Useful arithmetic of the encoder's forward pass in its time, against the peak measured after
+   * it.
+   */
   readonly forwardShare: Spread;
   /** The longest first; none without timestamps. */
   readonly kernels: readonly KernelTime[];

@@ -1,4 +1,6 @@
-/** What the benchmarks share: spreads, the clock, the device's multiply-add peak, exponents, tables. */
+/**
+ * What the benchmarks share: spreads, the clock, the device's multiply-add peak, exponents, tables.
+ */
 
 import peakWgsl from "../shaders/bench/fma_peak.wgsl" with { type: "text" };
 import type { Device } from "../src/gpu/device.ts";
@@ -49,7 +51,10 @@ export async function fmaPeak(device: Device, runs: number = PEAK_RUNS): Promise
   return (long.operations - short.operations) / (long.ms - short.ms) / 1e6;
 }
 
-/** The exponent b of y = a · x^b that fits best: least squares of the logarithms. NaN where all x are the same. */
+/**
+ * The exponent b of y = a · x^b that fits best: least squares of the logarithms. NaN where all x
+ * are the same.
+ */
 export function exponent(points: readonly (readonly [x: number, y: number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)]);
   const mean = (axis: number) => logs.reduce((sum, point) => sum + point[axis], 0) / logs.length;

@@ -1,6 +1,6 @@
 /**
- * How long the tree builder takes: `deno run bench/tree_builder.ts`. Default options (branching 8, depth 4,
- * min_points 32) on a synthetic room-like cloud; best of three, one core.
+ * How long the tree builder takes: `deno run bench/tree_builder.ts`. Default options (branching 8,
+ * depth 4, min_points 32) on a synthetic room-like cloud; best of three, one core.
  *
  * Measured with Deno 2.9.6 on one Zen 5 core (a busy machine), linear in points:
  *

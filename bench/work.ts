@@ -1,14 +1,16 @@
 /**
  * How many multiply-adds a training step has, by its shape.
  *
- * Useful: what the merged mathematics asks for. Forward, every row goes through the merged linear layers once; backward,
- * each row that has gradient needs one product for the gradient of the weights and one for that of the inputs, where one
- * is wanted. InfoNCE needs the similarities and a product with them for either side. Biases, norms, activations, pooling
- * and the merging itself, below a hundredth together, are left out.
+ * Useful: what the merged mathematics asks for. Forward, every row goes through the merged linear
+ * layers once; backward, each row that has gradient needs one product for the gradient of the
+ * weights and one for that of the inputs, where one is wanted. InfoNCE needs the similarities and a
+ * product with them for either side. Biases, norms, activations, pooling and the merging itself,
+ * below a hundredth together, are left out.
  *
- * Executed: what the kernels multiply. The fused path computes rows with gradient again, widths in whole blocks of four,
- * and biases as weights of an input of 1; lanes of a last workgroup that have no row of their own are left out. The plain
- * path computes the layers as they are written, unmerged, on every row, forward and backward.
+ * Executed: what the kernels multiply. The fused path computes rows with gradient again, widths in
+ * whole blocks of four, and biases as weights of an input of 1; lanes of a last workgroup that have
+ * no row of their own are left out. The plain path computes the layers as they are written,
+ * unmerged, on every row, forward and backward.
  */
 
 import type { Batch } from "../src/scenes/batches/batch.ts";
@@ -20,7 +22,10 @@ import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** Rows that a step's networks run on. */
 export interface StepRows {
-  /** Points of each encoding, and whether a parent's feature propagates to them: G2L's levels, then L2G's leaves. */
+  /**
+   * Points of each encoding, and whether a parent's feature propagates to them: G2L's levels, then
+   * L2G's leaves.
+   */
   readonly encodings: readonly { readonly rows: number; readonly propagated: boolean }[];
   /** Regions of each level. */
   readonly regions: readonly number[];
@@ -66,7 +71,9 @@ export interface StepWork {
 /** Multiply-adds of one row. */
 interface RowWork {
   readonly forward: number;
-  /** Backward: the products for the weights' gradients, for the inputs', and what is computed again. */
+  /**
+   * Backward: the products for the weights' gradients, for the inputs', and what is computed again.
+   */
   readonly backward: number;
 }
 
@@ -129,7 +136,10 @@ function childLayers(config: ModelConfig): [number, number, number?][] {
   return [...chain(D, D, D), ...spatial, [D, D], [D, D]];
 }
 
-/** What the fused kernels do on a row of a program: widths in blocks of four, `again` where backward recomputes. */
+/**
+ * What the fused kernels do on a row of a program: widths in blocks of four, `again` where backward
+ * recomputes.
+ */
 function programWork({ layers }: RowProgram, again: boolean): RowWork {
   let forward = 0;
   let backward = 0;

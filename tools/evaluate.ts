@@ -1,4 +1,6 @@
-/** `deno task evaluate --checkpoint PATH --data DIR`: what the features of a checkpoint are worth. */
+/**
+ * `deno task evaluate --checkpoint PATH --data DIR`: what the features of a checkpoint are worth.
+ */
 
 import { runCommand } from "../src/cli/commands.ts";
 

@@ -1,6 +1,6 @@
 /**
- * `deno task fuzz [CAMPAIGN…]`: tries to break what dbbd promises, at random but repeatably. What is promised and what
- * came of it so far: docs/reliability.md.
+ * `deno task fuzz [CAMPAIGN…]`: tries to break what dbbd promises, at random but repeatably. What
+ * is promised and what came of it so far: docs/reliability.md.
  */
 
 import { UsageError } from "../src/base/errors.ts";

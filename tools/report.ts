@@ -1,4 +1,6 @@
-/** `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees. */
+/**
+ * `deno task report RUN_DIR…`: a page of training runs, their curves and what their encoder sees.
+ */
 
 import { runCommand } from "../src/cli/commands.ts";
 

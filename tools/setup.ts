@@ -1,4 +1,7 @@
-/** Makes sure there is a device for the tests: installs a software Vulkan driver where that is allowed. */
+/**
+ * Makes sure there is a device for the tests: installs a software Vulkan driver where that is
+ * allowed.
+ */
 
 import { runMain } from "../src/cli/exit.ts";
 import { Device } from "../src/gpu/device.ts";

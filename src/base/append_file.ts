@@ -2,7 +2,10 @@
 
 import { DataError } from "./errors.ts";
 
-/** An open file to append to. Every `append` reaches the system at once, so that a killed run loses nothing. */
+/**
+ * An open file to append to. Every `append` reaches the system at once, so that a killed run loses
+ * nothing.
+ */
 export interface AppendFile extends Disposable {
   /** Appends all of `bytes`. Throws a DataError if the system refuses (disk full). */
   append(bytes: Uint8Array): void;

@@ -7,10 +7,12 @@ import { DataError, UsageError } from "./errors.ts";
 const TEMPORARY = /^\.(.+)\.[0-9a-f]{8}\.tmp$/;
 
 /**
- * Removes what writers that were killed have left in `folder`: temporary files of `writeFileAtomically` for names that `which`
- * picks. A file that cannot be removed stays; the folder need not be there.
+ * Removes what writers that were killed have left in `folder`: temporary files of
+ * `writeFileAtomically` for names that `which` picks. A file that cannot be removed stays; the
+ * folder need not be there.
  *
- * @param olderThan Milliseconds since a file was last written to, where other writers may be at work; default 0: all.
+ * @param olderThan Milliseconds since a file was last written to, where other writers may be at
+ * work; default 0: all.
  */
 export async function removeTemporaries(
   folder: string,
@@ -31,9 +33,9 @@ export async function removeTemporaries(
 }
 
 /**
- * Writes `bytes` to `path`: a temporary file in the same folder is written, flushed to the disk and renamed
- * over `path`. On any failure the temporary file is removed and what stood at `path` before still stands. A device or a pipe,
- * such as /dev/null, is written to as it is.
+ * Writes `bytes` to `path`: a temporary file in the same folder is written, flushed to the disk and
+ * renamed over `path`. On any failure the temporary file is removed and what stood at `path` before
+ * still stands. A device or a pipe, such as /dev/null, is written to as it is.
  *
  * @throws {UsageError} The folder does not exist, or `path` is a folder.
  * @throws {DataError} The system refused: no permission, disk full.
@@ -57,7 +59,8 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
     await Deno.rename(temporary, path);
     await syncFolder(folder);
   } catch (error) {
-    if (created) await Deno.remove(temporary).catch(() => {}); // the first failure is the one to tell
+    // The first failure is the one to tell.
+    if (created) await Deno.remove(temporary).catch(() => {});
     if (!created && error instanceof Deno.errors.NotFound) {
       throw new UsageError(`Cannot write ${path}: the folder ${folder} does not exist`);
     }
@@ -68,7 +71,10 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
   }
 }
 
-/** Flushes a folder's names to the disk, so that a rename outlives a power cut, on systems that can open a folder. */
+/**
+ * Flushes a folder's names to the disk, so that a rename outlives a power cut, on systems that can
+ * open a folder.
+ */
 async function syncFolder(folder: string): Promise<void> {
   let opened: Deno.FsFile;
   try {
@@ -80,7 +86,10 @@ async function syncFolder(folder: string): Promise<void> {
   await file.sync().catch(() => {}); // some file systems have nothing to flush
 }
 
-/** Whether something stands at `path` that takes bytes and keeps none: a device such as /dev/null, a pipe. */
+/**
+ * Whether something stands at `path` that takes bytes and keeps none: a device such as /dev/null, a
+ * pipe.
+ */
 async function isStream(path: string): Promise<boolean> {
   const found = await Deno.stat(path).catch(() => null);
   return found !== null && !found.isFile && !found.isDirectory;

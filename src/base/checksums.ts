@@ -1,7 +1,7 @@
 /**
- * Checksums in the metadata of a safetensors file, so that a bit that flips later does not load as another value. One entry
- * holds two CRC-32 as hexadecimal digits: of the header, its own digits taken as zeros, and of the tensors' bytes. Readers that
- * do not know it see one more text.
+ * Checksums in the metadata of a safetensors file, so that a bit that flips later does not load as
+ * another value. One entry holds two CRC-32 as hexadecimal digits: of the header, its own digits
+ * taken as zeros, and of the tensors' bytes. Readers that do not know it see one more text.
  */
 
 import { crc32 } from "node:zlib";
@@ -31,7 +31,10 @@ function headerChecksum(head: Uint8Array, at: number): string {
   return digits(crc32(copy));
 }
 
-/** Puts the checksums into a header that has `NO_CHECKSUMS` in its place; `data` are the tensors' bytes. */
+/**
+ * Puts the checksums into a header that has `NO_CHECKSUMS` in its place; `data` are the tensors'
+ * bytes.
+ */
 export function fillChecksums(head: Uint8Array, data: Uint8Array): void {
   const place = findEntry(head);
   if (!place) throw new Error("The header has no place for checksums");
@@ -41,8 +44,8 @@ export function fillChecksums(head: Uint8Array, data: Uint8Array): void {
 }
 
 /**
- * What of a file is not as it was written, in words; null: nothing, or the file has no checksums, as those of earlier versions
- * and other programs.
+ * What of a file is not as it was written, in words; null: nothing, or the file has no checksums,
+ * as those of earlier versions and other programs.
  *
  * @param head The length and the JSON. @param data The tensors' bytes; absent: not looked at.
  */

@@ -1,6 +1,8 @@
 /** The two kinds of failure a person meets, and how the command line turns them into exit codes. */
 
-/** Paths and values in messages are shorter; a file or a command line may hold words of megabytes. */
+/**
+ * Paths and values in messages are shorter; a file or a command line may hold words of megabytes.
+ */
 const LONGEST_LINE = 2000, KEPT_END = 400, MOST_LINES = 200;
 
 /** A message whose lines, and their number, are for a person to read. */
@@ -27,8 +29,8 @@ export class UsageError extends Error {
 }
 
 /**
- * Something outside the program failed or holds bad data: a corrupt file, a full disk, a lost device.
- * Exit code 1. The message says what was wrong, where, and what would be right.
+ * Something outside the program failed or holds bad data: a corrupt file, a full disk, a lost
+ * device. Exit code 1. The message says what was wrong, where, and what would be right.
  */
 export class DataError extends Error {
   /** The class's name. */

@@ -1,4 +1,6 @@
-/** One writer a folder: a lock that the system takes back when its process ends, however it ends. */
+/**
+ * One writer a folder: a lock that the system takes back when its process ends, however it ends.
+ */
 
 import { join } from "@std/path";
 import { DataError, UsageError } from "./errors.ts";
@@ -12,7 +14,10 @@ export interface FolderLock extends Disposable {
   close(): void;
 }
 
-/** A program that only asks whether it could write has the lock for a moment: so often, so far apart, it is tried again. */
+/**
+ * A program that only asks whether it could write has the lock for a moment: so often, so far
+ * apart, it is tried again.
+ */
 const TRIES = 20, WAIT_MS = 50;
 
 /** Opens the file and locks it; null: somebody else has it locked. */
@@ -29,7 +34,8 @@ async function tryLock(path: string): Promise<Deno.FsFile | null> {
     } catch {
       return file; // a file system without locks: nothing to be had there
     }
-    // Whoever had it may have removed the file between opening and locking: then this is a lock that nobody sees.
+    // Whoever had it may have removed the file between opening and locking: then this is a lock
+    // that nobody sees.
     const now = await Deno.stat(path).catch(() => null);
     if (now !== null && now.ino === (await file.stat()).ino) return file;
     file.close();
@@ -63,7 +69,8 @@ async function isLocked(path: string): Promise<boolean> {
 }
 
 /**
- * Makes `folder` where it isn't there, and finds out whether it can be written and nobody else writes there.
+ * Makes `folder` where it isn't there, and finds out whether it can be written and nobody else
+ * writes there.
  *
  * @param key The setting that names the folder, for messages.
  * @throws {UsageError} It cannot be made or written, or another run has locked it.

@@ -1,11 +1,13 @@
 /**
- * Counter-based randomness: a stream is named by what it is for, not by what was drawn before it, so that a
- * resumed run, another number of workers or another order of loading draws the same numbers.
+ * Counter-based randomness: a stream is named by what it is for, not by what was drawn before it,
+ * so that a resumed run, another number of workers or another order of loading draws the same
+ * numbers.
  *
- * The generator is Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
- * as 1, 2, 3", SC 2011; the one JAX uses): additions, rotations and exclusive-ors of 32-bit words, no tables.
- * Real numbers are made with + − × ÷ and the square root alone, which IEEE 754 fixes to the bit; the
- * logarithm is computed here because `Math.log` may differ between engines.
+ * The generator is Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random
+ * numbers: as easy as 1, 2, 3", SC 2011; the one JAX uses): additions, rotations and exclusive-ors
+ * of 32-bit words, no tables. Real numbers are made with + − × ÷ and the square root alone, which
+ * IEEE 754 fixes to the bit; the logarithm is computed here because `Math.log` may differ between
+ * engines.
  */
 
 import { UsageError } from "./errors.ts";
@@ -22,7 +24,9 @@ export interface Shuffleable {
 }
 
 const TWO_32 = 4294967296;
-/** Bits that keep numbers, string lengths and characters apart, so that no two keys absorb alike. */
+/**
+ * Bits that keep numbers, string lengths and characters apart, so that no two keys absorb alike.
+ */
 const TAG_LOW = 1, TAG_HIGH = 2, TAG_LENGTH = 3, TAG_TEXT = 4;
 
 /** A stream of random numbers made from a seed and a list of counters and purposes. */
@@ -37,9 +41,9 @@ export class Random {
   #spareNormal = NaN;
 
   /**
-   * The stream for `seed` and `keys`, e.g. `new Random(seed, "views", epoch, step, scene, branch)`. Numbers
-   * are safe integers (|n| < 2^53), strings any text; order and type matter: `1` and `"1"` differ.
-   * Throws UsageError for any other number.
+   * The stream for `seed` and `keys`, e.g. `new Random(seed, "views", epoch, step, scene, branch)`.
+   * Numbers are safe integers (|n| < 2^53), strings any text; order and type matter: `1` and `"1"`
+   * differ. Throws UsageError for any other number.
    */
   constructor(seed: number, ...keys: RandomKey[]) {
     this.#absorbNumber(seed);
@@ -140,12 +144,15 @@ export class Random {
     }
   }
 
-  /** An integer in [0, n), every one equally likely; 1 <= n <= 2^32. Throws UsageError otherwise. */
+  /**
+   * An integer in [0, n), every one equally likely; 1 <= n <= 2^32. Throws UsageError otherwise.
+   */
   int(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > TWO_32) {
       throw new UsageError(`Cannot draw an integer: expected a range of 1 to 2^32, got ${n}`);
     }
-    const limit = TWO_32 - (TWO_32 % n); // drawing again above it keeps the remainders equally likely
+    // Drawing again above it keeps the remainders equally likely.
+    const limit = TWO_32 - (TWO_32 % n);
     let word = this.uint32();
     while (word >= limit) word = this.uint32();
     return word % n;
@@ -163,9 +170,9 @@ export class Random {
   }
 
   /**
-   * `k` different integers of [0, n), every subset equally likely, in ascending order; all n of them when
-   * k >= n. Time and memory grow with k alone (Floyd's algorithm: Bentley, CACM 30(9), 1987), so that
-   * sampling 4,096 of ten million points allocates nothing of the points' size.
+   * `k` different integers of [0, n), every subset equally likely, in ascending order; all n of
+   * them when k >= n. Time and memory grow with k alone (Floyd's algorithm: Bentley, CACM 30(9),
+   * 1987), so that sampling 4,096 of ten million points allocates nothing of the points' size.
    */
   sampleWithoutReplacement(n: number, k: number): Uint32Array {
     if (k >= n) return Uint32Array.from({ length: n }, (_, i) => i);
@@ -177,7 +184,10 @@ export class Random {
     return Uint32Array.from(chosen).sort();
   }
 
-  /** Fills `out` with numbers in [lo, hi], 24 random bits each (as many as a float32 holds), and returns it. */
+  /**
+   * Fills `out` with numbers in [lo, hi], 24 random bits each (as many as a float32 holds), and
+   * returns it.
+   */
   fillUniform(out: Float32Array, lo = 0, hi = 1): Float32Array {
     const step = (hi - lo) / 16777216;
     for (let i = 0; i < out.length; i++) out[i] = lo + step * (this.uint32() >>> 8);
@@ -191,7 +201,10 @@ export class Random {
   }
 }
 
-/** ln(x) for 0 < x < 1, good to about 2e-16: x = m 2^-k with m near 1, ln m = 2 artanh((m − 1)/(m + 1)). */
+/**
+ * ln(x) for 0 < x < 1, good to about 2e-16: x = m 2^-k with m near 1, ln m = 2 artanh((m − 1)/(m +
+ * 1)).
+ */
 function naturalLog(x: number): number {
   let mantissa = x, halvings = 0;
   while (mantissa < Math.SQRT1_2) mantissa *= 2, halvings++;

@@ -1,6 +1,7 @@
 /**
- * The safetensors file format: 8 bytes header length (little-endian), a JSON header, the tensors' bytes.
- * https://huggingface.co/docs/safetensors. Files travel both ways between this and PyTorch's `safetensors`.
+ * The safetensors file format: 8 bytes header length (little-endian), a JSON header, the tensors'
+ * bytes. https://huggingface.co/docs/safetensors. Files travel both ways between this and PyTorch's
+ * `safetensors`.
  */
 
 import { DataError, UsageError } from "./errors.ts";
@@ -74,10 +75,12 @@ export interface SafeTensors {
 }
 
 /**
- * Reads a whole file from memory. Tensors are views into `bytes` where their alignment allows, else copies.
+ * Reads a whole file from memory. Tensors are views into `bytes` where their alignment allows, else
+ * copies.
  *
  * @param where Names the source in errors, e.g. the path.
- * @throws {DataError} Anything wrong with the file, saying what and where. Nothing is allocated on its word.
+ * @throws {DataError} Anything wrong with the file, saying what and where. Nothing is allocated on
+ * its word.
  */
 export function parseSafetensors(bytes: Uint8Array, where: string): SafeTensors {
   const header = parseHeader(bytes, bytes.length, where);
@@ -112,14 +115,16 @@ function view(bytes: Uint8Array, begin: number, entry: TensorEntry): SafeTensor 
  */
 export async function readSafetensors(path: string): Promise<SafeTensors> {
   return await withFile(path, async (file, size) => {
-    await readHeader(file, size, path); // before the file's size is allocated: a wrong file is refused cheaply
+    // Before the file's size is allocated: a wrong file is refused cheaply.
+    await readHeader(file, size, path);
     await file.seek(0, Deno.SeekMode.Start);
     return parseSafetensors(await readExactly(file, size, path), path);
   });
 }
 
 /**
- * Reads only the header: names, dtypes, shapes, byte ranges and metadata, checked against the file's size.
+ * Reads only the header: names, dtypes, shapes, byte ranges and metadata, checked against the
+ * file's size.
  *
  * @throws {UsageError} There is no such file, or it is a folder.
  * @throws {DataError} It cannot be read or is not a sound safetensors file.
@@ -133,7 +138,8 @@ async function readHeader(
   size: number,
   path: string,
 ): Promise<SafeTensorsHeader> {
-  // Two reads: the length says how much of the file the header is, and parseHeader says whether to believe it.
+  // Two reads: the length says how much of the file the header is, and parseHeader says whether to
+  // believe it.
   const start = await readExactly(file, Math.min(8, size), path);
   const length = start.length < 8 ? 0 : Number(new DataView(start.buffer).getBigUint64(0, true));
   if (!(length <= MAX_HEADER_BYTES && 8 + length <= size)) return parseHeader(start, size, path);
@@ -187,9 +193,11 @@ async function readExactly(
 }
 
 /**
- * A file's bytes, laid out as Python's `safetensors` does. An empty `metadata` writes no `__metadata__`.
+ * A file's bytes, laid out as Python's `safetensors` does. An empty `metadata` writes no
+ * `__metadata__`.
  *
- * @throws {TypeError} A tensor's data does not fit its dtype and shape, or a tensor is called `__metadata__`.
+ * @throws {TypeError} A tensor's data does not fit its dtype and shape, or a tensor is called
+ * `__metadata__`.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, SafeTensor>,
@@ -224,7 +232,10 @@ function checkTensor(name: string, { dtype, shape, data }: SafeTensor): void {
   }
 }
 
-/** As `encodeSafetensors`, with checksums in the metadata: a reader here refuses the file once a bit of it has changed. */
+/**
+ * As `encodeSafetensors`, with checksums in the metadata: a reader here refuses the file once a bit
+ * of it has changed.
+ */
 export function encodeChecked(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>> = {},
@@ -236,7 +247,8 @@ export function encodeChecked(
 }
 
 /**
- * Writes a file atomically, with checksums: a failure leaves no half-written file, and what stood at `path` stays.
+ * Writes a file atomically, with checksums: a failure leaves no half-written file, and what stood
+ * at `path` stays.
  *
  * @throws {UsageError} The folder does not exist, or `path` is a folder.
  * @throws {DataError} The system refused.
@@ -251,11 +263,12 @@ export async function writeSafetensors(
 }
 
 /**
- * A tensor's values as float32. F32 gives its own array, F64 is rounded, the rest (F16, BF16, integers of up to 16
- * bits) is exact.
+ * A tensor's values as float32. F32 gives its own array, F64 is rounded, the rest (F16, BF16,
+ * integers of up to 16 bits) is exact.
  *
  * @param where Names the tensor in errors.
- * @throws {DataError} A dtype whose values float32 cannot hold (I32, U32, I64, U64) or that are no numbers (BOOL).
+ * @throws {DataError} A dtype whose values float32 cannot hold (I32, U32, I64, U64) or that are no
+ * numbers (BOOL).
  */
 export function toFloat32(tensor: SafeTensor, where = "the tensor"): Float32Array {
   switch (tensor.dtype) {
@@ -285,7 +298,8 @@ export function toFloat32(tensor: SafeTensor, where = "the tensor"): Float32Arra
  *
  * @param range Allowed values; by default all that a number holds exactly.
  * @param where Names the tensor in errors.
- * @throws {DataError} The dtype is no integer type, or a value is out of range (named with its position).
+ * @throws {DataError} The dtype is no integer type, or a value is out of range (named with its
+ * position).
  */
 export function toIntegers(
   tensor: SafeTensor,
@@ -299,7 +313,8 @@ export function toIntegers(
   }
   const values = new Float64Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    const value = data[i]; // compared before conversion: a bigint past 2^53 would be rounded into range
+    // Compared before conversion: a bigint past 2^53 would be rounded into range.
+    const value = data[i];
     if (!(value >= min && value <= max)) {
       throw new DataError(
         `Cannot read ${where} as integers: expected values from ${min} to ${max}, ` +

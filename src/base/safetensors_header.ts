@@ -4,8 +4,8 @@ import { DataError } from "./errors.ts";
 import { CHECKSUM_KEY, findDamage } from "./checksums.ts";
 
 /**
- * Bytes per element. The order is the one in which Python's writer lays tensors out: widest first, so that every
- * tensor is aligned for its own type.
+ * Bytes per element. The order is the one in which Python's writer lays tensors out: widest first,
+ * so that every tensor is aligned for its own type.
  */
 export const DTYPE_BYTES: Readonly<Record<SafeTensorDtype, number>> = {
   U64: 8,
@@ -67,8 +67,10 @@ export const MAX_HEADER_BYTES = 100_000_000;
 /**
  * Reads and checks the header.
  *
- * @param bytes The file's beginning: all of the header, or less where the length it states is impossible.
- * @param fileSize The whole file's size in bytes, which the tensors must fill without holes or overlap.
+ * @param bytes The file's beginning: all of the header, or less where the length it states is
+ * impossible.
+ * @param fileSize The whole file's size in bytes, which the tensors must fill without holes or
+ * overlap.
  * @throws {DataError} The first thing that is wrong.
  */
 export function parseHeader(
@@ -137,7 +139,9 @@ function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** The first key that stands twice in one object of `json`, which JSON.parse would silently drop. */
+/**
+ * The first key that stands twice in one object of `json`, which JSON.parse would silently drop.
+ */
 function findDuplicateKey(json: string): string | undefined {
   const open: Set<string>[] = [];
   for (let i = 0; i < json.length; i++) {
@@ -228,7 +232,10 @@ function checkCoverage(
   }
 }
 
-/** Places tensors one after the other as Python's writer does and gives the header's bytes, length included. */
+/**
+ * Places tensors one after the other as Python's writer does and gives the header's bytes, length
+ * included.
+ */
 export function layOut(
   tensors: ReadonlyMap<
     string,
@@ -243,7 +250,8 @@ export function layOut(
   });
   const members: string[] = [];
   const member = (name: string, value: unknown) =>
-    members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`); // not an object: "1" would move first
+    // Not as an object: "1" would move first.
+    members.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
   if (Object.keys(metadata).length > 0) member("__metadata__", metadata);
   const entries: [string, TensorEntry][] = [];
   let size = 0;

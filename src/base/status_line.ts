@@ -1,6 +1,6 @@
 /**
- * A line on standard error that says how far something is: rewritten on a terminal, one now and then
- * elsewhere.
+ * A line on standard error that says how far something is: rewritten on a terminal, one now and
+ * then elsewhere.
  */
 
 import { harmless, writeTo } from "./terminal.ts";

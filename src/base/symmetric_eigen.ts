@@ -11,8 +11,8 @@ export interface SymmetricEigen {
 }
 
 /**
- * Eigenvalues and eigenvectors of the symmetric (n, n) matrix `a`; of one that is not finite, NaN. Time
- * grows with n³: about a second for n = 576.
+ * Eigenvalues and eigenvectors of the symmetric (n, n) matrix `a`; of one that is not finite, NaN.
+ * Time grows with n³: about a second for n = 576.
  */
 export function symmetricEigen(a: Float64Array, n: number): SymmetricEigen {
   if (a.length !== n * n) {

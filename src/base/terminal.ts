@@ -1,13 +1,19 @@
 /**
- * All that people read on a terminal goes through here. What comes from files (names, headers, values) cannot steer the
- * terminal, and an output that is full, closed or gone ends nothing: a run needs no terminal.
+ * All that people read on a terminal goes through here. What comes from files (names, headers,
+ * values) cannot steer the terminal, and an output that is full, closed or gone ends nothing: a run
+ * needs no terminal.
  */
 
-/** A character that steers a terminal instead of standing in it; line ends and tabs do not count. */
+/**
+ * A character that steers a terminal instead of standing in it; line ends and tabs do not count.
+ */
 // deno-lint-ignore no-control-regex
 const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Text in which nothing steers a terminal: escape sequences, other control and direction characters become `�`. */
+/**
+ * Text in which nothing steers a terminal: escape sequences, other control and direction characters
+ * become `�`.
+ */
 export function harmless(text: string): string {
   return text.replace(STEERING, "\ufffd");
 }
@@ -15,7 +21,10 @@ export function harmless(text: string): string {
 /** The streams that stopped taking text. */
 const gone = new Set<"stdout" | "stderr">();
 
-/** Writes text as it is, whatever becomes of it: for progress lines, whose escapes are this program's own. */
+/**
+ * Writes text as it is, whatever becomes of it: for progress lines, whose escapes are this
+ * program's own.
+ */
 export function writeTo(stream: "stdout" | "stderr", text: string): void {
   if (gone.has(stream)) return;
   const bytes = new TextEncoder().encode(text);

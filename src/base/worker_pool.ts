@@ -1,4 +1,7 @@
-/** Workers that answer requests one at a time, and errors that cross between threads as what they were. */
+/**
+ * Workers that answer requests one at a time, and errors that cross between threads as what they
+ * were.
+ */
 
 import { DataError, UsageError } from "./errors.ts";
 
@@ -22,8 +25,8 @@ interface Waiting<Q, R> {
 }
 
 /**
- * A number of workers of one module, which calls `serveRequests`. Requests are answered in the order in which they
- * were made, as far as several workers keep one.
+ * A number of workers of one module, which calls `serveRequests`. Requests are answered in the
+ * order in which they were made, as far as several workers keep one.
  */
 export class WorkerPool<Q, R> implements Disposable {
   /** How many workers. */
@@ -38,7 +41,10 @@ export class WorkerPool<Q, R> implements Disposable {
   #broken: string | undefined;
   #closed = false;
 
-  /** Starts `size` workers of `module`; each gets `setup` (which must be cloneable) before its first request. */
+  /**
+   * Starts `size` workers of `module`; each gets `setup` (which must be cloneable) before its first
+   * request.
+   */
   constructor(module: URL, size: number, setup: unknown) {
     this.size = size;
     this.#start = () => {
@@ -54,7 +60,10 @@ export class WorkerPool<Q, R> implements Disposable {
     for (let i = 0; i < size; i++) this.#idle.push(this.#start());
   }
 
-  /** The answer of the next free worker. Rejects with the error that it met, or when the pool is closed. */
+  /**
+   * The answer of the next free worker. Rejects with the error that it met, or when the pool is
+   * closed.
+   */
   run(request: Q): Promise<R> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error("The workers are closed"));
@@ -83,7 +92,10 @@ export class WorkerPool<Q, R> implements Disposable {
     this.#next();
   }
 
-  /** The worker is lost: a fault of its program, or no memory. Another takes its place, unless it could not start. */
+  /**
+   * The worker is lost: a fault of its program, or no memory. Another takes its place, unless it
+   * could not start.
+   */
   #broke(worker: Worker, message: string): void {
     const waiting = this.#busy.get(worker);
     this.#busy.delete(worker);
@@ -123,8 +135,8 @@ interface WorkerScope {
 }
 
 /**
- * Called by a worker's module: `start` gets the pool's setup and gives the function that answers requests. What either
- * throws, the request's caller gets.
+ * Called by a worker's module: `start` gets the pool's setup and gives the function that answers
+ * requests. What either throws, the request's caller gets.
  */
 export function serveRequests<S, Q, R>(
   start: (setup: S) => (request: Q) => Promise<Answer<R>>,

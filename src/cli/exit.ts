@@ -8,7 +8,10 @@ import { DeviceError, NoDeviceError } from "../gpu/errors.ts";
 /** Exit code of what Ctrl-C ended. */
 export const INTERRUPTED = 130;
 
-/** Explain an error on stderr and give the exit code: 2 for wrong usage or config, 1 for everything else. */
+/**
+ * Explain an error on stderr and give the exit code: 2 for wrong usage or config, 1 for everything
+ * else.
+ */
 export function reportError(error: unknown): number {
   if (error instanceof UsageError || error instanceof NoDeviceError) {
     warn(error.message);

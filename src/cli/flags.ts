@@ -61,7 +61,8 @@ export interface ScannedArgument {
  * Goes through a command line. Flags begin with two dashes; `-h` is `--help`.
  *
  * @param find The name of a flag as it was typed.
- * @param takes Whether a flag, undefined for one that there is not, takes the next argument as its value.
+ * @param takes Whether a flag, undefined for one that there is not, takes the next argument as its
+ * value.
  */
 export function* scanFlags(
   args: readonly string[],
@@ -87,7 +88,8 @@ export function isValue(argument: string): boolean {
 }
 
 /**
- * Reads `args`. What follows `--` is no flag. A flag that stands alone may be followed by true or false.
+ * Reads `args`. What follows `--` is no flag. A flag that stands alone may be followed by true or
+ * false.
  *
  * @throws {UsageError} A flag is not in the table.
  */

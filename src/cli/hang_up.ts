@@ -10,8 +10,9 @@ function ofThisProcess(read: () => string): string {
 }
 
 /**
- * Whether this process was started by nohup: then it goes on when its terminal is closed. Either it ignores SIGHUP, or, where a
- * program in between has taken that back (npx does), its standard input is what nohup puts there: /dev/null, for writing.
+ * Whether this process was started by nohup: then it goes on when its terminal is closed. Either it
+ * ignores SIGHUP, or, where a program in between has taken that back (npx does), its standard input
+ * is what nohup puts there: /dev/null, for writing.
  */
 export function startedByNohup(): boolean {
   return nohup ??= looksLikeNohup();
@@ -31,7 +32,10 @@ function looksLikeNohup(): boolean {
   return input === "/dev/null" && (parseInt(flags, 8) & 3) === 1;
 }
 
-/** Keeps nohup's promise: Deno would end at SIGHUP once it listens to any signal, whatever nohup has set. */
+/**
+ * Keeps nohup's promise: Deno would end at SIGHUP once it listens to any signal, whatever nohup has
+ * set.
+ */
 export function keepNohup(): void {
   if (Deno.build.os !== "windows" && startedByNohup()) Deno.addSignalListener("SIGHUP", () => {});
 }

@@ -19,7 +19,9 @@ export interface ArrayParts {
   readonly name: string;
   /** Paths of the arrays beside the coordinates, by what they hold. */
   readonly beside: Readonly<Record<string, string>>;
-  /** Paths of arrays under such names that have another number of rows, and so are of nothing here. */
+  /**
+   * Paths of arrays under such names that have another number of rows, and so are of nothing here.
+   */
   readonly misfits: readonly string[];
 }
 
@@ -28,9 +30,9 @@ const OTHERS = ["intensity", "strength", "superpoint", "superpoints", "alpha", "
 const HEAD = 4096;
 
 /**
- * Finds the arrays of coordinates (`coord.npy`, `room_points.npy`: N rows, at least three columns) that have others
- * with as many rows beside them, under names that say what they hold (`color.npy`, `room_labels.npy`,
- * `segment20.npy`). By the path of the coordinates.
+ * Finds the arrays of coordinates (`coord.npy`, `room_points.npy`: N rows, at least three columns)
+ * that have others with as many rows beside them, under names that say what they hold (`color.npy`,
+ * `room_labels.npy`, `segment20.npy`). By the path of the coordinates.
  */
 export async function partsBeside(paths: readonly string[]): Promise<Map<string, ArrayParts>> {
   const groups = new Map<string, { role: string; path: string }[]>();
@@ -71,7 +73,10 @@ const NAMES = (["coords", "normals", "colors", "labels", "instances"] as const)
   .flatMap((role) => ARRAY_ROLES[role].map((name): [string, string] => [name, role]))
   .sort(([a], [b]) => b.length - a.length);
 
-/** What a file's name says: `room_normal` is the normals of `room`, `segment20` labels of 20 classes. */
+/**
+ * What a file's name says: `room_normal` is the normals of `room`, `segment20` labels of 20
+ * classes.
+ */
 function roleOf(stem: string): { role: string; prefix: string } | undefined {
   const lower = stem.toLowerCase();
   if (OTHERS.includes(lower)) return { role: lower, prefix: "" };
@@ -98,7 +103,10 @@ async function shapeOf(path: string): Promise<readonly number[] | undefined> {
   }
 }
 
-/** Reads the cloud of these arrays. @throws {DataError} One of them is damaged, or has another shape than its name says. */
+/**
+ * Reads the cloud of these arrays.
+ * @throws {DataError} One of them is damaged, or has another shape than its name says.
+ */
 export async function readArrayParts(
   coords: string,
   beside: ArrayParts["beside"],

@@ -1,6 +1,9 @@
 /** Bounds of a cloud, and of what is left without points far off. */
 
-/** Beyond this many times the spread of the inner half of the points, a point says nothing of the cloud's place. */
+/**
+ * Beyond this many times the spread of the inner half of the points, a point says nothing of the
+ * cloud's place.
+ */
 const FAR = 50;
 const SAMPLES = 4095;
 

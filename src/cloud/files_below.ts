@@ -3,7 +3,9 @@
 import { extname, join } from "@std/path";
 import { formatReaders, hasSignature, HEAD_BYTES } from "./formats/registry.ts";
 
-/** Something below a folder that could not be looked at: it costs the others nothing, and is told. */
+/**
+ * Something below a folder that could not be looked at: it costs the others nothing, and is told.
+ */
 export interface PassedOver {
   /** Where it is. */
   readonly path: string;
@@ -14,7 +16,9 @@ export interface PassedOver {
 /** How the decoder writes bytes that are no UTF-8; a path with it opens nothing. */
 const NOT_UTF8 = "\ufffd";
 
-/** A folder that is reached by more links than this is read no more: they may branch without end. */
+/**
+ * A folder that is reached by more links than this is read no more: they may branch without end.
+ */
 const MOST_VISITS = 8;
 
 /** A folder to be read. */
@@ -27,8 +31,9 @@ interface Pending {
 }
 
 /**
- * All files below a folder in order of path, hidden ones and those in hidden folders aside. Links are followed, to
- * files and to folders, but not to a folder that they lie in: they may go in circles.
+ * All files below a folder in order of path, hidden ones and those in hidden folders aside. Links
+ * are followed, to files and to folders, but not to a folder that they lie in: they may go in
+ * circles.
  *
  * @param onPassedOver Called with whatever below the folder cannot be read.
  * Throws what `Deno.readDir` throws where the folder itself cannot be read.
@@ -109,7 +114,10 @@ async function entriesOf(folder: string): Promise<Entry[]> {
   return entries;
 }
 
-/** What a path leads to; undefined for a link that leads nowhere, as an unpacked data set often has them. */
+/**
+ * What a path leads to; undefined for a link that leads nowhere, as an unpacked data set often has
+ * them.
+ */
 async function targetOf(path: string): Promise<Deno.FileInfo | undefined> {
   try {
     return await Deno.stat(path);
@@ -121,7 +129,10 @@ async function targetOf(path: string): Promise<Deno.FileInfo | undefined> {
 
 const EXTENSIONS = new Set(formatReaders.flatMap(({ extensions }) => extensions));
 
-/** Whether a file is a point cloud's by its ending or, whatever that is, by the signature it begins with. */
+/**
+ * Whether a file is a point cloud's by its ending or, whatever that is, by the signature it begins
+ * with.
+ */
 export async function isPointCloudFile(path: string): Promise<boolean> {
   if (hasKnownExtension(path)) return true;
   const head = await headOf(path);
@@ -131,7 +142,10 @@ export async function isPointCloudFile(path: string): Promise<boolean> {
 /** Formats that every file of them begins with a signature of. */
 const SIGNED = new Set(["ply", "pcd", "las", "laz", "e57", "npy", "npz"]);
 
-/** Whether a file may be read as the cloud that its ending says: false where its first bytes are of none. */
+/**
+ * Whether a file may be read as the cloud that its ending says: false where its first bytes are of
+ * none.
+ */
 export async function looksReadable(path: string): Promise<boolean> {
   const head = await headOf(path);
   if (head === undefined || head.bytes.length === 0) return false;
@@ -143,8 +157,8 @@ export async function looksReadable(path: string): Promise<boolean> {
 }
 
 /**
- * Whether what stands at a path is neither file nor folder. To open a pipe is to wait for its writer, and to read a device may
- * never end: neither is done.
+ * Whether what stands at a path is neither file nor folder. To open a pipe is to wait for its
+ * writer, and to read a device may never end: neither is done.
  */
 export function isDevice({ isFile, isDirectory }: Deno.FileInfo): boolean {
   return !isFile && !isDirectory;

@@ -1,14 +1,15 @@
 /** How high points stand above the ground around them. */
 
 /**
- * Edge of the cells in whose neighbourhood of 3 × 3 the ground is looked for, in metres: wide enough that the ground beside
- * most buildings is in it, narrow enough that a slope stays below the height of what stands on it.
+ * Edge of the cells in whose neighbourhood of 3 × 3 the ground is looked for, in metres: wide
+ * enough that the ground beside most buildings is in it, narrow enough that a slope stays below the
+ * height of what stands on it.
  */
 const CELL = 8;
 
 /**
- * (N) metres of each point above the lowest point of the 3 × 3 cells of 8 m around it, so that a slope is no height. In
- * what is no larger than a cell that is the lowest point of all.
+ * (N) metres of each point above the lowest point of the 3 × 3 cells of 8 m around it, so that a
+ * slope is no height. In what is no larger than a cell that is the lowest point of all.
  * @param coords (N, 3) metres, z up
  */
 export function heightAboveGround(coords: Float32Array): Float32Array {
@@ -19,7 +20,8 @@ export function heightAboveGround(coords: Float32Array): Float32Array {
     south = Math.min(south, coords[3 * i + 1]);
     north = Math.max(north, coords[3 * i + 1]);
   }
-  // A row of empty cells on either side, so that a cell's neighbours are never those of another column.
+  // A row of empty cells on either side, so that a cell's neighbours are never those of another
+  // column.
   const rows = Math.floor((north - south) / CELL) + 3;
   const cellOf = (i: number) =>
     (Math.floor((coords[3 * i] - west) / CELL) + 1) * rows +

@@ -5,10 +5,11 @@ import type { Attribute, PointCloud } from "./point_cloud.ts";
 import { Random } from "../base/random.ts";
 
 /**
- * `count` points on the triangles of a mesh, evenly by area (one in each of `count` strips of equal area, so that
- * no part is left out by chance), with the triangles' unit normals, by the winding of their corners. Colours and
- * other real attributes are interpolated between the corners; integer ones (labels) are the nearest corner's.
- * Triangles without area or with a corner that is not finite get no points. The same seed gives the same points.
+ * `count` points on the triangles of a mesh, evenly by area (one in each of `count` strips of equal
+ * area, so that no part is left out by chance), with the triangles' unit normals, by the winding of
+ * their corners. Colours and other real attributes are interpolated between the corners; integer
+ * ones (labels) are the nearest corner's. Triangles without area or with a corner that is not
+ * finite get no points. The same seed gives the same points.
  *
  * @param where names the mesh in messages
  * @throws {UsageError} when `count` is no whole number of 1 or more
@@ -69,7 +70,9 @@ function cumulativeAreas(coords: Float32Array, triangles: Uint32Array): Float64A
   return areas;
 }
 
-/** The cross product of two sides of the triangle whose corners stand at `at`; returns its length. */
+/**
+ * The cross product of two sides of the triangle whose corners stand at `at`; returns its length.
+ */
 function crossProduct(
   coords: Float32Array,
   corners: Uint32Array,

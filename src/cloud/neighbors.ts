@@ -3,7 +3,10 @@
 /** Points below which a node is searched one by one. */
 const LEAF = 12;
 
-/** A balanced k-d tree: node n holds a run of `order`, its children 2n + 1 and 2n + 2 the run's halves. */
+/**
+ * A balanced k-d tree: node n holds a run of `order`, its children 2n + 1 and 2n + 2 the run's
+ * halves.
+ */
 interface KdTree {
   /** (N) point indices, each node's together. */
   readonly order: Uint32Array;
@@ -98,7 +101,10 @@ function widestAxis(coords: Float32Array, order: Uint32Array, lo: number, hi: nu
   return widest;
 }
 
-/** Puts at `target` of order[lo..hi] what belongs there by coordinate, smaller ones before (Hoare's FIND). */
+/**
+ * Puts at `target` of order[lo..hi] what belongs there by coordinate, smaller ones before (Hoare's
+ * FIND).
+ */
 function select(
   coords: Float32Array,
   axis: number,
@@ -135,8 +141,8 @@ function middleOf(a: number, b: number, c: number): number {
 }
 
 /**
- * A function that finds the nearest of a place; the result is reused. `at` is the position in the order of the point
- * itself, -1 where the place is no point.
+ * A function that finds the nearest of a place; the result is reused. `at` is the position in the
+ * order of the point itself, -1 where the place is no point.
  */
 function makeSearch(
   tree: KdTree,

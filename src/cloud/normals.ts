@@ -1,26 +1,28 @@
 /**
- * Normals of points that have none: planes fitted to nearest neighbours, turned to agree with one another.
- * After Hoppe, DeRose, Duchamp, McDonald, Stuetzle: "Surface reconstruction from unorganized points", SIGGRAPH 1992.
+ * Normals of points that have none: planes fitted to nearest neighbours, turned to agree with one
+ * another. After Hoppe, DeRose, Duchamp, McDonald, Stuetzle: "Surface reconstruction from
+ * unorganized points", SIGGRAPH 1992.
  */
 
 import { nearestNeighbors } from "./neighbors.ts";
 
 /**
- * Which of a plane's two sides a normal is on. `consistent`: neighbours agree, and each connected piece as a whole
- * looks outwards (a closed object) or up (open ground). `up`: every normal looks up, for terrain seen from the air.
- * `inward`: towards the middle of the cloud's bounds, for rooms seen from inside.
+ * Which of a plane's two sides a normal is on. `consistent`: neighbours agree, and each connected
+ * piece as a whole looks outwards (a closed object) or up (open ground). `up`: every normal looks
+ * up, for terrain seen from the air. `inward`: towards the middle of the cloud's bounds, for rooms
+ * seen from inside.
  */
 export type NormalOrientation = "consistent" | "up" | "inward";
 
 /**
- * How many neighbours pass on their orientation. Fewer are faster but leave an airborne scan in pieces: on one tile,
- * 60 % of the level normals looked up with 8, 90 % with 16.
+ * How many neighbours pass on their orientation. Fewer are faster but leave an airborne scan in
+ * pieces: on one tile, 60 % of the level normals looked up with 8, 90 % with 16.
  */
 const LINKS = 16;
 
 /**
- * Unit normals by a plane through each point's `neighbors` nearest points (itself among them). Points without a
- * plane (fewer than three places) get 0, 0, 1.
+ * Unit normals by a plane through each point's `neighbors` nearest points (itself among them).
+ * Points without a plane (fewer than three places) get 0, 0, 1.
  *
  * @param coords (N, 3), finite
  * @returns (N, 3)
@@ -82,8 +84,8 @@ function covarianceOf(
 }
 
 /**
- * The unit vector along which a symmetric matrix stretches least, by Jacobi rotations: square roots and the four
- * operations alone, so that every machine gives the same bits.
+ * The unit vector along which a symmetric matrix stretches least, by Jacobi rotations: square roots
+ * and the four operations alone, so that every machine gives the same bits.
  */
 function smallestAxis(m: Float64Array, out: Float32Array, at: number): void {
   let [xx, xy, xz, yy, yz, zz] = m;
@@ -171,7 +173,9 @@ function orientInward(coords: Float32Array, normals: Float32Array): void {
   );
 }
 
-/** Neighbours of neighbours in both directions: links[start[i]] … are the points linked to point i. */
+/**
+ * Neighbours of neighbours in both directions: links[start[i]] … are the points linked to point i.
+ */
 function linksOf(
   nearest: Uint32Array,
   width: number,
@@ -201,8 +205,9 @@ function linksOf(
 const BUCKETS = 256;
 
 /**
- * Turns each normal to agree with a neighbour's, along a tree that crosses the sharpest edges last (Prim's
- * algorithm with the disagreement 1 − |a·b| in buckets), then each connected piece as a whole.
+ * Turns each normal to agree with a neighbour's, along a tree that crosses the sharpest edges last
+ * (Prim's algorithm with the disagreement 1 − |a·b| in buckets), then each connected piece as a
+ * whole.
  */
 function orientConsistently(
   coords: Float32Array,
@@ -214,7 +219,8 @@ function orientConsistently(
   const { start, links } = linksOf(nearest, width, count);
   const done = new Uint8Array(count);
   const piece = new Uint32Array(count);
-  // Waiting links, by disagreement: a list per bucket through `next`, each link waiting at most once.
+  // Waiting links, by disagreement: a list per bucket through `next`, each link waiting at most
+  // once.
   const head = new Int32Array(BUCKETS).fill(-1);
   const next = new Int32Array(links.length);
   const from = new Uint32Array(links.length);
@@ -259,9 +265,10 @@ function orientConsistently(
 }
 
 /**
- * Whether a piece looks inwards or down more than outwards or up. Over a closed surface the upward parts cancel and
- * ∫ n · (p − middle) is three times the volume; over open ground it is the other way round. So their sum decides both
- * cases, and no single point does: the highest one of an airborne scan is often a bird or a twig.
+ * Whether a piece looks inwards or down more than outwards or up. Over a closed surface the upward
+ * parts cancel and ∫ n · (p − middle) is three times the volume; over open ground it is the other
+ * way round. So their sum decides both cases, and no single point does: the highest one of an
+ * airborne scan is often a bird or a twig.
  */
 function looksInOrDown(
   coords: Float32Array,

@@ -1,4 +1,7 @@
-/** Many clouds of equally many points in one NPY array (clouds, points, columns), as benchmarks are often packed. */
+/**
+ * Many clouds of equally many points in one NPY array (clouds, points, columns), as benchmarks are
+ * often packed.
+ */
 
 import { DataError } from "../base/errors.ts";
 import { cloudFromColumns } from "./formats/columns.ts";
@@ -23,8 +26,8 @@ export interface NpyStack {
 const HEAD_BYTES = 65_536;
 
 /**
- * The stack in an NPY file, or undefined where the file is none: no NPY, of other than three axes or of fewer than
- * three columns. Reads the file's head alone.
+ * The stack in an NPY file, or undefined where the file is none: no NPY, of other than three axes
+ * or of fewer than three columns. Reads the file's head alone.
  *
  * @throws {DataError} It is one, but too short for its shape, in Fortran order or of no numbers.
  */

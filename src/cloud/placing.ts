@@ -29,8 +29,9 @@ const HALF_STEP = 2 ** -24;
 const STRAY = 20;
 
 /**
- * Moves and scales as asked. Without scaling, origin + coords stay the cloud's coordinates. Points far off count for
- * nothing where their bounds would cost the others their precision; what float32 rounds even so is noted.
+ * Moves and scales as asked. Without scaling, origin + coords stay the cloud's coordinates. Points
+ * far off count for nothing where their bounds would cost the others their precision; what float32
+ * rounds even so is noted.
  *
  * @param rows What row of the file each point is, for notes; null: none
  */
@@ -61,7 +62,10 @@ export function placeCloud(
   return { placed, middle, scale, notes };
 }
 
-/** Said where moving costs points more than a millimetre, and more than where they were had cost them before. */
+/**
+ * Said where moving costs points more than a millimetre, and more than where they were had cost
+ * them before.
+ */
 function roundingNote(
   coords: Float32Array,
   moved: Float32Array,
@@ -126,7 +130,10 @@ function centroid(coords: Float32Array): number[] {
   return sums.map((sum) => 3 * sum / coords.length);
 }
 
-/** The middle of the bounds' lowest face, without points far off where float32 cannot hold all of the bounds. */
+/**
+ * The middle of the bounds' lowest face, without points far off where float32 cannot hold all of
+ * the bounds.
+ */
 function middleOfFloor(coords: Float32Array): number[] {
   const all = boundsOf(coords, -Infinity, Infinity);
   const isWide = all.some(([low, high]) => (high - low) / 2 * HALF_STEP > LARGEST_ROUNDING);

@@ -4,7 +4,10 @@
 export interface Attribute {
   /** Values per point: 3 for `normals` and `colors`, 1 for most others. */
   readonly width: number;
-  /** `count * width` values. Colours are scaled to [0, 1]; integers that label something stay integers. */
+  /**
+   * `count * width` values. Colours are scaled to [0, 1]; integers that label something stay
+   * integers.
+   */
   readonly data: Float32Array | Float64Array | Int32Array | Uint32Array;
 }
 
@@ -19,8 +22,9 @@ export interface Extent {
 }
 
 /**
- * Points with named attributes. Coordinates are float32 relative to `origin`, so that georeferenced scans
- * keep their millimetres: the file's coordinate is `origin[k] + coords[3 * i + k]` in float64.
+ * Points with named attributes. Coordinates are float32 relative to `origin`, so that georeferenced
+ * scans keep their millimetres: the file's coordinate is `origin[k] + coords[3 * i + k]` in
+ * float64.
  *
  * Well-known attribute names: `normals` (3), `colors` (3), `intensity` (1), `labels` (1, integers),
  * `instances` (1, integers). Any other column keeps the name its file gave it.

@@ -1,6 +1,8 @@
 /** Points that share a triple of integers: the same place, the same voxel. */
 
-/** Which group each point is in. Groups are numbered in the order in which their first points come. */
+/**
+ * Which group each point is in. Groups are numbered in the order in which their first points come.
+ */
 export interface PointGroups {
   readonly count: number;
   /** (N) */

@@ -20,8 +20,8 @@ export interface PrepareOptions {
   /** Metres per unit of the file: 0.001 for millimetres. Default 1. */
   readonly unit: number;
   /**
-   * Meshes become this many points on their surface; 0 takes their vertices. Default 4096. Files without
-   * triangles are point clouds as they are.
+   * Meshes become this many points on their surface; 0 takes their vertices. Default 4096. Files
+   * without triangles are point clouds as they are.
    */
   readonly meshPoints: number;
   /** Of points in one place, to the bit, only the first stays. Default true. */
@@ -31,18 +31,18 @@ export interface PrepareOptions {
   /** Largest number of points; more are thinned by drawing from them. 0: no limit. Default 0. */
   readonly maxPoints: number;
   /**
-   * Puts the middle of the cloud's bounds at x = y = 0 and its lowest point at z = 0 (the origin keeps where that
-   * was): views turn about the origin. Default true.
+   * Puts the middle of the cloud's bounds at x = y = 0 and its lowest point at z = 0 (the origin
+   * keeps where that was): views turn about the origin. Default true.
    */
   readonly center: boolean;
   /**
-   * Objects: moves the centroid to 0, 0, 0 and scales the farthest point to distance 1. Scenes stay in metres.
-   * Default false.
+   * Objects: moves the centroid to 0, 0, 0 and scales the farthest point to distance 1. Scenes stay
+   * in metres. Default false.
    */
   readonly unitScale: boolean;
   /**
-   * `auto` keeps the file's normals (made unit length) and estimates those that are missing, zero or not finite;
-   * `estimate` estimates all; `keep` leaves what the file has. Default auto.
+   * `auto` keeps the file's normals (made unit length) and estimates those that are missing, zero
+   * or not finite; `estimate` estimates all; `keep` leaves what the file has. Default auto.
    */
   readonly normals: "auto" | "estimate" | "keep";
   /** Points that a normal's plane is fitted to, at least 3. Default 16. */
@@ -94,13 +94,17 @@ export interface PrepareReport {
 
 /** A cloud to train on, and how its points go back to those that were read. */
 export interface PreparedCloud extends SourceRows {
-  /** Cleaned, thinned, placed, with normals; `notes` and `classNames` are those of the cloud that was read. */
+  /**
+   * Cleaned, thinned, placed, with normals; `notes` and `classNames` are those of the cloud that
+   * was read.
+   */
   readonly cloud: PointCloud;
   /** What became of the points. */
   readonly report: PrepareReport;
   /**
-   * Where the prepared cloud's 0, 0, 0 lies in the file's own coordinates and unit: a point of the file is
-   * `origin[k] + cloud.coords[3 * i + k] / report.scale`. In metres and without unit scale the cloud's own `origin`.
+   * Where the prepared cloud's 0, 0, 0 lies in the file's own coordinates and unit: a point of the
+   * file is `origin[k] + cloud.coords[3 * i + k] / report.scale`. In metres and without unit scale
+   * the cloud's own `origin`.
    */
   readonly origin: readonly [number, number, number];
 }
@@ -184,7 +188,10 @@ function inMetres(cloud: PointCloud, unit: number): PointCloud {
   return { ...cloud, extent: undefined, coords, origin: [x * unit, y * unit, z * unit] };
 }
 
-/** An intensity or colour that was not measured must not cost the point, nor stop whoever trains on it. */
+/**
+ * An intensity or colour that was not measured must not cost the point, nor stop whoever trains on
+ * it.
+ */
 function withoutNonFinite(
   attributes: PointCloud["attributes"],
 ): { attributes: PointCloud["attributes"]; replaced: Record<string, number> } {

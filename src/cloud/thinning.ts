@@ -10,7 +10,10 @@ import type { PointCloud } from "./point_cloud.ts";
 export interface Kept {
   /** (M) the points that stay, in order. */
   readonly chosen: Uint32Array;
-  /** Gives (N) for each point before the place in `chosen` of that which stands for it. Absent: those that go have none. */
+  /**
+   * Gives (N) for each point before the place in `chosen` of that which stands for it. Absent:
+   * those that go have none.
+   */
   standIn?(): Uint32Array;
   /** What a person should know of the step. */
   readonly note?: string;
@@ -18,11 +21,15 @@ export interface Kept {
 
 /** How the points of a prepared cloud and the rows that were read belong together. */
 export interface SourceRows {
-  /** (kept) the row that each point was; null where points were drawn from a mesh's surface and are no rows. */
+  /**
+   * (kept) the row that each point was; null where points were drawn from a mesh's surface and are
+   * no rows.
+   */
   readonly sourceIndex: Uint32Array | null;
   /**
-   * (read) for each row the point that stands for it: itself, that in its place, that of its voxel, or, where a limit
-   * or the drawing from a mesh kept none, the nearest. -1 for a row whose coordinates are not finite.
+   * (read) for each row the point that stands for it: itself, that in its place, that of its voxel,
+   * or, where a limit or the drawing from a mesh kept none, the nearest. -1 for a row whose
+   * coordinates are not finite.
    */
   keptIndex(): Int32Array;
 }
@@ -109,7 +116,10 @@ export function distinctPoints(coords: Float32Array): Kept {
   return { chosen, standIn: () => groupOf };
 }
 
-/** Of each voxel the point nearest to the mean of its points, so that it keeps its own label and colour. */
+/**
+ * Of each voxel the point nearest to the mean of its points, so that it keeps its own label and
+ * colour.
+ */
 export function voxelPoints(coords: Float32Array, size: number, where: string): Kept {
   const { keys, beyond } = voxelsOf(coords, size, where);
   const { count, groupOf } = groupPoints(keys);

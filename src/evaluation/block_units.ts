@@ -29,8 +29,8 @@ export function countRegions(tree: RegionTree, regionsByLevel: number[]): void {
 }
 
 /**
- * For each point of the scene its unit, numbered from `first`: the deepest region that holds it and is no deeper than
- * `level`. Gives the number after the last too.
+ * For each point of the scene its unit, numbered from `first`: the deepest region that holds it and
+ * is no deeper than `level`. Gives the number after the last too.
  */
 export function unitOfPoints(
   { tree, coords }: Scene,

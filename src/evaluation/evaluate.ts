@@ -1,4 +1,7 @@
-/** `evaluate`: what the features of a checkpoint are worth, beside an untrained encoder's and the raw inputs. */
+/**
+ * `evaluate`: what the features of a checkpoint are worth, beside an untrained encoder's and the
+ * raw inputs.
+ */
 
 import { listScenes, ScenesDataset } from "../scenes/scenes_dataset.ts";
 import { DataError, UsageError } from "../base/errors.ts";
@@ -112,7 +115,8 @@ async function protocolsFor(dataset: ScenesDataset): Promise<Protocol[]> {
 /**
  * Runs the protocols.
  *
- * @throws {UsageError} There are no such files or splits. @throws {DataError} The checkpoint or the labels don't do.
+ * @throws {UsageError} There are no such files or splits. @throws {DataError} The checkpoint or the
+ * labels don't do.
  */
 export async function evaluate(
   options: EvaluateOptions,

@@ -1,6 +1,6 @@
 /**
- * Compares this device with numbers that PyTorch computed: one training step's outputs, losses and gradients, then
- * the weights after a few AdamW steps.
+ * Compares this device with numbers that PyTorch computed: one training step's outputs, losses and
+ * gradients, then the weights after a few AdamW steps.
  */
 
 import { buildBatch } from "../scenes/batches/batch_builder.ts";
@@ -20,7 +20,10 @@ import { AdamW } from "../nn/adamw.ts";
 import { learningRate, type ScheduleConfig } from "../nn/schedule.ts";
 import { rowIndex, type Tensor } from "../tensor/mod.ts";
 
-/** Largest relative errors of one golden file on one device; each kind's own bar is in `GOLDEN_BARS`. */
+/**
+ * Largest relative errors of one golden file on one device; each kind's own bar is in
+ * `GOLDEN_BARS`.
+ */
 export interface GoldenReport {
   /** Its path. */
   readonly file: string;
@@ -39,9 +42,10 @@ export interface GoldenReport {
   /** Weights after the steps. */
   readonly params_after: number;
   /**
-   * How often the problem was repeated with its inputs moved by rounding (a few units in the last place). A max over points
-   * whose two best values are equal to rounding may pick the other point than PyTorch did, and the gradient then takes
-   * another path; a true error does not go away. 0 where the file's own inputs are inside the bar.
+   * How often the problem was repeated with its inputs moved by rounding (a few units in the last
+   * place). A max over points whose two best values are equal to rounding may pick the other point
+   * than PyTorch did, and the gradient then takes another path; a true error does not go away. 0
+   * where the file's own inputs are inside the bar.
    */
   readonly repeats: number;
   /** What lies outside the bar, by tensor name: for a person to read. */
@@ -65,7 +69,9 @@ export const GOLDEN_BARS = {
   params_after: 2e-3,
 } as const;
 
-/** Gradients that vanish in exact arithmetic hold rounding only: errors below this count as none. */
+/**
+ * Gradients that vanish in exact arithmetic hold rounding only: errors below this count as none.
+ */
 const GRADIENT_FLOOR = 1e-7;
 /** Where a gradient is smaller, Adam turns rounding into a sign; such weights are not compared. */
 const ADAM_FLOOR = 1e-6;
@@ -217,8 +223,8 @@ async function inFileOrder(points: Tensor, batch: Batch): Promise<Float32Array> 
 }
 
 /**
- * Every value moved by a few units in the last place, up or down by chance: about what four layers of float32 sums in
- * another order come to.
+ * Every value moved by a few units in the last place, up or down by chance: about what four layers
+ * of float32 sums in another order come to.
  */
 function movedByRounding(values: Float32Array, random: Random): Float32Array {
   const units = new Int32Array(values.slice().buffer);
@@ -313,7 +319,10 @@ async function compareTrainedWeights(
   }
 }
 
-/** One comparison. With `giveUp` null as soon as the first step lies outside the bar: the others take long. */
+/**
+ * One comparison. With `giveUp` null as soon as the first step lies outside the bar: the others
+ * take long.
+ */
 async function compare(
   device: Device,
   path: string,

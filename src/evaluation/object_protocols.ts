@@ -1,4 +1,6 @@
-/** Protocols for whole scenes with a class each: classifiers at label budgets, and few-shot tasks. */
+/**
+ * Protocols for whole scenes with a class each: classifiers at label budgets, and few-shot tasks.
+ */
 
 import type { Device } from "../gpu/device.ts";
 import { type Classifier, type ClassifierName, CLASSIFIERS } from "./heads/classifiers.ts";
@@ -130,7 +132,10 @@ function noDraws(candidates: number, testRows: number): Draws {
   };
 }
 
-/** A classifier on a label budget: the parameter is chosen within the budget's rows, then all of them are fitted. */
+/**
+ * A classifier on a label budget: the parameter is chosen within the budget's rows, then all of
+ * them are fitted.
+ */
 export async function budgetResult(
   { device, features, classes, seed }: ObjectTask,
   name: ClassifierName,
@@ -181,9 +186,9 @@ export async function budgetResult(
 }
 
 /**
- * N-way K-shot with a linear SVM: folds of N classes, K training rows and up to 20 test rows of each. λ is the one that
- * does best, over all folds, on up to 20 further training rows of each class. The interval resamples folds. Undefined
- * where there are too few classes, or rows in them.
+ * N-way K-shot with a linear SVM: folds of N classes, K training rows and up to 20 test rows of
+ * each. λ is the one that does best, over all folds, on up to 20 further training rows of each
+ * class. The interval resamples folds. Undefined where there are too few classes, or rows in them.
  */
 export async function fewShotResult(
   { device, features, classes, seed }: ObjectTask,
@@ -341,7 +346,10 @@ function countRight(labels: Uint32Array, predicted: Uint32Array): number {
   return right;
 }
 
-/** The place of the largest value; of several, the middle one: the edges of a plateau are no good choice. */
+/**
+ * The place of the largest value; of several, the middle one: the edges of a plateau are no good
+ * choice.
+ */
 export function middleLargest(values: ArrayLike<number>): number {
   const most = Math.max(...Array.from(values));
   const places = Array.from(values, (_, i) => i).filter((i) => values[i] === most);

@@ -50,7 +50,10 @@ export async function survey(
   return { scenes: indices.length, counts, ignored, regionsByLevel };
 }
 
-/** The labels that count, ascending. @throws {DataError} There are too few, or one is in the test scenes alone. */
+/**
+ * The labels that count, ascending.
+ * @throws {DataError} There are too few, or one is in the test scenes alone.
+ */
 export function classesOf(train: Survey, test: Survey): number[] {
   if (train.counts.size === 0 || test.counts.size === 0) {
     const side = train.counts.size === 0 ? "training" : "test";

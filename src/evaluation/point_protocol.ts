@@ -68,7 +68,10 @@ export interface PointResult {
 /** Points at most on each side when λ is chosen. */
 const CHOICE_POINTS = 20_000;
 
-/** Runs the protocol. @throws {DataError} Labels are missing, or a class is in the test scenes alone. */
+/**
+ * Runs the protocol.
+ * @throws {DataError} Labels are missing, or a class is in the test scenes alone.
+ */
 export async function pointResult(task: PointTask): Promise<PointResult> {
   const { encoders, seed } = task;
   const train = await survey(task.train, task.ignore);
@@ -194,8 +197,9 @@ interface Choice {
 const FOLDS = 5;
 
 /**
- * What is held out when λ is chosen: scenes; of a single scene regions of the first level that has a few, for single points
- * lie next to others of their own region, and whatever tells regions apart would seem to tell classes.
+ * What is held out when λ is chosen: scenes; of a single scene regions of the first level that has
+ * a few, for single points lie next to others of their own region, and whatever tells regions apart
+ * would seem to tell classes.
  */
 function partsToHoldOut(scenes: number, regionsByLevel: readonly number[]): Units {
   const level = scenes > 1 ? 0 : regionsByLevel.findIndex((count) => count >= FOLDS);
@@ -204,7 +208,10 @@ function partsToHoldOut(scenes: number, regionsByLevel: readonly number[]): Unit
     : { level, text: `regions of level ${level} of the one training scene` };
 }
 
-/** Of few parts each is held out once, alone or with others; of more than 4 scenes a fifth is held out, once. */
+/**
+ * Of few parts each is held out once, alone or with others; of more than 4 scenes a fifth is held
+ * out, once.
+ */
 function choiceOf(partOfRow: Uint32Array, { level, text }: Units, seed: number): Choice {
   const random = new Random(seed, "validation scenes");
   const parts = random.shuffle([...new Set(partOfRow)].sort((a, b) => a - b));

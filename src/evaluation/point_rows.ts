@@ -82,8 +82,9 @@ function copyColumns(
 }
 
 /**
- * The features of the regions around each point from level 1 (the root is the same for all points) to `depth`, behind
- * its own; where a point has no region of a level, those of the deepest one that it has.
+ * The features of the regions around each point from level 1 (the root is the same for all points)
+ * to `depth`, behind its own; where a point has no region of a level, those of the deepest one that
+ * it has.
  */
 function surroundings(
   out: Float32Array,

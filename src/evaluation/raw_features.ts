@@ -1,11 +1,15 @@
-/** What scenes look like without an encoder: the inputs themselves, which learnt features have to beat. */
+/**
+ * What scenes look like without an encoder: the inputs themselves, which learnt features have to
+ * beat.
+ */
 
 import type { Scene } from "../scenes/scene.ts";
 import type { Table } from "./heads/table.ts";
 
 /**
- * (N, 4 + C) for each point: its coordinates relative to the centre of its leaf, its height above the scene's lowest
- * point, its feature channels. A point in no leaf is relative to the centre of the deepest region that holds it.
+ * (N, 4 + C) for each point: its coordinates relative to the centre of its leaf, its height above
+ * the scene's lowest point, its feature channels. A point in no leaf is relative to the centre of
+ * the deepest region that holds it.
  */
 export function rawPointFeatures({ coords, feats, tree }: Scene): Table {
   const count = coords.length / 3, channels = feats.length / count, width = 4 + channels;
@@ -29,8 +33,8 @@ export function rawPointFeatures({ coords, feats, tree }: Scene): Table {
 }
 
 /**
- * One vector for a whole scene: the largest value, the mean and the standard deviation over its points of the
- * coordinates and of everything in `rawPointFeatures`; 3 · (7 + C) values.
+ * One vector for a whole scene: the largest value, the mean and the standard deviation over its
+ * points of the coordinates and of everything in `rawPointFeatures`; 3 · (7 + C) values.
  */
 export function rawSceneVector(scene: Scene): Float32Array {
   const points = rawPointFeatures(scene);

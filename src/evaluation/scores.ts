@@ -1,4 +1,7 @@
-/** How good predictions are: accuracies, intersection over union, and how sure a difference of them is. */
+/**
+ * How good predictions are: accuracies, intersection over union, and how sure a difference of them
+ * is.
+ */
 
 import { Random } from "../base/random.ts";
 
@@ -10,7 +13,9 @@ export interface Scores {
   readonly meanAccuracy: number;
   /** Mean of `iou` over the classes that occur. */
   readonly meanIoU: number;
-  /** (classes) right / (right + wrongly so called + missed); null for a class that does not occur. */
+  /**
+   * (classes) right / (right + wrongly so called + missed); null for a class that does not occur.
+   */
   readonly iou: readonly (number | null)[];
 }
 
@@ -68,8 +73,9 @@ export function scoresOf(confusion: Float64Array, classes: number): Scores {
 export const RESAMPLES = 2000;
 
 /**
- * A percentile bootstrap: `units` things are drawn with replacement as often as there are, and `statistic` is told how
- * often each was drawn. Paired where the statistic is a difference on the same things. The seed fixes every draw.
+ * A percentile bootstrap: `units` things are drawn with replacement as often as there are, and
+ * `statistic` is told how often each was drawn. Paired where the statistic is a difference on the
+ * same things. The seed fixes every draw.
  */
 export function bootstrap(
   units: number,

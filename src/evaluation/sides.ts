@@ -32,7 +32,8 @@ export interface Sides {
 const HELD_OUT = "held-out";
 
 /**
- * Opens the scenes that heads learn from and are tested on, with the feature channels that the encoder reads.
+ * Opens the scenes that heads learn from and are tested on, with the feature channels that the
+ * encoder reads.
  *
  * @throws {UsageError} There are no such scenes.
  */
@@ -121,7 +122,10 @@ async function sceneLabels(
   return { labels: labels.map((label) => place.get(label)!), classes };
 }
 
-/** Labels of both sides as places among the classes. @throws {DataError} They do not fit each other. */
+/**
+ * Labels of both sides as places among the classes.
+ * @throws {DataError} They do not fit each other.
+ */
 export async function labelsOfSides(
   { train, test }: Sides,
   names: (label: number) => string = (label) => String(label),

@@ -1,4 +1,7 @@
-/** Which rows a head learns from, chooses on and is tested on: stratified by class, and the same for every seed. */
+/**
+ * Which rows a head learns from, chooses on and is tested on: stratified by class, and the same for
+ * every seed.
+ */
 
 import { Random } from "../base/random.ts";
 
@@ -32,8 +35,8 @@ export function rowsByClass(labels: ArrayLike<number>, classes: number): number[
 }
 
 /**
- * The rows that a budget allows: of each class its share, rounded, and at least one. All draws of all budgets are
- * independent of one another; a whole class is the same in every draw.
+ * The rows that a budget allows: of each class its share, rounded, and at least one. All draws of
+ * all budgets are independent of one another; a whole class is the same in every draw.
  */
 export function budgetRows(
   labels: ArrayLike<number>,
@@ -53,7 +56,10 @@ export function budgetRows(
   return Uint32Array.from(rows).sort();
 }
 
-/** A number of [0, folds) for each row: every class is dealt out evenly, in an order drawn from the seed. */
+/**
+ * A number of [0, folds) for each row: every class is dealt out evenly, in an order drawn from the
+ * seed.
+ */
 export function stratifiedFolds(
   labels: ArrayLike<number>,
   classes: number,
@@ -69,8 +75,8 @@ export function stratifiedFolds(
 }
 
 /**
- * The divisions of training rows by which a hyper-parameter is chosen: a fifth held out, or, of fewer than 200 rows,
- * five folds, each held out once.
+ * The divisions of training rows by which a hyper-parameter is chosen: a fifth held out, or, of
+ * fewer than 200 rows, five folds, each held out once.
  */
 export function validationFolds(
   labels: ArrayLike<number>,

@@ -18,7 +18,10 @@ export interface FeatureChoice {
   readonly regions: boolean;
 }
 
-/** The root's feature, the maximum and the mean over points, of both directions; of points their own alone. */
+/**
+ * The root's feature, the maximum and the mean over points, of both directions; of points their own
+ * alone.
+ */
 export const ALL_FEATURES: FeatureChoice = choice(POOLS, BRANCHES, false);
 
 function choice(
@@ -33,9 +36,9 @@ function choice(
 }
 
 /**
- * Reads a list out of `root`, `max`, `mean`, `g2l`, `l2g`, or `all`. Pools or directions that are not named at all are
- * all taken: `max` is the maximum of both directions, `g2l` all three vectors of one. `regions` adds to each point the
- * features of the regions around it.
+ * Reads a list out of `root`, `max`, `mean`, `g2l`, `l2g`, or `all`. Pools or directions that are
+ * not named at all are all taken: `max` is the maximum of both directions, `g2l` all three vectors
+ * of one. `regions` adds to each point the features of the regions around it.
  *
  * @throws {UsageError} Another name.
  */

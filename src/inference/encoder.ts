@@ -25,24 +25,27 @@ export interface EncoderOptions {
   /** Default: opened as the configuration's `device` asks; then the encoder closes it. */
   readonly device?: Device;
   /**
-   * Points that will be encoded with it, about. From half a million on it pays to compile faster kernels for the
-   * software device, which takes seconds. Default 0. What is computed differs by rounding alone, and for one value
-   * of this it is always the same.
+   * Points that will be encoded with it, about. From half a million on it pays to compile faster
+   * kernels for the software device, which takes seconds. Default 0. What is computed differs by
+   * rounding alone, and for one value of this it is always the same.
    */
   readonly pointsAhead?: number;
 }
 
 /** What `encoderFromCheckpoint` may be told besides. */
 export interface CheckpointEncoderOptions extends EncoderOptions {
-  /** The configuration that the weights were trained with. Needed for weights from elsewhere; else the checkpoint's. */
+  /**
+   * The configuration that the weights were trained with. Needed for weights from elsewhere; else
+   * the checkpoint's.
+   */
   readonly config?: TrainingConfig;
 }
 
 /** How the points that were encoded belong to those that were given. */
 export interface CloudRows extends SourceRows {
   /**
-   * Where the encoded scene's 0, 0, 0 lies in the given cloud's own coordinates and unit: those of a point are
-   * `origin[k] + prepared.coords[3 * i + k] / scale`.
+   * Where the encoded scene's 0, 0, 0 lies in the given cloud's own coordinates and unit: those of
+   * a point are `origin[k] + prepared.coords[3 * i + k] / scale`.
    */
   readonly origin: readonly [number, number, number];
   /** What the given coordinates were multiplied by: 1 in metres, 1 / radius for objects. */
@@ -112,10 +115,12 @@ export class SceneEncoder implements Disposable {
   }
 
   /**
-   * The features of prepared scenes, in the order given: of each the `parts` that are asked for. Reading back point
-   * features (`g2l`, `l2g`) is what costs; those of regions and scenes come cheap.
+   * The features of prepared scenes, in the order given: of each the `parts` that are asked for.
+   * Reading back point features (`g2l`, `l2g`) is what costs; those of regions and scenes come
+   * cheap.
    *
-   * Scenes go through the model several at a time, and all results are held at once: give it as many as fit in memory.
+   * Scenes go through the model several at a time, and all results are held at once: give it as
+   * many as fit in memory.
    *
    * Throws DataError for a scene whose features are not as wide as the model's.
    */
@@ -135,11 +140,12 @@ export class SceneEncoder implements Disposable {
   }
 
   /**
-   * All features of one scene, or of a cloud as a file holds it, which is prepared first. `prepared` is what was
-   * encoded: rows of point features are its points, of regions its tree's.
+   * All features of one scene, or of a cloud as a file holds it, which is prepared first.
+   * `prepared` is what was encoded: rows of point features are its points, of regions its tree's.
    *
-   * To put features back on the cloud's own points, `sourceIndex` says which row of the cloud each prepared point was,
-   * and `featuresOfRows(points.g2l, width, keptIndex())` is one feature for each row of the cloud.
+   * To put features back on the cloud's own points, `sourceIndex` says which row of the cloud each
+   * prepared point was, and `featuresOfRows(points.g2l, width, keptIndex())` is one feature for
+   * each row of the cloud.
    *
    * Throws DataError for a cloud without points or without the features that the model reads.
    */
@@ -183,7 +189,9 @@ export class SceneEncoder implements Disposable {
   }
 }
 
-/** Scenes in their order, as many at a time as have BATCH_POINTS points together, and at least one. */
+/**
+ * Scenes in their order, as many at a time as have BATCH_POINTS points together, and at least one.
+ */
 function* batchesOf(scenes: readonly Scene[]): Generator<Scene[]> {
   let batch: Scene[] = [];
   let points = 0;
@@ -221,8 +229,8 @@ async function openModel(
 }
 
 /**
- * The encoder with the weights that a training starts from: what a trained one is to be compared with. The seed is
- * the configuration's.
+ * The encoder with the weights that a training starts from: what a trained one is to be compared
+ * with. The seed is the configuration's.
  */
 export async function untrainedEncoder(
   config: TrainingConfig,
@@ -243,8 +251,8 @@ export interface EncoderSettings extends CheckpointInfo {
  * What a checkpoint says of its encoder; its header alone is read.
  * @param config is taken instead of the checkpoint's
  *
- * Throws UsageError for a file that is not there or that needs a configuration, DataError for one that is no
- * checkpoint or is damaged.
+ * Throws UsageError for a file that is not there or that needs a configuration, DataError for one
+ * that is no checkpoint or is damaged.
  */
 export async function readEncoderSettings(
   path: string,
@@ -262,10 +270,12 @@ export async function readEncoderSettings(
 }
 
 /**
- * The encoder of a checkpoint, with the settings that are stored in it; or of a file with nothing but weights under
- * SPEC's names, such as PyTorch writes, which needs the configuration besides.
+ * The encoder of a checkpoint, with the settings that are stored in it; or of a file with nothing
+ * but weights under the model's names, such as PyTorch writes, which needs the configuration
+ * besides.
  *
- * Throws as `readEncoderSettings`, and DataError for weights of another model than the configuration says.
+ * Throws as `readEncoderSettings`, and DataError for weights of another model than the
+ * configuration says.
  */
 export async function encoderFromCheckpoint(
   path: string,

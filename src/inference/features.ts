@@ -1,4 +1,7 @@
-/** What the encoder says of scenes: forward only, each scene as it is, rows back in the scene's own order. */
+/**
+ * What the encoder says of scenes: forward only, each scene as it is, rows back in the scene's own
+ * order.
+ */
 
 import type { Batch } from "../scenes/batches/batch.ts";
 import { buildBatch } from "../scenes/batches/batch_builder.ts";
@@ -21,7 +24,9 @@ import {
 /** The two directions: global to local, local to global. */
 export type Branch = "g2l" | "l2g";
 
-/** What can be asked for: features of all points by one branch, of the regions, of the whole scene. */
+/**
+ * What can be asked for: features of all points by one branch, of the regions, of the whole scene.
+ */
 export type FeaturePart = Branch | "regions" | "scene";
 
 /** The same rows by both branches, row-major, each `width` values a row. */
@@ -62,7 +67,10 @@ interface Placed {
   readonly slice: BufferSlice;
 }
 
-/** Collects tensors that are read back together: a read-back costs the same for one value as for thousands. */
+/**
+ * Collects tensors that are read back together: a read-back costs the same for one value as for
+ * thousands.
+ */
 class ReadBack {
   readonly #placed: Placed[] = [];
   #size = 0;
@@ -118,7 +126,10 @@ function leafRows({ levels, pointCount, pointOffsets }: Batch): Leaves {
   return { rows: rows.subarray(0, count), lengths };
 }
 
-/** Where a branch's vectors stand among what is read back, and its point features, which are read apart. */
+/**
+ * Where a branch's vectors stand among what is read back, and its point features, which are read
+ * apart.
+ */
 interface Recorded {
   readonly regions: readonly number[];
   readonly pools: Readonly<Record<Pool, number>> | null;
@@ -126,8 +137,9 @@ interface Recorded {
 }
 
 /**
- * The features of scenes that go through the model as one batch. Everything is recorded before anything waits, and
- * nothing of the model changes, so this may be done between the steps of a training.
+ * The features of scenes that go through the model as one batch. Everything is recorded before
+ * anything waits, and nothing of the model changes, so this may be done between the steps of a
+ * training.
  */
 export async function featuresOfBatch<P extends FeaturePart>(
   model: Model,

@@ -1,10 +1,14 @@
-/** Features of the points that a model saw, put back on the rows of the file that they came from. */
+/**
+ * Features of the points that a model saw, put back on the rows of the file that they came from.
+ */
 
 /**
- * One feature a row: that of the point which stands for it; zeros where none does (its coordinates are not finite).
+ * One feature a row: that of the point which stands for it; zeros where none does (its coordinates
+ * are not finite).
  *
  * @param features (points, width)
- * @param keptIndex (rows) the point for each row, -1 for none: `keptIndex()` of `prepare` and of `SceneEncoder.embed`
+ * @param keptIndex (rows) the point for each row, -1 for none: `keptIndex()` of `prepare` and of
+ * `SceneEncoder.embed`
  * @returns (rows, width)
  */
 export function featuresOfRows(

@@ -2,7 +2,9 @@
 
 import type { Section } from "./report_data.ts";
 
-/** Collects typed arrays; each begins at a multiple of 4 bytes, so that it can be viewed in place. */
+/**
+ * Collects typed arrays; each begins at a multiple of 4 bytes, so that it can be viewed in place.
+ */
 export class ByteCollector {
   readonly #parts: { offset: number; data: ArrayBufferView }[] = [];
   #size = 0;

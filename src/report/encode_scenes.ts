@@ -22,7 +22,10 @@ export interface SceneOptions {
   readonly paths: readonly string[];
   /** Points shown of each; 0: all. The encoder sees all in any case. */
   readonly pointsPerScene: number;
-  /** Name (best, final, last, epoch_0010) or path of a checkpoint; null: the first there is of best, final and last. */
+  /**
+   * Name (best, final, last, epoch_0010) or path of a checkpoint; null: the first there is of best,
+   * final and last.
+   */
   readonly checkpoint: string | null;
 }
 
@@ -36,8 +39,9 @@ export interface FoundCheckpoint {
 const CHECKPOINTS = ["best", "final", "last"];
 
 /**
- * The first run's checkpoint that has one, or the reasons why none has. Runs often share a `checkpoint_dir`, where a
- * later one replaces what an earlier one wrote: weights of another run are not taken.
+ * The first run's checkpoint that has one, or the reasons why none has. Runs often share a
+ * `checkpoint_dir`, where a later one replaces what an earlier one wrote: weights of another run
+ * are not taken.
  *
  * @throws {UsageError} A checkpoint that was asked for by its path is not there.
  */

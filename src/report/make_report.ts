@@ -35,8 +35,8 @@ type EncodedScenes = Pick<ReportData, "scenes" | "encoder" | "notes"> & {
 /**
  * Makes a report and writes it, whole or not at all.
  *
- * Throws UsageError or DataError for runs that cannot be read, for scenes that were asked for and cannot be shown, and
- * where the file cannot be written.
+ * Throws UsageError or DataError for runs that cannot be read, for scenes that were asked for and
+ * cannot be shown, and where the file cannot be written.
  *
  * @param say Is told what there is to know, a line each.
  * @param show Is told what is being done, over and over.

@@ -14,7 +14,10 @@ export interface QuantisedPositions {
 const INT16_MAX = 32767;
 const INT8_MAX = 127;
 
-/** The positions of `points` among `coords` (N, 3), to 1/65534 of the longest side of all their bounds. */
+/**
+ * The positions of `points` among `coords` (N, 3), to 1/65534 of the longest side of all their
+ * bounds.
+ */
 export function quantisePositions(coords: Float32Array, points: Uint32Array): QuantisedPositions {
   const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
   for (const point of points) {
@@ -49,8 +52,9 @@ export interface Axes {
 const AXES_ROWS = 10_000;
 
 /**
- * The fewest axes through the origin that keep `enough` of the squared length of the rows' directions, at most `most`.
- * They do not pass through the mean: products on them are the features' own, not those of deviations.
+ * The fewest axes through the origin that keep `enough` of the squared length of the rows'
+ * directions, at most `most`. They do not pass through the mean: products on them are the features'
+ * own, not those of deviations.
  *
  * @param features (N, dimension), several tables of them; rows of zeros count for nothing.
  */
@@ -85,7 +89,10 @@ export function findAxes(
   };
 }
 
-/** Directions of rows of features (N, D) on the axes, 127 to a unit; (N, width). A row of zeros stays one. */
+/**
+ * Directions of rows of features (N, D) on the axes, 127 to a unit; (N, width). A row of zeros
+ * stays one.
+ */
 export function quantiseFeatures(
   features: Float32Array,
   { dimension, directions }: Axes,

@@ -1,4 +1,7 @@
-/** A run's folder as its report shows it. What training has written so far is enough: it may still be going on. */
+/**
+ * A run's folder as its report shows it. What training has written so far is enough: it may still
+ * be going on.
+ */
 
 import { basename, dirname, join, resolve } from "@std/path";
 import { parse } from "yaml";
@@ -11,10 +14,11 @@ const LONGEST_CURVE = 1000;
 const NAMED = 3;
 
 /**
- * Reads `config.yaml`, `run.json` and `metrics.jsonl` of each folder. Lines that cannot be read are left out and told in the
- * run's notes; so is a missing configuration.
+ * Reads `config.yaml`, `run.json` and `metrics.jsonl` of each folder. Lines that cannot be read are
+ * left out and told in the run's notes; so is a missing configuration.
  *
- * @throws {UsageError} A folder is missing, no run's, or given twice. @throws {DataError} The system refuses.
+ * @throws {UsageError} A folder is missing, no run's, or given twice. @throws {DataError} The
+ * system refuses.
  */
 export async function readRuns(directories: readonly string[]): Promise<RunData[]> {
   const paths = directories.map((directory) => resolve(directory));
@@ -30,7 +34,9 @@ export async function readRuns(directories: readonly string[]): Promise<RunData[
   return runs;
 }
 
-/** The folders' own names, with as many of the folders above them as it takes to tell them apart. */
+/**
+ * The folders' own names, with as many of the folders above them as it takes to tell them apart.
+ */
 export function uniqueNames(paths: readonly string[]): string[] {
   const names = paths.map((path) => basename(path));
   for (let rest = paths.map(dirname);; rest = rest.map(dirname)) {

@@ -1,6 +1,6 @@
 /**
- * What a report's page shows, as it stands in the page: written by this program, read by `page/`. Numbers are JSON,
- * arrays as long as a scene are bytes beside it.
+ * What a report's page shows, as it stands in the page: written by this program, read by `page/`.
+ * Numbers are JSON, arrays as long as a scene are bytes beside it.
  */
 
 /** One scalar over a run. Steps ascend; none is there twice. */
@@ -59,7 +59,9 @@ export interface BranchData {
   readonly name: "G2L" | "L2G";
   /** Uint8 (N, 3): the first three principal components as red, green, blue. */
   readonly colors: Section;
-  /** Int8 (N, width): directions of the features on the axes that hold most of them, 127 to a unit. */
+  /**
+   * Int8 (N, width): directions of the features on the axes that hold most of them, 127 to a unit.
+   */
   readonly features: Section;
   /** Axes. The same in all scenes, so that points of different scenes can be compared. */
   readonly width: number;
@@ -67,19 +69,19 @@ export interface BranchData {
   readonly kept: number;
 }
 
-/** The regions of a level as runs of points. */
+/** The regions of a level as segments of points. */
 export interface LevelData {
   /** The root's is 0. */
   readonly level: number;
   /** Regions of this level. */
   readonly regions: number;
-  /** Uint32: the first point of each run. */
+  /** Uint32: the first point of each segment. */
   readonly start: Section;
   /** Uint32: its deepest region that is no deeper than the level, by number in the scene's tree. */
   readonly region: Section;
 }
 
-/** A scene: its points in the order of its tree, so that regions are runs. */
+/** A scene: its points in the order of its tree, so that regions are segments. */
 export interface SceneData {
   readonly id: string;
   /** Points shown. */
@@ -105,7 +107,10 @@ export interface ReportData {
   readonly made: string;
   readonly runs: readonly RunData[];
   readonly scenes: readonly SceneData[];
-  /** The weights that the scenes' features are of: the run's name and the checkpoint; null without scenes. */
+  /**
+   * The weights that the scenes' features are of: the run's name and the checkpoint; null without
+   * scenes.
+   */
   readonly encoder: { readonly run: string; readonly checkpoint: string } | null;
   /** Why there are no scenes, or fewer. */
   readonly notes: readonly string[];

@@ -20,7 +20,10 @@ export interface ShownScene {
   readonly l2g: Float32Array;
 }
 
-/** At most `most` of a scene's points, drawn at random, always the same; in the order of its tree. 0: all. */
+/**
+ * At most `most` of a scene's points, drawn at random, always the same; in the order of its tree.
+ * 0: all.
+ */
 export function choosePoints({ order }: RegionTree, most: number): Uint32Array {
   if (most === 0 || order.length <= most) return order;
   const places = new Random(0, "report").sampleWithoutReplacement(order.length, most).sort();
@@ -101,7 +104,7 @@ function bytesOf(colors: ArrayLike<number>, points: Uint32Array): Uint8Array {
   return new Uint8Array(out.buffer);
 }
 
-/** Every level's regions as runs of the points shown. */
+/** Every level's regions as segments of the points shown. */
 function levelsOf(
   tree: RegionTree,
   points: Uint32Array,

@@ -1,11 +1,12 @@
 /** Fewer points of a long curve, none of them made up. */
 
 /**
- * The entries of a curve that are worth drawing: first, last, and of each of `limit / 2` equal stretches the lowest
- * and the highest, so that no peak is lost. Values that are null count for nothing, but a stretch of nothing else
- * keeps its first.
+ * The entries of a curve that are worth drawing: first, last, and of each of `limit / 2` equal
+ * stretches the lowest and the highest, so that no peak is lost. Values that are null count for
+ * nothing, but a stretch of nothing else keeps its first.
  *
- * @returns Ascending indices into `values`, all of them if there are no more than `limit` (at least 4).
+ * @returns Ascending indices into `values`, all of them if there are no more than `limit` (at least
+ * 4).
  */
 export function thin(values: readonly (number | null)[], limit: number): number[] {
   const count = values.length;

@@ -1,6 +1,7 @@
 /**
- * Checkpoints: safetensors files with the parameters under SPEC's names, the optimiser's moments beside them, and
- * config and counters in the metadata. PyTorch's safetensors reads them; a file that it wrote initialises a model.
+ * Checkpoints: safetensors files with the parameters under their names (docs/model.md, Modules and
+ * parameter names), the optimiser's moments beside them, and config and counters in the metadata.
+ * PyTorch's safetensors reads them; a file that it wrote initialises a model.
  */
 
 import { join } from "@std/path";
@@ -38,13 +39,16 @@ export interface Counters {
   readonly bestLoss: number | null;
   /** Highest score of the probe so far; null or absent before the first. */
   readonly bestProbe?: number | null;
-  /** Checkpoints by name that this state is still to be saved as: what a run killed between two saves has left to do. */
+  /**
+   * Checkpoints by name that this state is still to be saved as: what a run killed between two
+   * saves has left to do.
+   */
   readonly unsaved?: readonly string[];
 }
 
 /** All that a run needs to go on as if it had never stopped. */
 export interface Checkpoint {
-  /** Weights by SPEC's names. */
+  /** Weights by name. */
   readonly parameters: ReadonlyMap<string, Float32Array>;
   /** AdamW's moments and step counts. */
   readonly optimizer: AdamWState;
@@ -94,8 +98,9 @@ function firstNotFinite(values: ReadonlyMap<string, Float32Array>, prefix = ""):
 const MOST_STEPS = 2 ** 31;
 
 /**
- * What is wrong with an optimiser's state and counters, in words; null: nothing. The reader refuses what this names, so the
- * writer asks too: a checkpoint that never loads does not take the place of a good one.
+ * What is wrong with an optimiser's state and counters, in words; null: nothing. The reader refuses
+ * what this names, so the writer asks too: a checkpoint that never loads does not take the place of
+ * a good one.
  */
 function stateProblem({ optimizer, counters }: Pick<Checkpoint, "optimizer" | "counters">) {
   const moments = firstNotFinite(optimizer.firstMoment, FIRST) ??
@@ -134,9 +139,11 @@ function countersProblem(
 }
 
 /**
- * Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything fails.
+ * Write a checkpoint: to a temporary file, synced, renamed. What stood at `path` stays if anything
+ * fails.
  *
- * @throws {DataError} Weights or moments are not finite, counters are out of range, or the system refuses.
+ * @throws {DataError} Weights or moments are not finite, counters are out of range, or the system
+ * refuses.
  */
 export async function writeCheckpoint(
   path: string,
@@ -175,7 +182,10 @@ export async function writeCheckpoint(
   });
 }
 
-/** Compare what a file holds with what the model needs; list everything missing, extra or of another shape. */
+/**
+ * Compare what a file holds with what the model needs; list everything missing, extra or of another
+ * shape.
+ */
 function matchTensors(
   path: string,
   tensors: ReadonlyMap<string, SafeTensor>,
@@ -271,7 +281,10 @@ async function openCheckpoint(path: string): Promise<SafeTensors & { config: Con
   return { tensors, metadata, config: parseConfig(path, metadata) };
 }
 
-/** The configuration that a checkpoint was trained with, and the run directory that its logs went to; its header alone is read. */
+/**
+ * The configuration that a checkpoint was trained with, and the run directory that its logs went
+ * to; its header alone is read.
+ */
 export async function readCheckpointPlaces(
   path: string,
 ): Promise<{ config: ConfigValues; runDirectory: string | null }> {
@@ -288,8 +301,8 @@ export async function readCheckpointConfig(path: string): Promise<ConfigValues> 
 /**
  * What a file of weights says of itself; its header alone is read.
  *
- * @throws {UsageError} There is no such file. @throws {DataError} It is no sound safetensors file, holds no
- * weights of an encoder, or is a damaged checkpoint.
+ * @throws {UsageError} There is no such file. @throws {DataError} It is no sound safetensors file,
+ * holds no weights of an encoder, or is a damaged checkpoint.
  */
 export async function readCheckpointInfo(path: string): Promise<CheckpointInfo> {
   const { metadata, tensors } = await readSafetensorsHeader(path);

@@ -1,4 +1,7 @@
-/** The settings of a run: read from YAML, flags or objects, checked together, resolved, immutable. SPEC §6. */
+/**
+ * The settings of a run: read from YAML, flags or objects, checked together, resolved, immutable:
+ * docs/model.md, Configuration.
+ */
 
 import { augmentationProblems, parseAugmentation } from "../scenes/views/augmentation.ts";
 import { UsageError } from "../base/errors.ts";
@@ -39,8 +42,8 @@ export interface ConfigSources {
 export interface TrainingConfig extends ConfigValues {}
 
 /**
- * All settings of a run, resolved: what was not set has its default, or small_mode's. One read-only property for
- * each key, under the key's own name.
+ * All settings of a run, resolved: what was not set has its default, or small_mode's. One read-only
+ * property for each key, under the key's own name.
  *
  * ```ts
  * const config = TrainingConfig.fromObject({ small_mode: true, num_epochs: 3 });
@@ -100,7 +103,8 @@ export class TrainingConfig {
     const take = (setting: Setting): void => {
       const { key: name, value, keyWhere, at } = setting;
       if (!isKeyName(name)) {
-        // Looking for the key that was meant takes milliseconds; of a file of something else nobody wants to know.
+        // Looking for the key that was meant takes milliseconds; of a file of something else nobody
+        // wants to know.
         const what = problems.length < MOST_SUGGESTIONS
           ? unknownKey(name)
           : `unknown key ${show(name)}`;
@@ -142,7 +146,10 @@ export class TrainingConfig {
     ) as unknown as ConfigValues;
   }
 
-  /** The values of all keys as commented YAML. Loads back to the same configuration, here and in PyYAML. */
+  /**
+   * The values of all keys as commented YAML. Loads back to the same configuration, here and in
+   * PyYAML.
+   */
   toYaml(): string {
     const lines: string[] = [];
     let group: ConfigGroup | undefined;
@@ -206,7 +213,8 @@ function checkTogether(
   problems: Problem[],
 ): void {
   const report = (names: readonly ConfigKeyName[], what: string): void => {
-    if (names.some((name) => wrong.has(name))) return; // said already; what stands there now is a default
+    // Said already; what stands there now is a default.
+    if (names.some((name) => wrong.has(name))) return;
     const place = names.map((name) => places.get(name)).find((setting) => setting !== undefined);
     problems.push({ where: place?.where ?? "configuration", what, at: place?.at });
   };
@@ -247,7 +255,10 @@ function checkTogether(
   }
 }
 
-/** Problems that a message lists, and unknown keys that it knows better ones for: beyond, a file is no configuration. */
+/**
+ * Problems that a message lists, and unknown keys that it knows better ones for: beyond, a file is
+ * no configuration.
+ */
 const MOST_PROBLEMS = 150, MOST_SUGGESTIONS = 40;
 
 function listProblems(problems: readonly Problem[]): string {
@@ -273,7 +284,8 @@ function yamlText(value: unknown): string {
     return `{${members.join(", ")}}`;
   }
   if (typeof value !== "string") return String(value);
+  // Not the words that some YAML readers take for values.
   const plain = /^[A-Za-z][\w./-]*$/.test(value) &&
-    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value); // words that some YAML readers take for values
+    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(value);
   return plain ? value : JSON.stringify(value);
 }

@@ -39,7 +39,8 @@ function firstWrongByte(bytes: Uint8Array): number | null {
 /**
  * The settings in a YAML file.
  *
- * @throws {UsageError} It is not there, no text, or lists everything that is wrong with its settings.
+ * @throws {UsageError} It is not there, no text, or lists everything that is wrong with its
+ * settings.
  */
 export async function readConfigFile(
   path: string,

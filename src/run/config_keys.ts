@@ -1,6 +1,6 @@
 /**
- * Every key of a configuration: type, default, what small_mode makes of it, range, what a resumed run may
- * change, help. docs/model.md, Configuration.
+ * Every key of a configuration: type, default, what small_mode makes of it, range, what a resumed
+ * run may change, help. docs/model.md, Configuration.
  *
  * This one table types `TrainingConfig`, says what files and flags may hold, and prints the help.
  */

@@ -50,7 +50,8 @@ export function acceptValue(key: ConfigKey, value: unknown): unknown {
   switch (key.type) {
     case "boolean":
       if (typeof value === "boolean") return value;
-      // PyYAML, for which existing files were written, reads these words as booleans; YAML 1.2 as text.
+      // PyYAML, for which existing files were written, reads these words as booleans; YAML 1.2 as
+      // text.
       if (typeof value !== "string") return undefined;
       if (/^(yes|Yes|YES|on|On|ON)$/.test(value)) return true;
       return /^(no|No|NO|off|Off|OFF)$/.test(value) ? false : undefined;

@@ -39,8 +39,8 @@ export interface Problem {
 }
 
 /**
- * Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is parsed, which of a megabyte of
- * mistakes takes seconds.
+ * Far more than any configuration; a wrong file (a checkpoint, a scan) is refused before it is
+ * parsed, which of a megabyte of mistakes takes seconds.
  */
 const MAX_CHARACTERS = 100_000;
 /** Values that a text makes; without references (`*name`) to references no text makes so many. */
@@ -50,7 +50,10 @@ const MOST_VALUES = 100_000;
 const MOST_ERRORS = 10;
 const TWICE = "this key stands in the file twice; keep one";
 
-/** Reads a flat YAML mapping. An empty text is an empty mapping. Problems of syntax go to `problems`. */
+/**
+ * Reads a flat YAML mapping. An empty text is an empty mapping. Problems of syntax go to
+ * `problems`.
+ */
 export function readSettings(text: string, file: string, problems: Problem[]): Setting[] {
   const source = text.startsWith("\uFEFF") ? text.slice(1) : text;
   const lines = new LineCounter();
@@ -150,7 +153,8 @@ function parse(
     return undefined;
   }
   try {
-    // Keys that stand twice are found here: the library compares each with each, minutes for a long file of something else.
+    // Keys that stand twice are found here: the library compares each with each, minutes for a long
+    // file of something else.
     const options = {
       lineCounter,
       prettyErrors: false,
@@ -175,7 +179,10 @@ function parse(
 /** Deepest nesting of a value. No key's goes past three. */
 const DEEPEST = 32;
 
-/** What each reference of a text refers to, found in one pass: the library looks through all of the text for each. */
+/**
+ * What each reference of a text refers to, found in one pass: the library looks through all of the
+ * text for each.
+ */
 function referencesOf(yaml: Document.Parsed): ReadonlyMap<Alias, Node> {
   const anchors = new Map<string, Node>();
   const found = new Map<Alias, Node>();
@@ -192,9 +199,10 @@ function referencesOf(yaml: Document.Parsed): ReadonlyMap<Alias, Node> {
 }
 
 /**
- * Turns nodes of a text into plain values. A value is made of lists and of mappings with plain keys, not too deep, and holds no
- * reference to what it stands in; what is not throws. The library takes minutes for keys that are mappings of mappings and for
- * references behind much else, and does not return from a circle.
+ * Turns nodes of a text into plain values. A value is made of lists and of mappings with plain
+ * keys, not too deep, and holds no reference to what it stands in; what is not throws. The library
+ * takes minutes for keys that are mappings of mappings and for references behind much else, and
+ * does not return from a circle.
  */
 function plainValues(references: ReadonlyMap<Alias, Node>): (node: unknown) => unknown {
   let made = 0;

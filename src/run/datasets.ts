@@ -20,13 +20,13 @@ export interface Datasets {
 }
 
 /**
- * Synthetic rooms, or the scenes under `data_root`. A data_root that is missing is an error, never a silent switch
- * to synthetic scenes.
+ * Synthetic rooms, or the scenes under `data_root`. A data_root that is missing is an error, never
+ * a silent switch to synthetic scenes.
  *
  * Scenes that cannot be read are left out and told on standard error.
  *
- * Throws UsageError for a folder that is not there or holds no scenes, and for features that the scenes do not have;
- * DataError where none of the scenes can be read.
+ * Throws UsageError for a folder that is not there or holds no scenes, and for features that the
+ * scenes do not have; DataError where none of the scenes can be read.
  */
 export async function openDatasets(config: TrainingConfig): Promise<Datasets> {
   return config.dataset === "synthetic" ? syntheticRooms(config) : await scenes(config);
@@ -70,8 +70,8 @@ function syntheticRooms(config: TrainingConfig): Datasets {
 }
 
 /**
- * How the scenes of a dataset were made of clouds, by what the first of them says; null where it does not say, as
- * synthetic ones, pickled ones and a user's own do not.
+ * How the scenes of a dataset were made of clouds, by what the first of them says; null where it
+ * does not say, as synthetic ones, pickled ones and a user's own do not.
  */
 export async function preparationOf(dataset: Dataset): Promise<SceneSettings | null> {
   if (!(dataset instanceof ScenesDataset) || dataset.length === 0) return null;

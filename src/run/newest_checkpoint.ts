@@ -5,7 +5,10 @@ import { DataError, UsageError } from "../base/errors.ts";
 import { readSafetensors, readSafetensorsHeader } from "../base/safetensors.ts";
 import { FORMAT } from "./checkpoint.ts";
 
-/** Whether a file is a whole checkpoint of this program; else why not, or null for a file that is none at all. */
+/**
+ * Whether a file is a whole checkpoint of this program; else why not, or null for a file that is
+ * none at all.
+ */
 async function soundness(path: string): Promise<true | string | null> {
   try {
     const { metadata } = await readSafetensorsHeader(path);
@@ -19,7 +22,8 @@ async function soundness(path: string): Promise<true | string | null> {
 }
 
 /**
- * The newest checkpoint in a folder that is whole. Other safetensors files are passed over; damaged ones are told.
+ * The newest checkpoint in a folder that is whole. Other safetensors files are passed over; damaged
+ * ones are told.
  *
  * @param say Told of each damaged file that is newer.
  * @throws {DataError} There is none, or the folder cannot be read.

@@ -1,4 +1,7 @@
-/** What a probe during training is: plain data that a YAML file can hold, its defaults and its checks. */
+/**
+ * What a probe during training is: plain data that a YAML file can hold, its defaults and its
+ * checks.
+ */
 
 /** A small evaluation that is repeated while training goes on. */
 export interface ProbeConfig {

@@ -7,7 +7,10 @@ import { SyntheticDataset, type SyntheticSource } from "./synthetic/synthetic.ts
 /** What a dataset is opened from: plain data, as a message to a worker must be. */
 export type DatasetSource = ScenesSource | SyntheticSource;
 
-/** The source of a dataset of this library; undefined for a user's own, which only its own thread can read. */
+/**
+ * The source of a dataset of this library; undefined for a user's own, which only its own thread
+ * can read.
+ */
 export function sourceOf(dataset: Dataset): DatasetSource | undefined {
   return dataset instanceof ScenesDataset || dataset instanceof SyntheticDataset
     ? dataset.source

@@ -1,13 +1,16 @@
 /**
- * Region trees between their nested form (as files hold them) and typed arrays (as the program holds them),
- * and the checks that make either trustworthy. Nothing here recurses, so a tree may be as deep as memory
- * allows, and everything is linear in the number of indices and regions.
+ * Region trees between their nested form (as files hold them) and typed arrays (as the program
+ * holds them), and the checks that make either trustworthy. Nothing here recurses, so a tree may be
+ * as deep as memory allows, and everything is linear in the number of indices and regions.
  */
 
 import { DataError } from "../base/errors.ts";
 import type { RegionTree } from "./scene.ts";
 
-/** A region as scene files nest it. Indices are the scene's own, from 0; `center_idx` is one of them. */
+/**
+ * A region as scene files nest it. Indices are the scene's own, from 0; `center_idx` is one of
+ * them.
+ */
 export interface NestedRegion {
   /** The region's points. */
   indices: number[];
@@ -29,15 +32,17 @@ export function inversePermutation(order: Uint32Array): Uint32Array {
 }
 
 /**
- * Turns nested regions, as JSON or a pickle gives them (`indices` as numbers or a typed array, 64-bit ones
- * included; a missing or null `children` means none), into a tree for `pointCount` points.
+ * Turns nested regions, as JSON or a pickle gives them (`indices` as numbers or a typed array,
+ * 64-bit ones included; a missing or null `children` means none), into a tree for `pointCount`
+ * points.
  *
- * Inside a region the points keep the order in which its `indices` list them, except that those of its
- * children come first. `where` names the scene in errors, e.g. `scene0000_00.pkl`.
+ * Inside a region the points keep the order in which its `indices` list them, except that those of
+ * its children come first. `where` names the scene in errors, e.g. `scene0000_00.pkl`.
  *
- * Throws DataError, naming scene, region and reason, unless the tree is valid (SPEC §1): indices in range, no
- * duplicate inside a region or among siblings, children within their parent, centres inside their region,
- * levels counting from 0, a root that covers every point.
+ * Throws DataError, naming scene, region and reason, unless the tree is valid (docs/model.md, Scene
+ * and region tree): indices in range, no duplicate inside a region or among siblings, children
+ * within their parent, centres inside their region, levels counting from 0, a root that covers
+ * every point.
  */
 export function treeFromNested(nested: unknown, pointCount: number, where: string): RegionTree {
   const flat = flatten(nested, where);
@@ -54,7 +59,9 @@ export function treeFromNested(nested: unknown, pointCount: number, where: strin
   };
 }
 
-/** The deepest region that holds each point. Throws DataError unless all regions hold what they may. */
+/**
+ * The deepest region that holds each point. Throws DataError unless all regions hold what they may.
+ */
 function deepestRegions(
   { indices, parent, center: centers }: FlatRegions,
   { firstChild, nextSibling }: ChildLists,
@@ -63,9 +70,9 @@ function deepestRegions(
 ): Uint32Array {
   const fail = (region: number, reason: string): never =>
     failAt(where, regionPath(parent, region), reason);
-  // holder[point]: the deepest region checked so far that holds the point. When a region's turn comes,
-  // exactly its own points carry its number, so one look per index tells inside, outside, doubled and
-  // shared apart.
+  // holder[point]: the deepest region checked so far that holds the point. When a region's turn
+  // comes, exactly its own points carry its number, so one look per index tells inside, outside,
+  // doubled and shared apart.
   const nobody = parent.length;
   const holder = new Uint32Array(pointCount).fill(nobody);
   const claim = (region: number, from: number): void => {
@@ -138,7 +145,9 @@ interface FlatRegions {
   readonly parent: number[];
 }
 
-/** Lists nested regions in depth-first pre-order, checking each one's fields but not yet its points. */
+/**
+ * Lists nested regions in depth-first pre-order, checking each one's fields but not yet its points.
+ */
 function flatten(nested: unknown, where: string): FlatRegions {
   const flat: FlatRegions = { indices: [], center: [], level: [], parent: [] };
   const seen = new Set<unknown>(); // a pickle can hold one region twice, or inside itself
@@ -223,7 +232,10 @@ function childLists(parent: ArrayLike<number>): ChildLists {
   return { firstChild, nextSibling };
 }
 
-/** A region's place as `root/3/1`: child numbers from 0. `parent` in pre-order, sound up to `region`. */
+/**
+ * A region's place as `root/3/1`: child numbers from 0. `parent` in pre-order, sound up to
+ * `region`.
+ */
 export function regionPath(parent: ArrayLike<number>, region: number): string {
   const seen = new Uint32Array(region + 1), position = new Uint32Array(region + 1);
   for (let r = 1; r <= region; r++) position[r] = seen[parent[r]]++;
@@ -236,9 +248,9 @@ export function regionPath(parent: ArrayLike<number>, region: number): string {
 }
 
 /**
- * Checks a tree on typed arrays for a scene of `pointCount` points: everything `treeFromNested` checks, and
- * that the arrays keep the promises of `RegionTree` (pre-order, runs). Throws DataError naming scene (`where`),
- * region and reason.
+ * Checks a tree on typed arrays for a scene of `pointCount` points: everything `treeFromNested`
+ * checks, and that the arrays keep the promises of `RegionTree` (pre-order, segments). Throws
+ * DataError naming scene (`where`), region and reason.
  */
 export function validateTree(tree: RegionTree, pointCount: number, where: string): void {
   const { level, parent, start, end, center } = tree;
@@ -294,7 +306,9 @@ function rowsOfPoints(
   return row;
 }
 
-/** A region's level, and that it stands in pre-order; `path` are the open regions, which it joins. */
+/**
+ * A region's level, and that it stands in pre-order; `path` are the open regions, which it joins.
+ */
 function checkDepth(
   { level, parent }: RegionTree,
   region: number,
@@ -345,9 +359,9 @@ function checkRun(
 }
 
 /**
- * The tree with regions below level `maxDepth` removed, so that regions at that level become leaves (SPEC's
- * `max_hierarchy_depth`); null: no limit. `order` is shared with the tree given, which is itself returned
- * when it is no deeper.
+ * The tree with regions below level `maxDepth` removed, so that regions at that level become leaves
+ * (the configuration's `max_hierarchy_depth`); null: no limit. `order` is shared with the tree
+ * given, which is itself returned when it is no deeper.
  */
 export function cutTree(tree: RegionTree, maxDepth: number | null): RegionTree {
   if (maxDepth === null || tree.level.every((level) => level <= maxDepth)) return tree;
@@ -369,7 +383,9 @@ export function cutTree(tree: RegionTree, maxDepth: number | null): RegionTree {
   return { order: tree.order, level, parent, start, end, center };
 }
 
-/** The nested form of a tree, ready for JSON. A region's indices come in the order of its run. */
+/**
+ * The nested form of a tree, ready for JSON. A region's indices come in the order of its segment.
+ */
 export function treeToNested(tree: RegionTree): NestedRegion {
   const regions: NestedRegion[] = [];
   for (let region = 0; region < tree.level.length; region++) {

@@ -1,10 +1,14 @@
-/** What training sees: a scene with its region tree, in typed arrays. SPEC §1. */
+/**
+ * What training sees: a scene with its region tree, in typed arrays: docs/model.md, Scene and
+ * region tree.
+ */
 
 /**
- * A region tree on typed arrays. Regions stand in depth-first pre-order (the root is 0), and `order` is a
- * permutation of the scene's points in which every region is one run: region r holds the points
- * `order[start[r]]`, …, `order[end[r] - 1]`. Within a region come its children's runs in order, then the
- * points that are in no child. Children of a region follow one another within their level.
+ * A region tree on typed arrays. Regions stand in depth-first pre-order (the root is 0), and
+ * `order` is a permutation of the scene's points in which every region is one segment: region r
+ * holds the points `order[start[r]]`, …, `order[end[r] - 1]`. Within a region come its children's
+ * segments in order, then the points that are in no child. Children of a region follow one another
+ * within their level.
  */
 export interface RegionTree {
   /** (N) permutation of the scene's point indices. */

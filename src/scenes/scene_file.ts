@@ -1,6 +1,7 @@
 /**
- * Scene files: points, attributes and a region tree together. Ours are safetensors (`writeScene`); the PyTorch
- * implementation's are pickles. Both are read by `readSceneFile`, and become training scenes by `sceneFromFile`.
+ * Scene files: points, attributes and a region tree together. Ours are safetensors (`writeScene`);
+ * the PyTorch implementation's are pickles. Both are read by `readSceneFile`, and become training
+ * scenes by `sceneFromFile`.
  */
 
 import { basename } from "@std/path";
@@ -42,22 +43,29 @@ export interface SceneFile {
 
 /** What a training scene takes of a scene file. */
 export interface SceneOptions {
-  /** Attributes that become feature columns, in this order; see `featureAttribute`. Default `["normals"]`. */
+  /**
+   * Attributes that become feature columns, in this order; see `featureAttribute`. Default
+   * `["normals"]`.
+   */
   readonly features?: readonly string[];
-  /** Regions at this level become leaves (SPEC's max_hierarchy_depth). Default null: no limit. */
+  /**
+   * Regions at this level become leaves (the configuration's max_hierarchy_depth). Default null: no
+   * limit.
+   */
   readonly maxDepth?: number | null;
 }
 
 const VERSION = 1;
 const TREE_ARRAYS = ["order", "level", "parent", "start", "end", "center"] as const;
-/** Never features: training must not read them (SPEC §1). */
+/** Never features: training must not read them (docs/model.md, Scene and region tree). */
 const LABEL_NAMES: readonly string[] = ["labels", "instances"];
 const KINDS: Readonly<Record<string, FeatureKind>> = { normals: "vector", colors: "color" };
 
 /**
- * Writes a scene as safetensors, whole or not at all. Tensors: `coords` (N, 3) F32, one (N) or (N, W) per
- * attribute, `tree/order` (N) and `tree/level`, `parent`, `start`, `end`, `center` (R). Metadata: `format`
- * `version`, `id`, `origin`, and where known `scene_label`, `source`, `settings` (JSON).
+ * Writes a scene as safetensors, whole or not at all. Tensors: `coords` (N, 3) F32, one (N) or (N,
+ * W) per attribute, `tree/order` (N) and `tree/level`, `parent`, `start`, `end`, `center` (R).
+ * Metadata: `format` `version`, `id`, `origin`, and where known `scene_label`, `source`, `settings`
+ * (JSON).
  * @throws {UsageError} The folder does not exist. @throws {DataError} The system refused.
  */
 export async function writeScene(path: string, scene: SceneFile): Promise<void> {
@@ -94,7 +102,8 @@ export function sceneTensors(
 /**
  * A training scene from a scene file, `.safetensors` or `.pkl`.
  * @throws {UsageError} There is no such file.
- * @throws {DataError} It is damaged, is no scene, or lacks a feature: the message lists what it offers.
+ * @throws {DataError} It is damaged, is no scene, or lacks a feature: the message lists what it
+ * offers.
  */
 export async function readScene(path: string, options: SceneOptions = {}): Promise<Scene> {
   return sceneFromFile(await readSceneFile(path), options, path);
@@ -107,7 +116,8 @@ export async function readScene(path: string, options: SceneOptions = {}): Promi
 export async function readSceneFile(path: string): Promise<SceneFile> {
   let bytes: Uint8Array;
   try {
-    const { isFile, isDirectory } = await Deno.stat(path); // to open a pipe is to wait for its writer
+    // To open a pipe is to wait for its writer.
+    const { isFile, isDirectory } = await Deno.stat(path);
     if (!isFile && !isDirectory) throw new Error("expected a file, found a device or a pipe");
     bytes = await Deno.readFile(path);
   } catch (error) {
@@ -121,7 +131,9 @@ export async function readSceneFile(path: string): Promise<SceneFile> {
   return parseSceneFile(bytes, path);
 }
 
-/** As `readSceneFile`, from a file's bytes; `where` names it and gives the id of one that has none. */
+/**
+ * As `readSceneFile`, from a file's bytes; `where` names it and gives the id of one that has none.
+ */
 export function parseSceneFile(bytes: Uint8Array, where: string): SceneFile {
   return isSafetensors(bytes) || where.toLowerCase().endsWith(".safetensors")
     ? parsePrepared(bytes, where)
@@ -167,9 +179,10 @@ export function sceneFromFile(
 }
 
 /**
- * What a cloud offers as the feature `name`: its attribute, or for `height`, where it has none of that name,
- * ln(1 + metres above the ground around, `heightAboveGround`). The logarithm keeps tall scenes from drowning the other
- * features and tells low heights apart. Undefined for a name that is neither.
+ * What a cloud offers as the feature `name`: its attribute, or for `height`, where it has none of
+ * that name, ln(1 + metres above the ground around, `heightAboveGround`). The logarithm keeps tall
+ * scenes from drowning the other features and tells low heights apart. Undefined for a name that is
+ * neither.
  */
 export function featureAttribute(cloud: PointCloud, name: string): Attribute | undefined {
   const attribute = cloud.attributes.get(name);

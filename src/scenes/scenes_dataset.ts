@@ -17,7 +17,10 @@ export interface ScenesOptions {
   readonly features?: readonly string[];
   /** Regions at this level become leaves; null, the default: no limit. */
   readonly maxHierarchyDepth?: number | null;
-  /** Bytes of scenes that stay in memory once read, the least recently used ones leaving first. Default 1 GiB. */
+  /**
+   * Bytes of scenes that stay in memory once read, the least recently used ones leaving first.
+   * Default 1 GiB.
+   */
   readonly cacheBytes?: number;
 }
 
@@ -44,8 +47,8 @@ export class ScenesDataset implements Dataset {
   readonly #reading = new Map<number, Promise<Scene>>();
 
   /**
-   * The scenes of `files`, in this order. Nothing is read yet. Where several threads read the same dataset, each may use
-   * one of `readers` parts of the cache.
+   * The scenes of `files`, in this order. Nothing is read yet. Where several threads read the same
+   * dataset, each may use one of `readers` parts of the cache.
    */
   constructor(files: readonly string[], options: ScenesOptions = {}, readers = 1) {
     this.length = files.length;
@@ -88,7 +91,9 @@ export class ScenesDataset implements Dataset {
     return { ...scene, coords: scene.coords.slice() };
   }
 
-  /** Points of scene `index`; of a prepared scene only the file's header is read. Errors as `get`. */
+  /**
+   * Points of scene `index`; of a prepared scene only the file's header is read. Errors as `get`.
+   */
   async pointCount(index: number): Promise<number> {
     const path = this.source.files[index];
     if (path?.endsWith(".safetensors")) {
@@ -167,13 +172,15 @@ function sceneBytes({ coords, feats, pointLabels, tree }: Scene): number {
 }
 
 /**
- * The scene files of a folder: those below `root/train`, `root/val` and `root/test`, or, where there are no such
- * folders, all of them as `train`. Each list is in order of path. Of `NAME.safetensors` and `NAME.pkl` side by
- * side, the first is taken.
+ * The scene files of a folder: those below `root/train`, `root/val` and `root/test`, or, where
+ * there are no such folders, all of them as `train`. Each list is in order of path. Of
+ * `NAME.safetensors` and `NAME.pkl` side by side, the first is taken.
  *
- * @param root SPEC's data_root.
- * @param onPassedOver Called with whatever below it cannot be looked at: it costs the others nothing.
- * @throws {UsageError} There is no such folder, or no training scene in it: the message says what to do.
+ * @param root The configuration's data_root.
+ * @param onPassedOver Called with whatever below it cannot be looked at: it costs the others
+ * nothing.
+ * @throws {UsageError} There is no such folder, or no training scene in it: the message says what
+ * to do.
  * @throws {DataError} It cannot be read.
  */
 export async function listScenes(
@@ -192,11 +199,12 @@ export async function listScenes(
 }
 
 /**
- * The datasets of a folder of scenes: for training, and for validation where it has a folder `val`. Scenes that cannot
- * be read are left out, so that none of them ends a run hours later: pickled ones are read whole to know, of prepared
- * ones, which are written all at once, the header.
+ * The datasets of a folder of scenes: for training, and for validation where it has a folder `val`.
+ * Scenes that cannot be read are left out, so that none of them ends a run hours later: pickled
+ * ones are read whole to know, of prepared ones, which are written all at once, the header.
  *
- * @throws {UsageError} As `listScenes`. @throws {DataError} None of the training scenes can be read.
+ * @throws {UsageError} As `listScenes`. @throws {DataError} None of the training scenes can be
+ * read.
  */
 export async function openScenes(
   root: string,

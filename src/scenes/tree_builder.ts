@@ -1,15 +1,16 @@
 /**
- * The region tree of a point cloud (SPEC §1), built without recursion in time linear in points × depth ×
- * branching.
+ * The region tree of a point cloud (docs/model.md, Scene and region tree), built without recursion
+ * in time linear in points × depth × branching.
  *
- * Farthest point sampling already computes what the assignment needs: while centres are picked, each point
- * keeps the distance to its nearest centre so far and that centre's number, so the last pass leaves the split
- * done. Points are kept permuted, coordinates apart, so that every region is one contiguous run of memory; a
- * split is a stable counting sort of its run.
+ * Farthest point sampling already computes what the assignment needs: while centres are picked,
+ * each point keeps the distance to its nearest centre so far and that centre's number, so the last
+ * pass leaves the split done. Points are kept permuted, coordinates apart, so that every region is
+ * one contiguous segment of memory; a split is a stable counting sort of its segment.
  *
- * Squared distances are float64. Differences of float32 coordinates and their squares are then exact to 1 part
- * in 10^15, so a tie is a true tie (symmetric scenes are full of them) and the tree does not hang on the order
- * of three additions; JavaScript's own arithmetic is float64, so this is also the fastest.
+ * Squared distances are float64. Differences of float32 coordinates and their squares are then
+ * exact to 1 part in 10^15, so a tie is a true tie (symmetric scenes are full of them) and the tree
+ * does not hang on the order of three additions; JavaScript's own arithmetic is float64, so this is
+ * also the fastest.
  */
 
 import { DataError, UsageError } from "../base/errors.ts";
@@ -26,15 +27,18 @@ export interface TreeOptions {
 }
 
 /**
- * Cuts `coords` (N, 3) into a region tree. The root's centre is the point nearest the centroid; a region with at
- * least 2 `minPoints` points above level `maxDepth` is split by farthest point sampling that starts at its own
- * centre, each point going to its nearest centre. On a tie the lowest point index is the farthest, and the centre
- * picked first is the nearest. Deterministic. Within a region without children, points stand in ascending order.
+ * Cuts `coords` (N, 3) into a region tree. The root's centre is the point nearest the centroid; a
+ * region with at least 2 `minPoints` points above level `maxDepth` is split by farthest point
+ * sampling that starts at its own centre, each point going to its nearest centre. On a tie the
+ * lowest point index is the farthest, and the centre picked first is the nearest. Deterministic.
+ * Within a region without children, points stand in ascending order.
  *
- * Where fewer than `branching` places differ, there are fewer children: picking a point that coincides with a
- * centre would make an empty child. So a region whose points all coincide has one child, equal to itself.
+ * Where fewer than `branching` places differ, there are fewer children: picking a point that
+ * coincides with a centre would make an empty child. So a region whose points all coincide has one
+ * child, equal to itself.
  *
- * Throws DataError for no points or a coordinate that is not finite, UsageError for options out of range.
+ * Throws DataError for no points or a coordinate that is not finite, UsageError for options out of
+ * range.
  */
 export function buildTree(coords: Float32Array, options: TreeOptions = {}): RegionTree {
   const { branching = 8, maxDepth = 4, minPoints = 32 } = options;
@@ -86,7 +90,10 @@ function checkOption(name: string, value: number, least: number, most: number): 
   );
 }
 
-/** The point nearest the mean of all points, the lowest index on a tie. Refuses coordinates that are not finite. */
+/**
+ * The point nearest the mean of all points, the lowest index on a tie. Refuses coordinates that are
+ * not finite.
+ */
 function nearestToCentroid(coords: Float32Array): number {
   const count = coords.length / 3;
   let sumX = 0, sumY = 0, sumZ = 0;
@@ -121,7 +128,10 @@ function nearestToCentroid(coords: Float32Array): number {
 class Workspace {
   /** (N) the permutation so far. */
   readonly order: Uint32Array;
-  /** After a split: where each child's run starts, and behind the last child where the region ends. */
+  /**
+   * After a split: where each child's segment starts, and behind the last child where the region
+   * ends.
+   */
   readonly childStart: Uint32Array;
   /** After a split: each child's centre as a point index. */
   readonly childCenter: Uint32Array;
@@ -157,7 +167,10 @@ class Workspace {
     this.childCenter = new Uint32Array(branching);
   }
 
-  /** Splits the run [first, last) around `center` and further centres; gives the number of children. */
+  /**
+   * Splits the segment [first, last) around `center` and further centres; gives the number of
+   * children.
+   */
   split(first: number, last: number, center: number): number {
     const { childCenter } = this;
     childCenter[0] = center;
@@ -174,7 +187,10 @@ class Workspace {
     return children;
   }
 
-  /** Takes centre number `label` into account; gives the row whose nearest centre is now farthest off. */
+  /**
+   * Takes centre number `label` into account; gives the row whose nearest centre is now farthest
+   * off.
+   */
   #measure(first: number, last: number, center: number, label: number): number {
     const x = this.#x, y = this.#y, z = this.#z, distance = this.#distance, nearest = this.#nearest;
     const cx = this.#coords[3 * center];
@@ -197,7 +213,10 @@ class Workspace {
     return farthest;
   }
 
-  /** Sorts the run by nearest centre, keeping the order of equals. No child is empty: it holds its centre. */
+  /**
+   * Sorts the segment by nearest centre, keeping the order of equals. No child is empty: it holds
+   * its centre.
+   */
   #partition(first: number, last: number, children: number): void {
     const { childStart, order } = this;
     const nearest = this.#nearest, cursor = this.#cursor, rows = this.#spareOrder;

@@ -104,7 +104,7 @@ Deno.test("a checkpoint comes back as it was written, to the bit", { ignore }, a
   assertEquals(await readWeights(path, specs), CHECKPOINT.parameters);
 });
 
-Deno.test("a checkpoint holds each parameter under SPEC's name, the moments beside it", {
+Deno.test("a checkpoint holds each parameter under its name, the moments beside it", {
   ignore,
 }, async () => {
   await using folder = await tempFolder();

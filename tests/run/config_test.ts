@@ -4,7 +4,7 @@ import { CONFIG_KEY_NAMES, type ConfigValues } from "../../src/run/config_keys.t
 import { type ConfigOverride, TrainingConfig } from "../../src/run/config.ts";
 import { missingPermissions, yamlTest } from "../support/permissions.ts";
 
-/** SPEC §6's table. */
+/** The table of docs/model.md, Configuration. */
 const DEFAULTS: Partial<ConfigValues> = {
   small_mode: false,
   input_feat_dim: 3,

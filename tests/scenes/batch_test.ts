@@ -51,7 +51,7 @@ function item(one: Scene) {
   };
 }
 
-/** The regions of one level in SPEC's order: depth-first pre-order, scenes in order, as points of the batch. */
+/** The regions of one level in depth-first pre-order, scenes in order, as points of the batch. */
 function regionsByTheBook(
   nested: NestedRegion[],
   offsets: ArrayLike<number>,
@@ -141,7 +141,7 @@ function checkAgainstTheBook(
   });
 }
 
-Deno.test("a batch holds every region as a run, in SPEC's order, with its centre, parent and children", () => {
+Deno.test("a batch holds every region as a segment, in pre-order, with its centre, parent and children", () => {
   checkAgainstTheBook(
     [scene("a", 57, 3), scene("b", 1, 0), scene("c", 131, 5), scene("d", 20, 1)],
     null,

@@ -4,7 +4,7 @@ import { type NestedRegion, treeFromNested, validateTree } from "../../src/scene
 import { buildTree, type TreeOptions } from "../../src/scenes/tree_builder.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
 
-/** SPEC §1's words, one after the other, in as many passes as it takes. */
+/** The words of docs/model.md, Scene and region tree, one after the other, in as many passes as it takes. */
 function buildByTheBook(coords: Float32Array, options: Required<TreeOptions>): NestedRegion {
   const count = coords.length / 3;
   const distance = (a: number, to: ArrayLike<number>): number =>
@@ -50,7 +50,7 @@ const grid = (
   i: number,
 ): [number, number, number] => [i % 7, Math.floor(i / 7) % 7, Math.floor(i / 49)];
 
-Deno.test("the tree is SPEC's, point for point, on clouds of every kind", () => {
+Deno.test("the tree is that of docs/model.md, point for point, on clouds of every kind", () => {
   const cases: [string, Float32Array, Required<TreeOptions>][] = [
     ["one point", cloud(1, blob), { branching: 8, maxDepth: 4, minPoints: 32 }],
     ["one point, split on", cloud(1, blob), { branching: 3, maxDepth: 2, minPoints: 1 }],

@@ -76,7 +76,9 @@ export interface Campaign {
   run(ask: Ask, tally: Tally): Promise<void>;
 }
 
-/** An error as a failure tells it: with its stack, where it is none that a person is meant to meet. */
+/**
+ * An error as a failure tells it: with its stack, where it is none that a person is meant to meet.
+ */
 export function traced(error: unknown): string {
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -1,4 +1,7 @@
-/** Damaged checkpoints and scene files: whatever happened to one, it is refused with one clear message. */
+/**
+ * Damaged checkpoints and scene files: whatever happened to one, it is refused with one clear
+ * message.
+ */
 
 import { join } from "@std/path";
 import { modelParameters } from "../../src/model/model.ts";

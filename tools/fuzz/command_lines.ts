@@ -160,7 +160,8 @@ export function commandLine(program: Program, random: Random): string[] {
   }
   if (random.int(6) === 0) args.splice(random.int(args.length + 1), 1);
   if (random.int(30) === 0) args.push("--help");
-  // The system takes no argument with a zero byte in it; and nothing is to be written into the root folder.
+  // The system takes no argument with a zero byte in it; and nothing is to be written into the root
+  // folder.
   return args.map((each) => each.replaceAll("\0", "").replace(/(^|=)\/$/, "$1."));
 }
 

@@ -15,7 +15,9 @@ import { watched } from "./watched.ts";
 
 /** One process to so many command lines. */
 const PARSED_FOR_EACH = 10;
-/** Milliseconds after which a program that still works is asked to stop, and then to have stopped. */
+/**
+ * Milliseconds after which a program that still works is asked to stop, and then to have stopped.
+ */
 const WORKS_MS = 20_000, STOPS_MS = 30_000;
 
 async function writeGoodCheckpoint(path: string): Promise<void> {

@@ -45,7 +45,10 @@ async function read(path: string, overrides: readonly ConfigOverride[]): Promise
   return took < AT_ONCE_MS ? result : { ...result, wrong: `it took ${took.toFixed(0)} ms` };
 }
 
-/** What came of it, once more where something was wrong: the machine may have done something else meanwhile. */
+/**
+ * What came of it, once more where something was wrong: the machine may have done something else
+ * meanwhile.
+ */
 async function readTwice(path: string, overrides: readonly ConfigOverride[]): Promise<Result> {
   const result = await read(path, overrides);
   return result.wrong === undefined ? result : await read(path, overrides);

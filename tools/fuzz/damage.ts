@@ -23,7 +23,9 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** Where a safetensors file's header, in which its settings are, ends; a fifth of any other file. */
+/**
+ * Where a safetensors file's header, in which its settings are, ends; a fifth of any other file.
+ */
 function headerEnd(bytes: Uint8Array): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   return length + 8 < bytes.length ? length + 8 : Math.ceil(bytes.length / 5);

@@ -1,4 +1,7 @@
-/** Disks that fill up and folders that vanish under a run: one clear message, nothing half-written, and it goes on. */
+/**
+ * Disks that fill up and folders that vanish under a run: one clear message, nothing half-written,
+ * and it goes on.
+ */
 
 import { join } from "@std/path";
 import { Random } from "../../src/base/random.ts";
@@ -67,7 +70,10 @@ function linesOf({ logs }: Places): string[] {
 
 const FULL = /^Cannot write .*(No space left|space)/m;
 
-/** A full disk under checkpoint_dir or the logs; a run that got through before it noticed has done no wrong. */
+/**
+ * A full disk under checkpoint_dir or the logs; a run that got through before it noticed has done
+ * no wrong.
+ */
 function fullDisk(onDisk: Trouble["onDisk"], saved: RegExp): Trouble {
   return {
     onDisk,

@@ -1,4 +1,6 @@
-/** A small file of every point cloud format, damaged: each copy gives a cloud or one clear error. */
+/**
+ * A small file of every point cloud format, damaged: each copy gives a cloud or one clear error.
+ */
 
 import { UsageError } from "../../src/base/errors.ts";
 import { allFormatSamples } from "../../tests/support/all_format_samples.ts";

@@ -1,4 +1,7 @@
-/** Runs that are killed at any moment, again and again, and go on: nothing is lost, and they end as if nothing had been. */
+/**
+ * Runs that are killed at any moment, again and again, and go on: nothing is lost, and they end as
+ * if nothing had been.
+ */
 
 import { Random } from "../../src/base/random.ts";
 import type { Ask, Campaign, Result, Tally } from "./campaign.ts";
@@ -38,7 +41,9 @@ function go({ places, saved }: Story): Deno.ChildProcess {
   return saved > 0 ? train(places, "--resume") : train(places);
 }
 
-/** Resolves at a moment to kill: some time after the start, or as the run touches one of its files. */
+/**
+ * Resolves at a moment to kill: some time after the start, or as the run touches one of its files.
+ */
 async function moment({ places, whole }: Story, random: Random, over: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   over.addEventListener("abort", () => resolve());
@@ -48,7 +53,8 @@ async function moment({ places, whole }: Story, random: Random, over: AbortSigna
     clearTimeout(timer);
     return;
   }
-  // Files are written, flushed, renamed and locked within microseconds of each other: no clock hits that often.
+  // Files are written, flushed, renamed and locked within microseconds of each other: no clock hits
+  // that often.
   using watcher = Deno.watchFs(places.folder);
   let events = 1 + random.int(60);
   (async () => {
@@ -67,7 +73,10 @@ function askedProblem(ended: Awaited<ReturnType<typeof end>>, name: Deno.Signal)
 /** What came of a kill; null: the run was complete before it. */
 type Killed = Result | null;
 
-/** What is wrong with the checkpoints that are there after a kill; null: nothing. Notes what is saved. */
+/**
+ * What is wrong with the checkpoints that are there after a kill; null: nothing. Notes what is
+ * saved.
+ */
 async function savedProblem(story: Story, told: number): Promise<string | null> {
   const steps = mostSteps(await readAll(story.places.checkpoints));
   const expected = Math.max(told, story.saved);
@@ -75,7 +84,9 @@ async function savedProblem(story: Story, told: number): Promise<string | null> 
   return steps < expected ? `${steps} steps are there; ${expected} were saved` : null;
 }
 
-/** One kill: start, or go on; kill; see that what is there is sound, and that nothing saved is gone. */
+/**
+ * One kill: start, or go on; kill; see that what is there is sound, and that nothing saved is gone.
+ */
 async function killOnce(story: Story, random: Random): Promise<Killed> {
   const name = SIGNALS[random.int(SIGNALS.length)];
   const over = new AbortController();

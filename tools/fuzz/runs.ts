@@ -1,4 +1,6 @@
-/** Small trainings as processes, and the comparison of a broken run's end with an unbroken one's. */
+/**
+ * Small trainings as processes, and the comparison of a broken run's end with an unbroken one's.
+ */
 
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";

@@ -1,4 +1,7 @@
-/** Trials in a worker, which is ended where one of them hangs: nothing else gets out of an endless loop. */
+/**
+ * Trials in a worker, which is ended where one of them hangs: nothing else gets out of an endless
+ * loop.
+ */
 
 import { type Ask, type Result, type Tally, traced } from "./campaign.ts";
 

@@ -1,4 +1,7 @@
-/** The other side of `watched`: is told which trials, then their numbers, and answers with what came of each. */
+/**
+ * The other side of `watched`: is told which trials, then their numbers, and answers with what came
+ * of each.
+ */
 
 import { traced } from "./campaign.ts";
 import { checkpointTrials } from "./checkpoints.ts";

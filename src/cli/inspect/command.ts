@@ -19,7 +19,10 @@ interface Named {
   readonly parts?: ArrayParts;
 }
 
-/** The files that the arguments name, and what is said of the others. Throws UsageError for a path that is not there. */
+/**
+ * The files that the arguments name, and what is said of the others. Throws UsageError for a path
+ * that is not there.
+ */
 async function filesOf(
   paths: readonly string[],
 ): Promise<{ files: Named[]; told: string[] }> {

@@ -39,7 +39,10 @@ export function describePlan({ plan, done, moved, stale }: Prepared, output: str
   return lines.join("\n");
 }
 
-/** What is in the inputs besides scenes, a line each: lists that give the splits, files left out, what cannot be read. */
+/**
+ * What is in the inputs besides scenes, a line each: lists that give the splits, files left out,
+ * what cannot be read.
+ */
 export function describeBeside({ leftOut, passedOver, lists }: Plan["beside"]): string[] {
   const lines: string[] = [];
   if (lists !== undefined && lists.length > 0) {

@@ -24,7 +24,10 @@ export interface TrainArguments {
   readonly resume?: string | true;
   /** The file to take weights from. */
   readonly initFrom?: string;
-  /** What is set on the command line, for `TrainingConfig.fromYaml`, which also finds keys set twice. */
+  /**
+   * What is set on the command line, for `TrainingConfig.fromYaml`, which also finds keys set
+   * twice.
+   */
   readonly overrides: readonly ConfigOverride[];
 }
 
@@ -66,8 +69,8 @@ const FLAGS: Readonly<Record<string, TrainFlag>> = {
 };
 
 /**
- * Parses the arguments of `train.ts`. `--data_root` and `--data-root` are the same flag, and so are `--seed 1` and
- * `--seed=1`. With --help or --version nothing else is looked at.
+ * Parses the arguments of `train.ts`. `--data_root` and `--data-root` are the same flag, and so are
+ * `--seed 1` and `--seed=1`. With --help or --version nothing else is looked at.
  *
  * @throws {UsageError} Lists everything that is wrong.
  */
@@ -89,7 +92,8 @@ export function parseTrainArguments(args: readonly string[]): TrainArguments {
       problems.push(`--${name} takes no value, got ${quote(value)}`);
     }
     if (flag.value !== undefined && (value === "" || (flag.alone === undefined && !value))) {
-      // An empty text is a shell variable that is not set: it does not mean what the flag alone means.
+      // An empty text is a shell variable that is not set: it does not mean what the flag alone
+      // means.
       const instead = flag.alone === "newest"
         ? ", or leave it out for the newest; got an empty text"
         : "";

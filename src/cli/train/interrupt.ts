@@ -9,7 +9,8 @@ export { INTERRUPTED };
 const TOGETHER_MS = 200;
 
 /**
- * An abort signal that Ctrl-C (and SIGTERM, and a terminal that is closed) sets off. A second Ctrl-C ends the process at once.
+ * An abort signal that Ctrl-C (and SIGTERM, and a terminal that is closed) sets off. A second
+ * Ctrl-C ends the process at once.
  */
 export function interruptSignal(
   onInterrupt: () => void,
@@ -17,7 +18,8 @@ export function interruptSignal(
   const abort = new AbortController();
   let asked = 0;
   const interrupt = () => {
-    // A terminal that closes sends SIGHUP, and often SIGTERM after it: only a second wish some time later is impatience.
+    // A terminal that closes sends SIGHUP, and often SIGTERM after it: only a second wish some time
+    // later is impatience.
     if (abort.signal.aborted && performance.now() - asked < TOGETHER_MS) return;
     if (abort.signal.aborted) Deno.exit(INTERRUPTED);
     asked = performance.now();

@@ -1,4 +1,6 @@
-/** How far training is: one line that is rewritten on a terminal, plain lines in a file or a pipe. */
+/**
+ * How far training is: one line that is rewritten on a terminal, plain lines in a file or a pipe.
+ */
 
 import { harmless, writeTo } from "../../base/terminal.ts";
 
@@ -18,7 +20,10 @@ export interface ProgressOptions {
   readonly epochs: number;
   /** Steps of the whole run. */
   readonly steps: number;
-  /** Steps that were done before this process, in a run that goes on; default 0. They don't count for the pace. */
+  /**
+   * Steps that were done before this process, in a run that goes on; default 0. They don't count
+   * for the pace.
+   */
   readonly stepsBefore?: number;
   /** Off a terminal: steps from one line to the next. */
   readonly logInterval: number;
@@ -140,7 +145,10 @@ function terminalColumns(): number {
   }
 }
 
-/** Standard output. If it goes away (`| head`, a closed terminal, a full disk), training goes on unseen. */
+/**
+ * Standard output. If it goes away (`| head`, a closed terminal, a full disk), training goes on
+ * unseen.
+ */
 export function standardOutput(): ProgressOutput {
   return {
     isTerminal: Deno.stdout.isTerminal(),

@@ -10,9 +10,10 @@ import { CONFIG_KEY_NAMES, CONFIG_KEYS } from "../../run/config_keys.ts";
 import type { Trainer } from "../../training/trainer.ts";
 
 /**
- * The configuration of a run that goes on from `path` without a file of its own: the checkpoint's, with `overrides`. Folders that
- * a file names are not written to on its word: checkpoints go into the folder that `path` lies in, logs into the run's folder if
- * that is indeed this run's (`logFolderOf`), else into log_dir's default.
+ * The configuration of a run that goes on from `path` without a file of its own: the checkpoint's,
+ * with `overrides`. Folders that a file names are not written to on its word: checkpoints go into
+ * the folder that `path` lies in, logs into the run's folder if that is indeed this run's
+ * (`logFolderOf`), else into log_dir's default.
  *
  * @param say Told where logs do not go where the checkpoint says.
  */
@@ -42,9 +43,9 @@ export async function configOfCheckpoint(
 }
 
 /**
- * The folder in `logDir` in which the log of a checkpoint's run can go on; null: there is none. It has to be one that such a
- * run has made: its config.yaml names the folder that the checkpoint lies in, or the checkpoint lies in it itself, saved there
- * when checkpoint_dir took none.
+ * The folder in `logDir` in which the log of a checkpoint's run can go on; null: there is none. It
+ * has to be one that such a run has made: its config.yaml names the folder that the checkpoint lies
+ * in, or the checkpoint lies in it itself, saved there when checkpoint_dir took none.
  *
  * @param runDirectory As the checkpoint says. Of it only the last name counts, a plain one.
  */
@@ -70,7 +71,9 @@ export async function logFolderOf(
   }
 }
 
-/** The checkpoint that `--resume` means, if it was given: the path, or the newest in `directory`. */
+/**
+ * The checkpoint that `--resume` means, if it was given: the path, or the newest in `directory`.
+ */
 export async function checkpointToResume(
   { resume }: TrainArguments,
   directory: string,

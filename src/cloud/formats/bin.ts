@@ -1,4 +1,7 @@
-/** Raw float32 records without a header, as KITTI, SemanticKITTI, nuScenes and others store their sweeps. */
+/**
+ * Raw float32 records without a header, as KITTI, SemanticKITTI, nuScenes and others store their
+ * sweeps.
+ */
 
 import type { PointCloud } from "../point_cloud.ts";
 import { cloudFromColumns } from "./columns.ts";
@@ -8,13 +11,16 @@ import { guessNote } from "./text/text_layout.ts";
 import { formatError, type FormatReader, type ReadOptions } from "./reader.ts";
 
 /**
- * Little-endian float32 records. The columns are the `columns` given. Else their number, 3 to 10, is that which
- * divides the values, puts coordinates within 100 km, and sorts the values best (`record_stride.ts`); where several
- * do, the file is refused with a question. What the columns are is then said as a guess (a note of the cloud):
+ * Little-endian float32 records. The columns are the `columns` given. Else their number, 3 to 10,
+ * is that which divides the values, puts coordinates within 100 km, and sorts the values best
+ * (`record_stride.ts`); where several do, the file is refused with a question. What the columns are
+ * is then said as a guess (a note of the cloud):
  *
  * - `x y z` and of four columns `intensity`, where none is negative (KITTI);
- * - of five columns `intensity` and a whole `ring` (nuScenes; names ending in `.pcd.bin` are taken for that first);
- * - of more columns unit vectors as normals, three whole numbers of 0 to 255 as colours (ScanNet, S3DIS);
+ * - of five columns `intensity` and a whole `ring` (nuScenes; names ending in `.pcd.bin` are taken
+ *   for that first);
+ * - of more columns unit vectors as normals, three whole numbers of 0 to 255 as colours (ScanNet,
+ *   S3DIS);
  * - all others `column_4`, …: kept, but not named.
  */
 export const binReader: FormatReader = {

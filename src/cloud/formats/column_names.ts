@@ -1,4 +1,6 @@
-/** What columns are called, in tables, headers and comments of every format: the one list of names. */
+/**
+ * What columns are called, in tables, headers and comments of every format: the one list of names.
+ */
 
 function axisNames(axis: string, k: number): string[] {
   return [
@@ -62,7 +64,10 @@ export const COLUMN_NAMES = {
 const UNIT = /\s*(\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|<[^>]*>)$/;
 const UNIT_WORD = /(_|\s+in\s+|\s*\/\s*|\s+)(m|mm|cm|km|ft|metres?|meters?|feet|deg|degrees?|°)$/;
 
-/** A name as the list has it: lower case, without a unit (`Position X [m]`, `easting_m`), blanks as underscores. */
+/**
+ * A name as the list has it: lower case, without a unit (`Position X [m]`, `easting_m`), blanks as
+ * underscores.
+ */
 export function plainName(name: string): string {
   return name.toLowerCase().trim().replace(UNIT, "").replace(UNIT_WORD, "").trim()
     .replace(/\s+/g, "_");

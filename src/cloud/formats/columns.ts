@@ -1,4 +1,7 @@
-/** From a table's named columns to a point cloud: which columns are coordinates, normals, colours, labels. */
+/**
+ * From a table's named columns to a point cloud: which columns are coordinates, normals, colours,
+ * labels.
+ */
 
 import type { Attribute, PointCloud } from "../point_cloud.ts";
 import { COLUMN_NAMES as NAMES, plainName } from "./column_names.ts";
@@ -12,7 +15,10 @@ export interface Column {
   readonly data: Attribute["data"];
   /** Values per point. Default 1. */
   readonly width?: number;
-  /** For integer types, the largest value of the unsigned type of that size (255, 65535): scales colours. */
+  /**
+   * For integer types, the largest value of the unsigned type of that size (255, 65535): scales
+   * colours.
+   */
   readonly integerMax?: number;
 }
 
@@ -29,11 +35,11 @@ export interface CloudExtras {
 }
 
 /**
- * The point cloud of a table of columns. Names are matched without regard to case and
- * units in brackets (`X [m]`). x and y must be there; a
- * table without z is a flat scan and gets z = 0. Normals and colours need all three of their columns.
- * Colours are scaled to [0, 1] (integers by their type, others by their range) and `rgb` columns unpacked. A label
- * column becomes integers; one that holds other values keeps its own name. All else keeps the name it has.
+ * The point cloud of a table of columns. Names are matched without regard to case and units in
+ * brackets (`X [m]`). x and y must be there; a table without z is a flat scan and gets z = 0.
+ * Normals and colours need all three of their columns. Colours are scaled to [0, 1] (integers by
+ * their type, others by their range) and `rgb` columns unpacked. A label column becomes integers;
+ * one that holds other values keeps its own name. All else keeps the name it has.
  * @throws {DataError} when a coordinate column is missing or stands twice.
  */
 export function cloudFromColumns(

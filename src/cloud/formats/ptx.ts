@@ -1,7 +1,7 @@
 /**
- * PTX: grids of points as terrestrial scanners export them, one scan after the other. Each scan has its numbers of
- * columns and rows, the scanner's place and axes, a 4 x 4 matrix that moves its points to the common frame, and a
- * line a point: x y z intensity, with or without red green blue.
+ * PTX: grids of points as terrestrial scanners export them, one scan after the other. Each scan has
+ * its numbers of columns and rows, the scanner's place and axes, a 4 x 4 matrix that moves its
+ * points to the common frame, and a line a point: x y z intensity, with or without red green blue.
  * Format: Leica, "PTX file format"; http://www.paulbourke.net/dataformats/ptx/
  */
 
@@ -40,8 +40,8 @@ function countWords(s: TextScanner): number {
 }
 
 /**
- * The points of all scans, moved by their scan's matrix. A grid's cells without a return (0 0 0) are no points
- * and are left out.
+ * The points of all scans, moved by their scan's matrix. A grid's cells without a return (0 0 0)
+ * are no points and are left out.
  */
 export function readPtx(s: TextScanner): PointCloud {
   const capacity = Math.min(countLines(s), Math.ceil((s.bytes.length - s.pos) / 8));

@@ -6,16 +6,26 @@ import type { Extent, PointCloud } from "../point_cloud.ts";
 
 /** What a caller may say about a file that the file itself does not say. */
 export interface ReadOptions {
-  /** Text tables: the character between columns. Default: found out (spaces, tab, comma or semicolon). */
+  /**
+   * Text tables: the character between columns. Default: found out (spaces, tab, comma or
+   * semicolon).
+   */
   readonly delimiter?: string;
   /**
-   * Text tables and raw binary files: the columns' names in order, e.g. `["x", "y", "z", "intensity"]`; `_`
-   * skips a column. Default: the header line's names, or found out from the number of columns.
+   * Text tables and raw binary files: the columns' names in order, e.g.
+   * `["x", "y", "z", "intensity"]`; `_` skips a column. Default: the header line's names, or found
+   * out from the number of columns.
    */
   readonly columns?: readonly string[];
-  /** Files of named arrays (NPZ, pickles): the array of coordinates. Default: that of a usual name, or the only one. */
+  /**
+   * Files of named arrays (NPZ, pickles): the array of coordinates. Default: that of a usual name,
+   * or the only one.
+   */
   readonly array?: string;
-  /** Arrays of several clouds (clouds, points, columns) in such files: which, from 0. Default: none, and a refusal. */
+  /**
+   * Arrays of several clouds (clouds, points, columns) in such files: which, from 0. Default: none,
+   * and a refusal.
+   */
   readonly cloud?: number;
   /** Largest file that is read into memory, in bytes. Default 4 GiB. */
   readonly maxBytes?: number;
@@ -28,14 +38,14 @@ export interface FormatReader {
   /** Lower-case endings without the dot, e.g. `["ply"]`. */
   readonly extensions: readonly string[];
   /**
-   * True when the content carries the format's signature. Asked of every reader before any extension is
-   * looked at, so it must be false when in doubt. `head` is the first 4,096 bytes (or all, if fewer), `size` the
-   * whole file's length.
+   * True when the content carries the format's signature. Asked of every reader before any
+   * extension is looked at, so it must be false when in doubt. `head` is the first 4,096 bytes (or
+   * all, if fewer), `size` the whole file's length.
    */
   detect(head: Uint8Array, fileName: string, size: number): boolean;
   /**
-   * For formats without a signature: true when the content could be of this format. Asked last, when no
-   * signature and no extension is known.
+   * For formats without a signature: true when the content could be of this format. Asked last,
+   * when no signature and no extension is known.
    */
   plausible?(head: Uint8Array, fileName: string, size: number): boolean;
   /**
@@ -45,7 +55,10 @@ export interface FormatReader {
   read(bytes: Uint8Array, where: string, options: ReadOptions): PointCloud | Promise<PointCloud>;
 }
 
-/** Where in a file something is wrong. Lines and columns (bytes of the line) count from 1, bytes of the file from 0. */
+/**
+ * Where in a file something is wrong. Lines and columns (bytes of the line) count from 1, bytes of
+ * the file from 0.
+ */
 export type FilePosition = { readonly line: number; readonly column?: number } | {
   readonly byte: number;
 };
@@ -75,18 +88,23 @@ export interface RecenteredCoords {
   readonly note?: string;
 }
 
-/** Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred. */
+/**
+ * Half a float32 step at 1,000 m is 0.03 mm; past this much rounding, coordinates are re-centred.
+ */
 const LARGEST_ROUNDING = 5e-5;
-/** The rounding allowed as a share of the extent, so that scans in degrees or of tiny things keep theirs. */
+/**
+ * The rounding allowed as a share of the extent, so that scans in degrees or of tiny things keep
+ * theirs.
+ */
 const LARGEST_RELATIVE_ROUNDING = 6e-6;
 const HALF_STEP = 2 ** -24;
 const SAMPLES = 1023;
 const MILLIMETRE = 1e-3;
 
 /**
- * Float64 coordinates (N, 3) as float32 around an origin near their middle, so that georeferenced scans keep
- * their millimetres. Where float32 holds them well as they are, the origin is 0, 0, 0. Points that are not finite
- * stay as they are and count for nothing here.
+ * Float64 coordinates (N, 3) as float32 around an origin near their middle, so that georeferenced
+ * scans keep their millimetres. Where float32 holds them well as they are, the origin is 0, 0, 0.
+ * Points that are not finite stay as they are and count for nothing here.
  */
 export function recenter(coords: Float64Array): RecenteredCoords {
   const extent = roundedExtent(coords);
@@ -125,8 +143,8 @@ function noteOfRounding(
 }
 
 /**
- * Said where coordinates are float32 in the file and lie so far from 0 that their steps are coarser than 2 mm:
- * nothing that is done here brings back what was lost before.
+ * Said where coordinates are float32 in the file and lie so far from 0 that their steps are coarser
+ * than 2 mm: nothing that is done here brings back what was lost before.
  */
 export function coarseNote(axes: readonly ArrayLike<number>[]): string | undefined {
   for (const [k, axis] of axes.entries()) {
@@ -172,7 +190,9 @@ function needsRecentering({ min, max }: Extent): boolean {
   });
 }
 
-/** The median of evenly spread samples: unlike the bounds' middle, a few wild points do not move it. */
+/**
+ * The median of evenly spread samples: unlike the bounds' middle, a few wild points do not move it.
+ */
 function middle(coords: Float64Array, axis: number): number {
   const count = coords.length / 3;
   const stride = Math.max(1, Math.floor(count / SAMPLES));

@@ -1,23 +1,32 @@
 /** How many values a record of a raw file has, found out from what its columns look like. */
 
-/** A multiple of every stride looked at, so that runs of values taken anywhere keep their columns. */
+/**
+ * A multiple of every stride looked at, so that runs of values taken anywhere keep their columns.
+ */
 const PERIOD = 2520;
 const RUNS = 2;
 /** Unit vectors side by side are no chance. */
 const UNIT_BONUS = 1, UNIT_ERROR = 0.02;
-/** Share of what tells values apart that the columns of a layout may explain less than the best does. */
+/**
+ * Share of what tells values apart that the columns of a layout may explain less than the best
+ * does.
+ */
 const TOLERANCE = 0.04;
 
-/** How well columns of `stride` explain the values: 0 for any shuffled values, 1 where columns share nothing. */
+/**
+ * How well columns of `stride` explain the values: 0 for any shuffled values, 1 where columns share
+ * nothing.
+ */
 export interface StrideScore {
   readonly stride: number;
   readonly score: number;
 }
 
 /**
- * Scores strides that divide the values. Under the right one (and its multiples) a column holds one kind of number,
- * under others it mixes kinds: compared are the values' order, their size, their sign, and whether they are whole. A
- * layout that makes unit vectors of three columns is the better for it.
+ * Scores strides that divide the values. Under the right one (and its multiples) a column holds one
+ * kind of number, under others it mixes kinds: compared are the values' order, their size, their
+ * sign, and whether they are whole. A layout that makes unit vectors of three columns is the better
+ * for it.
  */
 export function scoreStrides(values: Float32Array, strides: readonly number[]): StrideScore[] {
   const sample = sampled(values);
@@ -30,8 +39,9 @@ export function scoreStrides(values: Float32Array, strides: readonly number[]): 
 }
 
 /**
- * The strides that may be meant, the likeliest first. More than one where the values do not decide: another explains
- * them as well and is no multiple of the first, or is one and explains them a little better.
+ * The strides that may be meant, the likeliest first. More than one where the values do not decide:
+ * another explains them as well and is no multiple of the first, or is one and explains them a
+ * little better.
  */
 export function likelyStrides(scores: readonly StrideScore[], values: number): number[] {
   const best = Math.max(...scores.map(({ score }) => score));

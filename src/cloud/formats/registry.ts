@@ -1,4 +1,6 @@
-/** All point cloud formats, and reading a file of any of them: by content first, extension second. */
+/**
+ * All point cloud formats, and reading a file of any of them: by content first, extension second.
+ */
 
 import { extname } from "@std/path";
 import { DataError } from "../../base/errors.ts";
@@ -17,7 +19,9 @@ import { safetensorsReader } from "./safetensors.ts";
 import { stlReader } from "./mesh/stl.ts";
 import { textReader } from "./text/text.ts";
 
-/** Every known format. Where two could claim a file by its extension alone, the earlier one gets it. */
+/**
+ * Every known format. Where two could claim a file by its extension alone, the earlier one gets it.
+ */
 export const formatReaders: readonly FormatReader[] = [
   plyReader,
   pcdReader,
@@ -40,8 +44,8 @@ const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
 
 /**
  * The points of a file of any known format.
- * @throws {DataError} when there is no such file, or it is empty, of no known format, or damaged. The message
- * names the file and the line or byte.
+ * @throws {DataError} when there is no such file, or it is empty, of no known format, or damaged.
+ * The message names the file and the line or byte.
  */
 export async function readPointCloud(
   path: string,
@@ -50,7 +54,9 @@ export async function readPointCloud(
   return await readPointCloudBytes(await readFile(path, options), path, options);
 }
 
-/** As `readPointCloud`, from a file's bytes. `fileName` gives the extension and stands in messages. */
+/**
+ * As `readPointCloud`, from a file's bytes. `fileName` gives the extension and stands in messages.
+ */
 export async function readPointCloudBytes(
   bytes: Uint8Array,
   fileName: string,
@@ -59,7 +65,10 @@ export async function readPointCloudBytes(
   return await findReader(bytes, fileName).read(bytes, fileName, options);
 }
 
-/** The reader for a file's content; its extension decides only where the content carries no signature. */
+/**
+ * The reader for a file's content; its extension decides only where the content carries no
+ * signature.
+ */
 export function findReader(bytes: Uint8Array, fileName: string): FormatReader {
   if (bytes.length === 0) throw formatError(fileName, undefined, "the file is empty (0 bytes).");
   const head = bytes.subarray(0, HEAD_BYTES);

@@ -1,6 +1,6 @@
 /**
- * Points in safetensors files: prepared scenes hold their attributes under their own names, the files of
- * others are recognised by the names and shapes of their tensors.
+ * Points in safetensors files: prepared scenes hold their attributes under their own names, the
+ * files of others are recognised by the names and shapes of their tensors.
  */
 
 import { DataError } from "../../base/errors.ts";
@@ -32,7 +32,10 @@ export const safetensorsReader: FormatReader = {
   },
 };
 
-/** The points of a file's tensors. Throws DataError where they are not sound; `where` names the file. */
+/**
+ * The points of a file's tensors. Throws DataError where they are not sound; `where` names the
+ * file.
+ */
 export function cloudFromTensors(
   tensors: ReadonlyMap<string, SafeTensor>,
   metadata: Readonly<Record<string, string>>,

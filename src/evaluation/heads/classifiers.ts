@@ -1,4 +1,7 @@
-/** The classifiers of the protocols: each is a family of one number, which is chosen without looking at the test. */
+/**
+ * The classifiers of the protocols: each is a family of one number, which is chosen without looking
+ * at the test.
+ */
 
 import type { Device } from "../../gpu/device.ts";
 import { fitLinear, predictLinear } from "./linear_head.ts";

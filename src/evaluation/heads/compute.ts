@@ -4,8 +4,9 @@ import type { Device } from "../../gpu/device.ts";
 import { type Tensor, tensor, type TensorData } from "../../tensor/mod.ts";
 
 /**
- * Records what `record` computes and gives the values of the tensors it returns. Everything it made is freed. A trip
- * takes some milliseconds however little it computes: small fits gain from being awaited together.
+ * Records what `record` computes and gives the values of the tensors it returns. Everything it made
+ * is freed. A trip takes some milliseconds however little it computes: small fits gain from being
+ * awaited together.
  */
 export async function compute(
   device: Device,

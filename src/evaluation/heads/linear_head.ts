@@ -1,4 +1,7 @@
-/** Linear classifiers on frozen features: multinomial logistic regression and linear SVM, fitted on the device. */
+/**
+ * Linear classifiers on frozen features: multinomial logistic regression and linear SVM, fitted on
+ * the device.
+ */
 
 import headLossWgsl from "../../../shaders/evaluation/head_loss.wgsl" with { type: "text" };
 import type { Device } from "../../gpu/device.ts";
@@ -40,19 +43,21 @@ export interface LinearHead {
 /** How heads are fitted. */
 export interface FitOptions extends MinimizeOptions {
   /**
-   * Axes of `principalAxes`, of these rows or of a larger table they were taken from: any orthogonal axes give the same
-   * optimum. Default: none, the columns themselves.
+   * Axes of `principalAxes`, of these rows or of a larger table they were taken from: any
+   * orthogonal axes give the same optimum. Default: none, the columns themselves.
    */
   readonly axes?: Float32Array;
 }
 
-/** Largest curvature of a loss along a score: of the softmax ½ (Böhning 1992), of a squared hinge 2. */
+/**
+ * Largest curvature of a loss along a score: of the softmax ½ (Böhning 1992), of a squared hinge 2.
+ */
 const CURVATURE = { logistic: 0.5, svm: 2 } as const;
 
 /**
- * One head for each of `strengths`, all fitted together: a step of all of them is two matrix products. The objective is
- * convex; the optimiser is L-BFGS from zero (see `minimizeAll` for the stopping rule). The bias is not regularised.
- * Standardisation is of the rows given here.
+ * One head for each of `strengths`, all fitted together: a step of all of them is two matrix
+ * products. The objective is convex; the optimiser is L-BFGS from zero (see `minimizeAll` for the
+ * stopping rule). The bias is not regularised. Standardisation is of the rows given here.
  */
 export async function fitLinear(
   device: Device,
@@ -146,7 +151,10 @@ function meanSquares(design: Float32Array, size: number): Float64Array {
   return squares.map((square) => square / (design.length / size));
 }
 
-/** Objectives and gradients of several problems: their weights stand side by side as columns of one matrix. */
+/**
+ * Objectives and gradients of several problems: their weights stand side by side as columns of one
+ * matrix.
+ */
 async function slopes(
   device: Device,
   kind: LinearKind,
@@ -199,8 +207,8 @@ async function slopes(
 }
 
 /**
- * The class of each row by each head; of equal scores the lower class wins. The heads are of one fit: they share their
- * standardiser.
+ * The class of each row by each head; of equal scores the lower class wins. The heads are of one
+ * fit: they share their standardiser.
  */
 export async function predictLinear(
   device: Device,

@@ -1,4 +1,7 @@
-/** Minimises several smooth convex functions at once: L-BFGS here, values and slopes where the caller computes them. */
+/**
+ * Minimises several smooth convex functions at once: L-BFGS here, values and slopes where the
+ * caller computes them.
+ */
 
 /** Where a function is to be evaluated. */
 export interface Trial {
@@ -24,7 +27,9 @@ export interface Minimum {
   readonly value: number;
   /** Steps taken. */
   readonly iterations: number;
-  /** Length of the gradient there by its length at the start, both measured with the preconditioner. */
+  /**
+   * Length of the gradient there by its length at the start, both measured with the preconditioner.
+   */
   readonly slope: number;
   /** Whether the stopping rule was met, rather than the limit of steps or of the arithmetic. */
   readonly converged: boolean;
@@ -46,9 +51,10 @@ const NOISE = 1e-7;
 const MOST_HALVINGS = 12;
 
 /**
- * Minimises each function from zero. `preconditioners[p]` is the diagonal of P, an estimate of the inverse Hessian of
- * function p, all above 0: L-BFGS starts from it, and the stopping rule measures with it. `evaluate` is asked about one
- * point of every function that is still under way, all at once.
+ * Minimises each function from zero. `preconditioners[p]` is the diagonal of P, an estimate of the
+ * inverse Hessian of function p, all above 0: L-BFGS starts from it, and the stopping rule measures
+ * with it. `evaluate` is asked about one point of every function that is still under way, all at
+ * once.
  */
 export async function minimizeAll(
   preconditioners: readonly Float64Array[],

@@ -9,9 +9,10 @@ import { type LabelledTable, rowCount, standardise, standardiserOf, type Table }
 const WINDOW = 1024;
 
 /**
- * The class of each row of `table` for each number of neighbours in `counts`: the class that most of the k training rows
- * with the largest cosine have. Of classes with as many, the one whose best neighbour is nearer wins; of training rows
- * as near, the earlier. Features are standardised by the training rows. A k beyond the training rows means all of them.
+ * The class of each row of `table` for each number of neighbours in `counts`: the class that most
+ * of the k training rows with the largest cosine have. Of classes with as many, the one whose best
+ * neighbour is nearer wins; of training rows as near, the earlier. Features are standardised by the
+ * training rows. A k beyond the training rows means all of them.
  */
 export async function predictNeighbors(
   device: Device,

@@ -20,9 +20,9 @@ export interface LabelledTable extends Table {
 }
 
 /**
- * Tables of the same columns without those that repeat an earlier one in every row of every table: of a tree of one level the
- * root's feature is the pooled one and both directions are the same. A head would only share one weight among copies, and
- * take the cube of the time.
+ * Tables of the same columns without those that repeat an earlier one in every row of every table:
+ * of a tree of one level the root's feature is the pooled one and both directions are the same. A
+ * head would only share one weight among copies, and take the cube of the time.
  */
 export function distinctColumns<T extends Table>(tables: readonly T[]): T[] {
   const { width } = tables[0];
@@ -106,9 +106,9 @@ export function standardise({ values, width }: Table, { mean, scale }: Standardi
 }
 
 /**
- * The principal axes of a table's standardised columns: (width, width), row i the i-th axis. A head fitted along them
- * has the same optimum as along the columns, L2 regularisation being the same in every direction, and reaches it in far
- * fewer steps.
+ * The principal axes of a table's standardised columns: (width, width), row i the i-th axis. A head
+ * fitted along them has the same optimum as along the columns, L2 regularisation being the same in
+ * every direction, and reaches it in far fewer steps.
  */
 export async function principalAxes(device: Device, table: Table): Promise<Float32Array> {
   const { width } = table;

@@ -1,7 +1,8 @@
 /** Points with colours as binary PLY, which every viewer opens. */
 
 /**
- * A PLY file's bytes. Coordinates are doubles where there is an origin to add, as those of georeferenced scans need it.
+ * A PLY file's bytes. Coordinates are doubles where there is an origin to add, as those of
+ * georeferenced scans need it.
  * @param colors (N, 3) from 0 to 255
  */
 export function encodeColoredPly(

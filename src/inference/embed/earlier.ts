@@ -1,4 +1,7 @@
-/** What earlier runs of `embed` left in a folder. What files say there is data: it is checked before it is believed. */
+/**
+ * What earlier runs of `embed` left in a folder. What files say there is data: it is checked before
+ * it is believed.
+ */
 
 import { join } from "@std/path";
 import { printable } from "../../base/printable.ts";
@@ -44,7 +47,8 @@ function keyOf({ checkpoint, ...rest }: Recipe): string {
 /**
  * What is in `folder` from before.
  *
- * @throws {UsageError} Its manifest.json is of something else, or damaged. @throws {DataError} It cannot be read.
+ * @throws {UsageError} Its manifest.json is of something else, or damaged. @throws {DataError} It
+ * cannot be read.
  */
 export async function readEarlier(folder: string, recipe: Recipe): Promise<Earlier> {
   const text = await textOf(join(folder, MANIFEST));
@@ -111,7 +115,8 @@ function isOwnFile(file: string, id: string): boolean {
 }
 
 /**
- * Removes a file of an earlier run, if it is there: a file, in folders that are no links to elsewhere.
+ * Removes a file of an earlier run, if it is there: a file, in folders that are no links to
+ * elsewhere.
  * @param file One of `Earlier`'s, relative to `folder`
  */
 export async function removeOwnFile(folder: string, file: string): Promise<void> {

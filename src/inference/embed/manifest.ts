@@ -1,4 +1,7 @@
-/** manifest.json, which says what a folder of features holds, and the journal that grows while it is made. */
+/**
+ * manifest.json, which says what a folder of features holds, and the journal that grows while it is
+ * made.
+ */
 
 import { join } from "@std/path";
 import { writeFileAtomically } from "../../base/atomic_write.ts";
@@ -42,7 +45,10 @@ export interface SceneEntry {
   readonly regions: readonly number[];
   /** Added to coords it gives the file's coordinates. */
   readonly origin: readonly [number, number, number];
-  /** With `file_scale`: the file's coordinates, in its own unit, are file_origin + coords / file_scale. */
+  /**
+   * With `file_scale`: the file's coordinates, in its own unit, are file_origin + coords /
+   * file_scale.
+   */
   readonly file_origin?: readonly [number, number, number];
   /** What the file's coordinates were multiplied by. */
   readonly file_scale?: number;

@@ -25,7 +25,10 @@ export interface EmbedOutputs {
   readonly formats: readonly FileFormat[];
   /** The branch that colours a PLY; null: no PLY. */
   readonly ply: Branch | null;
-  /** Point features are those of the input file's rows, one each. Absent: those of the scene's points. */
+  /**
+   * Point features are those of the input file's rows, one each. Absent: those of the scene's
+   * points.
+   */
   readonly asInput?: true;
 }
 
@@ -141,7 +144,8 @@ export function arraysOf(
 }
 
 /**
- * Writes arrays as NAME.safetensors, as NAME/ARRAY.npy, or both. Gives the files' paths relative to `folder`.
+ * Writes arrays as NAME.safetensors, as NAME/ARRAY.npy, or both. Gives the files' paths relative to
+ * `folder`.
  *
  * @throws {DataError} The system refuses.
  */

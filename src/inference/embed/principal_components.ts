@@ -11,15 +11,19 @@ const PERCENTILES = [0.01, 0.99] as const;
 export interface Components {
   /** (D) */
   readonly mean: Float64Array;
-  /** Each (D), of length 1 and orthogonal, the most variance first; the largest entry by amount is positive. */
+  /**
+   * Each (D), of length 1 and orthogonal, the most variance first; the largest entry by amount is
+   * positive.
+   */
   readonly directions: readonly Float64Array[];
   /** Variance along each. */
   readonly variances: readonly number[];
 }
 
 /**
- * The first `count` principal components of rows of `width` values. `rows` are those that count (default all);
- * of more than 20,000 an even selection is taken. Fewer than `count` come back where `width` is less.
+ * The first `count` principal components of rows of `width` values. `rows` are those that count
+ * (default all); of more than 20,000 an even selection is taken. Fewer than `count` come back where
+ * `width` is less.
  */
 export function principalComponents(
   values: Float32Array,
@@ -64,9 +68,9 @@ function signed(direction: Float64Array): Float64Array {
 }
 
 /**
- * A colour for each row of `values`, (rows, 3) from 0 to 255: red, green and blue are the first three principal
- * components, each from its 1st to its 99th percentile. Rows of zeros alone, which points in no leaf have, are grey
- * and count for nothing.
+ * A colour for each row of `values`, (rows, 3) from 0 to 255: red, green and blue are the first
+ * three principal components, each from its 1st to its 99th percentile. Rows of zeros alone, which
+ * points in no leaf have, are grey and count for nothing.
  */
 export function componentColors(values: Float32Array, width: number): Uint8Array<ArrayBuffer> {
   const count = values.length / width;

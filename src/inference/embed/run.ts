@@ -1,4 +1,7 @@
-/** A run of `embed`: reads scenes one after the other, encodes them some at a time, writes what each gives. */
+/**
+ * A run of `embed`: reads scenes one after the other, encodes them some at a time, writes what each
+ * gives.
+ */
 
 import { join } from "@std/path";
 import { removeTemporaries } from "../../base/atomic_write.ts";
@@ -337,7 +340,8 @@ async function makeInGroups(
 /**
  * Makes every scene of the plan that is not made yet, then the tables and the manifest.
  *
- * @throws {DataError} Writing failed, or no scene at all came out. @throws what the signal was aborted with.
+ * @throws {DataError} Writing failed, or no scene at all came out. @throws what the signal was
+ * aborted with.
  */
 export async function embedScenes(
   encoder: SceneEncoder,

@@ -5,8 +5,9 @@ const SHARE = 0.05;
 const SMALLEST_ROOM = 2.5;
 
 /**
- * The share of a scene's height to show, 0 to 1, so that no ceiling hides what is under it: less than all for what is
- * as wide as a room and has many points right under its top and right above its bottom.
+ * The share of a scene's height to show, 0 to 1, so that no ceiling hides what is under it: less
+ * than all for what is as wide as a room and has many points right under its top and right above
+ * its bottom.
  *
  * @param positions (N, 3) metres.
  */

@@ -11,7 +11,10 @@ export interface Curve {
   /** Of the run; the read-out names it. */
   readonly name: string;
   readonly color: string;
-  /** line; faint: the values that the next curve smooths; dashed: with a dot at each value, such as a validation's. */
+  /**
+   * line; faint: the values that the next curve smooths; dashed: with a dot at each value, such as
+   * a validation's.
+   */
   readonly kind: "line" | "faint" | "dashed";
   readonly x: readonly number[];
   readonly y: readonly (number | null)[];
@@ -38,7 +41,10 @@ export function chartTooltip(): HTMLElement {
   return tooltip;
 }
 
-/** Draws curves into `place`, as wide as it is. The same place is drawn into again after its chart is destroyed. */
+/**
+ * Draws curves into `place`, as wide as it is. The same place is drawn into again after its chart
+ * is destroyed.
+ */
 export function drawChart(
   place: HTMLElement,
   curves: readonly Curve[],
@@ -134,7 +140,9 @@ function margin(low: number, high: number): number {
   return Math.max(1.02, (high / low) ** 0.06);
 }
 
-/** The place nearest to the pointer at which the series has a value: others' steps are not its own. */
+/**
+ * The place nearest to the pointer at which the series has a value: others' steps are not its own.
+ */
 function nearestValue(u: uPlot, series: number, index: number, at: number): number {
   const x = u.data[0], y = u.data[series];
   if (series === 0) return index;

@@ -46,7 +46,10 @@ function plan(
   return { key, title, note, group, smoothed };
 }
 
-/** The charts for the curves that any of the runs has, by heading; one with a heading but no curve is left out. */
+/**
+ * The charts for the curves that any of the runs has, by heading; one with a heading but no curve
+ * is left out.
+ */
 export function planCharts(runs: readonly RunData[]): Map<string, ChartPlan[]> {
   const names = new Set(
     runs.flatMap(({ series }) => Object.keys(series)).map((name) =>

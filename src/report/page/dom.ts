@@ -1,7 +1,10 @@
 /// <reference lib="dom" />
 /** Elements in one expression. */
 
-/** Attributes and properties: `on…` listens, `class` and others are attributes, true and false set or leave one out. */
+/**
+ * Attributes and properties: `on…` listens, `class` and others are attributes, true and false set
+ * or leave one out.
+ */
 export type Properties = Readonly<
   Record<string, string | number | boolean | ((event: Event) => void)>
 >;

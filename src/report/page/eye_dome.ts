@@ -1,6 +1,6 @@
 /**
- * Eye-dome lighting: what lies behind its surroundings is darkened, so that points without normals show their shape
- * (Boucheny, Visualisation scientifique de grands volumes de données, 2009).
+ * Eye-dome lighting: what lies behind its surroundings is darkened, so that points without normals
+ * show their shape (Boucheny, Visualisation scientifique de grands volumes de données, 2009).
  */
 
 // @ts-types="npm:@types/three@0.187.0"

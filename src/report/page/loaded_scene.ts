@@ -15,7 +15,7 @@ export interface LoadedBranch {
   readonly lengths: Float32Array;
 }
 
-/** Regions of a level as runs. */
+/** Regions of a level as segments. */
 export interface LoadedLevel {
   readonly regions: number;
   readonly start: Uint32Array;
@@ -60,7 +60,7 @@ export async function loadScene(data: SceneData, packed: string): Promise<Loaded
   };
 }
 
-/** The run that a point is in. */
+/** The segment that a point is in. */
 export function runAt({ start }: LoadedLevel, point: number): number {
   let low = 0, high = start.length;
   while (high - low > 1) {

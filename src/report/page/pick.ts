@@ -20,8 +20,8 @@ export interface PickRay {
 const DEPTH_OF_PIXEL = 0.01;
 
 /**
- * The point (number among `positions` (N, 3)) nearest to the viewer among those near the pointer; of points at about the
- * same depth the one nearest to the pointer. -1: none is near.
+ * The point (number among `positions` (N, 3)) nearest to the viewer among those near the pointer;
+ * of points at about the same depth the one nearest to the pointer. -1: none is near.
  */
 export function pick(positions: ArrayLike<number>, ray: PickRay): number {
   const { matrix: m, x, y, width, height, radius, cut } = ray;

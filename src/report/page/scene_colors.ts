@@ -3,7 +3,10 @@
 /** Red, green and blue, 0 to 255. */
 export type Rgb = readonly [number, number, number];
 
-/** Viridis (van der Walt and Smith, CC0) at nine even places: even steps look even, also to the colour-blind. */
+/**
+ * Viridis (van der Walt and Smith, CC0) at nine even places: even steps look even, also to the
+ * colour-blind.
+ */
 const MAP: readonly Rgb[] = [
   [68, 1, 84],
   [71, 44, 122],
@@ -29,8 +32,9 @@ export function mapColor(share: number): Rgb {
 export const FADED: Rgb = [140, 144, 150];
 
 /**
- * A colour for the n-th of any number of kinds: hues a golden angle apart, so that no two of a few are alike, at even
- * lightness (OKLCH: Ottosson, 2020), which alternates so that neighbours differ in more than hue.
+ * A colour for the n-th of any number of kinds: hues a golden angle apart, so that no two of a few
+ * are alike, at even lightness (OKLCH: Ottosson, 2020), which alternates so that neighbours differ
+ * in more than hue.
  */
 export function kindColor(n: number): Rgb {
   const hue = 2 * Math.PI * (0.07 + n * 0.6180339887498949);

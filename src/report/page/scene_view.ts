@@ -23,7 +23,10 @@ import { pick } from "./pick.ts";
 /** A view of one cloud at a time. */
 export interface SceneView {
   readonly element: HTMLElement;
-  /** Shows other points, (N, 3) metres, those above `cut` hidden, from a place from which all are seen. */
+  /**
+   * Shows other points, (N, 3) metres, those above `cut` hidden, from a place from which all are
+   * seen.
+   */
   setPoints(positions: Float32Array, colors: Uint8Array, cut: number): void;
   /** Colours the points anew, (N, 3). */
   setColors(colors: Uint8Array): void;

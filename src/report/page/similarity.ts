@@ -36,8 +36,8 @@ export function quantile(values: Float32Array, share: number): number {
 }
 
 /**
- * The points most similar to a query, no two of them, nor any and one of `taken`, nearer to each other than `apart`: so
- * that they are other places and not the query's own surroundings.
+ * The points most similar to a query, no two of them, nor any and one of `taken`, nearer to each
+ * other than `apart`: so that they are other places and not the query's own surroundings.
  *
  * @param positions (N, 3), in the unit of `apart`.
  * @param taken Places that are none of them, such as the query's own.

@@ -1,8 +1,8 @@
 /** Smoothing of curves. */
 
 /**
- * Exponential moving average, freed of its bias towards the start (Kingma and Ba, Adam, section 3). null stays null
- * and does not count.
+ * Exponential moving average, freed of its bias towards the start (Kingma and Ba, Adam, section 3).
+ * null stays null and does not count.
  *
  * @param weight Of what came before, 0 (none: the values as they are) to below 1.
  */

@@ -13,7 +13,10 @@ export function linearTicks(low: number, high: number, count: number): number[] 
   return ticks;
 }
 
-/** Of a logarithmic axis: powers of ten, with twos and fives where they are few; within a decade evenly spaced. */
+/**
+ * Of a logarithmic axis: powers of ten, with twos and fives where they are few; within a decade
+ * evenly spaced.
+ */
 export function logTicks(low: number, high: number, count: number): number[] {
   const decades = Math.log10(high / low);
   if (decades < 1) return linearTicks(low, high, count);

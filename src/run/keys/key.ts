@@ -7,9 +7,9 @@ import type { ProbeConfig } from "../probe_config.ts";
 export type ConfigGroup = "run" | "data" | "model" | "loss" | "optimisation";
 
 /**
- * Whether a run that goes on may have another value than the checkpoint's: `fixed`, never, for it shapes
- * the model; `told`, yes, and it is said, for the run will not be the one that was begun; `free`, without
- * a word, for it does not change what is computed.
+ * Whether a run that goes on may have another value than the checkpoint's: `fixed`, never, for it
+ * shapes the model; `told`, yes, and it is said, for the run will not be the one that was begun;
+ * `free`, without a word, for it does not change what is computed.
  */
 export type ResumeRule = "fixed" | "told" | "free";
 

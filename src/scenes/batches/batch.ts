@@ -1,8 +1,8 @@
-/** A batch as the device wants it: all scenes permuted so that every region is one run of rows. */
+/** A batch as the device wants it: all scenes permuted so that every region is one segment. */
 
-/** The regions of one level over the whole batch, in SPEC's order (depth-first pre-order, scenes in order). */
+/** The regions of one level over the whole batch, depth-first in pre-order, scenes in order. */
 export interface BatchLevel {
-  /** (R) first row of each region's run in the permuted batch. */
+  /** (R) first row of each region's segment in the permuted batch. */
   readonly start: Uint32Array;
   /** (R) row after the last. */
   readonly end: Uint32Array;
@@ -34,9 +34,15 @@ export interface Batch {
   readonly pointCount: number;
   /** C */
   readonly featureWidth: number;
-  /** (B + 1) where each scene's points begin; a scene keeps its own block of rows under the permutation. */
+  /**
+   * (B + 1) where each scene's points begin; a scene keeps its own block of rows under the
+   * permutation.
+   */
   readonly pointOffsets: Uint32Array;
-  /** (N) `order[row]` is the point (scenes one after the other, each in its own order) that stands in `row`. */
+  /**
+   * (N) `order[row]` is the point (scenes one after the other, each in its own order) that stands
+   * in `row`.
+   */
   readonly order: Uint32Array;
   /** What G2L sees. */
   readonly view1: BatchView;

@@ -1,4 +1,4 @@
-/** Puts scenes and their views together into a batch whose every region is one run of rows. */
+/** Puts scenes and their views together into a batch whose every region is one segment of rows. */
 
 import { DataError, UsageError } from "../../base/errors.ts";
 import type { Batch, BatchLevel, BatchView } from "./batch.ts";
@@ -17,12 +17,13 @@ export interface BatchItem {
 }
 
 /**
- * Builds the batch of `items`. Each scene keeps a block of rows of its own, permuted by its tree; regions stand
- * level by level in depth-first pre-order, scenes in the order given. Regions at level `maxHierarchyDepth` become
- * leaves (null: no limit). The arrays of the scenes and views are copied, not kept.
+ * Builds the batch of `items`. Each scene keeps a block of rows of its own, permuted by its tree;
+ * regions stand level by level in depth-first pre-order, scenes in the order given. Regions at
+ * level `maxHierarchyDepth` become leaves (null: no limit). The arrays of the scenes and views are
+ * copied, not kept.
  *
- * Throws UsageError for an empty batch or scenes of different feature widths, DataError for a scene whose tree
- * or views do not fit its number of points.
+ * Throws UsageError for an empty batch or scenes of different feature widths, DataError for a scene
+ * whose tree or views do not fit its number of points.
  */
 export function buildBatch(
   items: readonly BatchItem[],
@@ -151,7 +152,8 @@ function appendRegions(
     level.end.push(offset + tree.end[region]);
     level.center.push(offset + rowOf[tree.center[region]]);
     level.scene.push(scene);
-    // In pre-order, what the level below holds so far is exactly what comes before this region's children.
+    // In pre-order, what the level below holds so far is exactly what comes before this region's
+    // children.
     level.childStart.push(levels[depth + 1].start.length);
     level.childCount.push(0);
     const over = region === 0 ? 0 : place[tree.parent[region]];

@@ -59,11 +59,13 @@ export interface TrainingBatchOptions extends BatchOptions {
 }
 
 /**
- * Loads the scenes `indices` of `dataset` and makes two independently augmented views of each. Each view has a random
- * stream of its own, so it does not matter who else is in the batch or which worker makes it. With `pointsPerView` the same
- * row of both views is a point of the same smallest region, but seldom the same point.
+ * Loads the scenes `indices` of `dataset` and makes two independently augmented views of each. Each
+ * view has a random stream of its own, so it does not matter who else is in the batch or which
+ * worker makes it. With `pointsPerView` the same row of both views is a point of the same smallest
+ * region, but seldom the same point.
  *
- * Throws UsageError for scenes whose features are not `featureWidth` wide, and whatever the dataset throws.
+ * Throws UsageError for scenes whose features are not `featureWidth` wide, and whatever the dataset
+ * throws.
  */
 export async function makeTrainingBatch(
   dataset: Dataset,
@@ -90,7 +92,10 @@ export async function makeTrainingBatch(
   return buildBatch(items, options);
 }
 
-/** Loads the scenes `indices` of `dataset` as they are, the same for both branches. Errors as for training. */
+/**
+ * Loads the scenes `indices` of `dataset` as they are, the same for both branches. Errors as for
+ * training.
+ */
 export async function makeValidationBatch(
   dataset: Dataset,
   indices: ArrayLike<number>,

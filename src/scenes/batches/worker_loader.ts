@@ -19,13 +19,22 @@ import { WorkerPool } from "../../base/worker_pool.ts";
 export interface LoaderOptions extends BatchOptions {
   /** Scenes in a batch; the last of an epoch may have fewer. */
   readonly batchSize: number;
-  /** A batch takes fewer scenes rather than more points, one scene at least; null, the default: no limit. */
+  /**
+   * A batch takes fewer scenes rather than more points, one scene at least; null, the default: no
+   * limit.
+   */
   readonly maxPointsPerBatch?: number | null;
-  /** Points of a scene that each view draws, as in `TrainingBatchOptions`. Default null: all of them. */
+  /**
+   * Points of a scene that each view draws, as in `TrainingBatchOptions`. Default null: all of
+   * them.
+   */
   readonly pointsPerView?: number | null;
   /** The run's seed. */
   readonly seed: number;
-  /** What each of the two views goes through; null: the scenes as they are, in ascending order (validation). */
+  /**
+   * What each of the two views goes through; null: the scenes as they are, in ascending order
+   * (validation).
+   */
   readonly augmentation: AugmentationList | null;
   /** Rules of a person's own that `augmentation` may name, in this thread only; default none. */
   readonly augmentations?: readonly AugmentationRule[];
@@ -55,10 +64,15 @@ export interface BatchSetup {
   readonly options: LoaderOptions;
 }
 
-/** Batches that wait for the device beside those that are being made. More would only take memory. */
+/**
+ * Batches that wait for the device beside those that are being made. More would only take memory.
+ */
 const READY = 2;
 
-/** Makes a batch; whichever thread does it, it comes out the same to the bit. Errors as `makeTrainingBatch`. */
+/**
+ * Makes a batch; whichever thread does it, it comes out the same to the bit. Errors as
+ * `makeTrainingBatch`.
+ */
 export function makeBatch(
   dataset: Dataset,
   { epoch, step, indices }: BatchRequest,
@@ -71,8 +85,9 @@ export function makeBatch(
 }
 
 /**
- * The batches of a dataset. Asking for one makes the workers begin with those that follow, across the end of an epoch
- * too. What comes out depends on the options alone, never on the number of workers.
+ * The batches of a dataset. Asking for one makes the workers begin with those that follow, across
+ * the end of an epoch too. What comes out depends on the options alone, never on the number of
+ * workers.
  *
  * ```ts
  * using loader = await BatchLoader.create(dataset, options);
@@ -80,7 +95,10 @@ export function makeBatch(
  * ```
  */
 export class BatchLoader implements Disposable {
-  /** How many workers there are: 0 also for a dataset of the user's own making, which no worker could open. */
+  /**
+   * How many workers there are: 0 also for a dataset of the user's own making, which no worker
+   * could open.
+   */
   readonly workers: number;
   readonly #dataset: Dataset;
   readonly #options: LoaderOptions;
@@ -148,8 +166,8 @@ export class BatchLoader implements Disposable {
   /**
    * Batch `step` of `epoch`. Whoever asks for batches in order finds them made, or being made.
    *
-   * @throws {UsageError} There is no such batch; a scene's features do not fit. @throws {DataError} A scene cannot be
-   * read, or a worker broke. The batches after it can still be asked for.
+   * @throws {UsageError} There is no such batch; a scene's features do not fit. @throws {DataError}
+   * A scene cannot be read, or a worker broke. The batches after it can still be asked for.
    */
   batch(epoch: number, step: number): Promise<Batch> {
     if (!(Number.isInteger(step) && step >= 0 && step < this.steps(epoch))) {
@@ -230,8 +248,8 @@ async function sizesOf(dataset: Dataset): Promise<Uint32Array> {
 }
 
 /**
- * Cuts an epoch's order into batches of at most `batchSize` scenes and `maxPoints` points; a scene that has more is a
- * batch of its own.
+ * Cuts an epoch's order into batches of at most `batchSize` scenes and `maxPoints` points; a scene
+ * that has more is a batch of its own.
  */
 export function batchesWithin(
   order: Uint32Array,

@@ -1,4 +1,7 @@
-/** Which files of a folder are clouds of their own, and which belong to another file or are no clouds at all. */
+/**
+ * Which files of a folder are clouds of their own, and which belong to another file or are no
+ * clouds at all.
+ */
 
 import { basename, dirname, extname, join } from "@std/path";
 import { headOf, isPointCloudFile } from "../../cloud/files_below.ts";
@@ -16,7 +19,10 @@ export interface LeftOut {
 export interface SortedFiles {
   /** Each is a cloud, or several. */
   readonly clouds: readonly string[];
-  /** By the path of a cloud: arrays beside it that hold its colours, labels and so on, which are read with it. */
+  /**
+   * By the path of a cloud: arrays beside it that hold its colours, labels and so on, which are
+   * read with it.
+   */
   readonly parts: ReadonlyMap<string, ArrayParts>;
   readonly leftOut: readonly LeftOut[];
 }
@@ -28,11 +34,13 @@ const TEXT_HEAD = 16_384;
 /**
  * Tells clouds from what lies beside them. No cloud of its own is
  * - a file of no known format;
- * - a text (.txt, .csv, …) without a line of three numbers, and one of poses or matrices: by its content;
+ * - a text (.txt, .csv, …) without a line of three numbers, and one of poses or matrices: by its
+ *   content;
  * - what a folder `Annotations` holds, where a cloud lies beside that folder: parts of it (S3DIS);
- * - an array (`color.npy`, `X_normal.npy`) beside one of coordinates, with which it is read if it has as many rows;
- * - a second version of a mesh: `_vh_clean` beside `_vh_clean_2` (ScanNet), and what repeats another's name with
- *   `.labels`, `_semantic` and the like after it, whatever its ending.
+ * - an array (`color.npy`, `X_normal.npy`) beside one of coordinates, with which it is read if it
+ *   has as many rows;
+ * - a second version of a mesh: `_vh_clean` beside `_vh_clean_2` (ScanNet), and what repeats
+ *   another's name with `.labels`, `_semantic` and the like after it, whatever its ending.
  */
 export async function sortFiles(files: readonly string[]): Promise<SortedFiles> {
   const leftOut: LeftOut[] = [];

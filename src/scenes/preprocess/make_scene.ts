@@ -79,7 +79,8 @@ export function reasonOf(error: Error): string {
 }
 
 /**
- * The scene of a source, as `makeScene` writes it; `prepared` is absent where the source was a scene already.
+ * The scene of a source, as `makeScene` writes it; `prepared` is absent where the source was a
+ * scene already.
  *
  * @throws {DataError | UsageError} The source cannot be read, or gives no points.
  */
@@ -143,8 +144,8 @@ function recordOf({ source, className }: PlannedScene, settings: SceneSettings):
 }
 
 /**
- * What an earlier run made of a scene in the file `path`, or undefined where it has to be made: there is no file, it is not whole, or it
- * was made of another source or with other settings.
+ * What an earlier run made of a scene in the file `path`, or undefined where it has to be made:
+ * there is no file, it is not whole, or it was made of another source or with other settings.
  */
 export async function outcomeBefore(
   path: string,
@@ -186,7 +187,10 @@ function sameJson(a: string, value: unknown): boolean {
   }
 }
 
-/** What a scene file says of its making; undefined for a file that is not whole or not of `preprocess`. */
+/**
+ * What a scene file says of its making; undefined for a file that is not whole or not of
+ * `preprocess`.
+ */
 export async function readRecord(
   path: string,
 ): Promise<{ record: Record; label?: number; points: number; regions: number } | undefined> {

@@ -35,7 +35,9 @@ export function placeOf(root: string, path: string): Place {
   return { split: splitNamed(folders[at]), folders: folders.filter((_, i) => i !== at) };
 }
 
-/** Share of the clouds that must lie where classes would be. The rest are strays, and have no class. */
+/**
+ * Share of the clouds that must lie where classes would be. The rest are strays, and have no class.
+ */
 const MAJORITY = 0.75;
 
 /** Folders named after what their files are, which says nothing of what is in them. */
@@ -43,10 +45,10 @@ const KINDS_OF_DATA =
   /^(velodyne\w*|lidar\w*|points?|point_?clouds?|clouds?|scans?|mesh(es)?|pcd|ply|bin|las|laz|npy|off|obj)$/i;
 
 /**
- * Whether folders are classes, by the vote of the clouds in them: most have a split and a folder besides
- * (CLASS/train/FILE, train/CLASS/FILE), or there are no splits and most lie in one folder each. A class repeats: there
- * are two clouds a class on average, or half of the classes are in several splits. A folder a cloud is its name, and one
- * called `velodyne` or `points` is none.
+ * Whether folders are classes, by the vote of the clouds in them: most have a split and a folder
+ * besides (CLASS/train/FILE, train/CLASS/FILE), or there are no splits and most lie in one folder
+ * each. A class repeats: there are two clouds a class on average, or half of the classes are in
+ * several splits. A folder a cloud is its name, and one called `velodyne` or `points` is none.
  */
 export function foldersAreClasses(places: readonly Place[]): boolean {
   const divided = places.some(({ split }) => split !== undefined);

@@ -31,7 +31,10 @@ export interface Plan {
   readonly beside: Pick<Sources, "leftOut" | "passedOver" | "lists">;
 }
 
-/** Who decides the splits: lists of names, or shares; default: folders, and 0.9, 0.1, 0 where they say nothing. */
+/**
+ * Who decides the splits: lists of names, or shares; default: folders, and 0.9, 0.1, 0 where they
+ * say nothing.
+ */
 export interface SplitOptions {
   /** Shares of train, val and test. */
   readonly ratio?: readonly number[];
@@ -64,8 +67,8 @@ export function makePlan(found: Sources, options: SplitOptions): Plan {
 }
 
 /**
- * The scenes of the plan that can be read, with the splits they have without the others: a share is drawn among what
- * is there. Where lists decide, nothing changes.
+ * The scenes of the plan that can be read, with the splits they have without the others: a share is
+ * drawn among what is there. Where lists decide, nothing changes.
  */
 export function settledScenes(
   { scenes, options }: Plan,
@@ -82,7 +85,10 @@ function bySplitAndId(a: PlannedScene, b: PlannedScene): number {
   return SPLITS.indexOf(a.split) - SPLITS.indexOf(b.split) || byText(a.id, b.id);
 }
 
-/** Stems; where several sources share one, their paths; where that is not enough, with the ending or a number. */
+/**
+ * Stems; where several sources share one, their paths; where that is not enough, with the ending or
+ * a number.
+ */
 function idsOf(sources: readonly Source[]): string[] {
   const ways: ((source: Source) => string)[] = [
     ({ stem }) => stem,
@@ -128,7 +134,8 @@ function splitsOf(
   const given = sources.map(({ split }) => (ratio === undefined ? split : undefined));
   const open = given.flatMap((split, i) => (split === undefined ? [i] : []));
   const drawn = new Map(open.map((i) => [i, new Random(seed, "split", ids[i]).uniform()]));
-  // Class by class, so that each is divided alike; in an order drawn from the names, so that it is nobody's.
+  // Class by class, so that each is divided alike; in an order drawn from the names, so that it is
+  // nobody's.
   open.sort((a, b) =>
     byText(sources[a].className ?? "", sources[b].className ?? "") ||
     drawn.get(a)! - drawn.get(b)!
@@ -137,7 +144,10 @@ function splitsOf(
   return given;
 }
 
-/** Splits for `count` things in a row, evenly spread; at least one for each share above 0, train first. */
+/**
+ * Splits for `count` things in a row, evenly spread; at least one for each share above 0, train
+ * first.
+ */
 function divide(count: number, ratio: readonly number[]): Split[] {
   const total = ratio[0] + ratio[1] + ratio[2];
   const [, val, test] = ratio.map((share) => share / total);
@@ -190,10 +200,11 @@ function withoutExtension(path: string): string {
 }
 
 /**
- * Reads split files: JSON `{"train": [names], "val": …, "test": …}`; text with a name and a split a line, a comma, tab or
- * space between; or, given as SPLIT=PATH, text with a name a line.
+ * Reads split files: JSON `{"train": [names], "val": …, "test": …}`; text with a name and a split a
+ * line, a comma, tab or space between; or, given as SPLIT=PATH, text with a name a line.
  *
- * @throws {UsageError} There is no such file, it is of none of these forms, or a name has two splits.
+ * @throws {UsageError} There is no such file, it is of none of these forms, or a name has two
+ * splits.
  */
 export async function readSplitFiles(files: readonly string[]): Promise<Map<string, Split>> {
   const lists = new Map<string, Split>();

@@ -1,4 +1,6 @@
-/** Labels in words are numbered file by file; here they get the numbers of one list for all scenes. */
+/**
+ * Labels in words are numbered file by file; here they get the numbers of one list for all scenes.
+ */
 
 import type { PointCloud } from "../../cloud/point_cloud.ts";
 import { readSceneFile, writeScene } from "../scene_file.ts";

@@ -5,17 +5,9 @@ import { removeTemporaries, writeFileAtomically } from "../../base/atomic_write.
 import { lockFolder } from "../../base/folder_lock.ts";
 import { DataError, UsageError } from "../../base/errors.ts";
 import type { PrepareReport } from "../../cloud/prepare.ts";
-import { WorkerPool } from "../../base/worker_pool.ts";
 import type { Split } from "../scenes_dataset.ts";
-import {
-  makeScene,
-  outcomeBefore,
-  readRecord,
-  type SceneFailure,
-  type SceneOutcome,
-  scenePath,
-  type SceneRequest,
-} from "./make_scene.ts";
+import { eachScene } from "./each_scene.ts";
+import { outcomeBefore, readRecord, type SceneOutcome, scenePath } from "./make_scene.ts";
 import { allClassNames, renumberScene } from "./point_classes.ts";
 import { makePlan, type Plan, type PlannedScene, readSplitFiles, settledScenes } from "./plan.ts";
 import type { SceneSettings } from "./settings.ts";
@@ -114,7 +106,10 @@ export interface PreprocessIndex {
 const SPLITS: readonly Split[] = ["train", "val", "test"];
 const SCENE = ".safetensors";
 
-/** Finds the sources, plans the scenes and looks at what is done. Writes nothing. Errors as those of its parts. */
+/**
+ * Finds the sources, plans the scenes and looks at what is done. Writes nothing. Errors as those of
+ * its parts.
+ */
 export async function prepareRun(options: PreprocessOptions): Promise<Prepared> {
   const { inputs, output, settings, ratio, splitFiles, seed } = options;
   const lists = splitFiles.length > 0 ? await readSplitFiles(splitFiles) : undefined;
@@ -169,10 +164,12 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 /**
- * Makes every scene of the plan that is not made yet, and `index.json`, which is there when the run is complete.
+ * Makes every scene of the plan that is not made yet, and `index.json`, which is there when the run
+ * is complete.
  *
- * @throws {UsageError} The output holds scenes of another run. @throws {DataError} Writing failed, a file could not
- * be read and `strict` is set, or no scene at all came out. @throws what the signal was aborted with.
+ * @throws {UsageError} The output holds scenes of another run. @throws {DataError} Writing failed,
+ * a file could not be read and `strict` is set, or no scene at all came out. @throws what the
+ * signal was aborted with.
  */
 export async function preprocess(
   { plan, done, places, moved, stale }: Prepared,
@@ -261,7 +258,9 @@ async function moveToSplits(
   }
 }
 
-/** Gives labels in words the same numbers in all scenes: the places in the list that is returned. */
+/**
+ * Gives labels in words the same numbers in all scenes: the places in the list that is returned.
+ */
 async function numberAlike(
   output: string,
   scenes: readonly PlannedScene[],
@@ -300,56 +299,6 @@ async function removeIfThere(path: string): Promise<void> {
     await Deno.remove(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw writeError(path, error);
-  }
-}
-
-/** Makes the scenes, several at a time, and hands over each outcome as it comes. */
-async function eachScene(
-  scenes: readonly PlannedScene[],
-  { output, settings, workers }: PreprocessOptions,
-  signal: AbortSignal | undefined,
-  take: (scene: PlannedScene, made: SceneOutcome | SceneFailure) => void,
-): Promise<void> {
-  const size = Math.min(workers, scenes.length);
-  using pool = new WorkerPool<SceneRequest, SceneOutcome | SceneFailure>(
-    new URL("./scene_worker.ts", import.meta.url),
-    size,
-    settings,
-  );
-  const stop = (): void => pool.close();
-  signal?.addEventListener("abort", stop);
-  const make = async (scene: PlannedScene): Promise<SceneOutcome | SceneFailure> => {
-    const request = { scene, output };
-    if (size === 0) return await makeScene(request, settings);
-    try {
-      return await pool.run(request);
-    } catch (error) {
-      if (error instanceof DataError || error instanceof UsageError) throw error;
-      signal?.throwIfAborted();
-      return { failure: `the worker that read it broke: ${(error as Error).message}` };
-    }
-  };
-  try {
-    const queue = scenes.values();
-    let stopped = false;
-    // Each lane takes the next scene as soon as its last one is done.
-    const lane = async (): Promise<void> => {
-      try {
-        for (const scene of queue) {
-          signal?.throwIfAborted();
-          const made = await make(scene);
-          // Another lane's error ended the workers: what this one was at is no failure of its own.
-          if (stopped) return;
-          take(scene, made);
-        }
-      } catch (error) {
-        stopped = true;
-        throw error;
-      }
-    };
-    await Promise.all(Array.from({ length: Math.max(1, size) }, lane));
-  } finally {
-    signal?.removeEventListener("abort", stop);
   }
 }
 

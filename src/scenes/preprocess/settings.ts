@@ -1,4 +1,7 @@
-/** How clouds become scenes: remembered in each scene file and in checkpoints, so that later clouds are made alike. */
+/**
+ * How clouds become scenes: remembered in each scene file and in checkpoints, so that later clouds
+ * are made alike.
+ */
 
 import type { ReadOptions } from "../../cloud/formats/reader.ts";
 import { PREPARE_DEFAULTS, type PrepareOptions } from "../../cloud/prepare.ts";
@@ -25,8 +28,8 @@ export const DEFAULT_SETTINGS: SceneSettings = {
 };
 
 /**
- * Settings from JSON that may be another version's: what is missing has its default, and what is unknown is left out.
- * Null where they are no settings.
+ * Settings from JSON that may be another version's: what is missing has its default, and what is
+ * unknown is left out. Null where they are no settings.
  */
 export function parseSettings(value: unknown): SceneSettings | null {
   if (!isRecord(value) || !isRecord(value.prepare) || !isRecord(value.tree)) return null;

@@ -1,4 +1,6 @@
-/** Which scenes a list of files and folders holds, with what folders say of their class and split. */
+/**
+ * Which scenes a list of files and folders holds, with what folders say of their class and split.
+ */
 
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { DataError, UsageError } from "../../base/errors.ts";
@@ -19,7 +21,9 @@ export interface Source {
   readonly parts?: ArrayParts["beside"];
   /** For people: the path from the input's parent, slashes between, `#index` for one of several. */
   readonly name: string;
-  /** What it is called where that is no other's name: the file's stem, or the name a stack gives it. */
+  /**
+   * What it is called where that is no other's name: the file's stem, or the name a stack gives it.
+   */
   readonly stem: string;
   /** Bytes of this cloud, about; progress goes by them. */
   readonly bytes: number;
@@ -46,14 +50,16 @@ export interface Sources {
 }
 
 /**
- * The clouds in `inputs`. A folder gives every file below it, through links too, that is a cloud of its own, as
- * `sortFiles` tells. Folders named train, val or test (or training, …) are splits, wherever they stand in the path;
- * where there are none, lists such as `NAME_train.txt` are. The first other folder of the path is the class, if
- * `labels` is `folder`; if it is `auto`, where `foldersAreClasses` says so. The
- * order of classes is that of a file classes.txt in the input folder, one name a line, else that of the alphabet.
+ * The clouds in `inputs`. A folder gives every file below it, through links too, that is a cloud of
+ * its own, as `sortFiles` tells. Folders named train, val or test (or training, …) are splits,
+ * wherever they stand in the path; where there are none, lists such as `NAME_train.txt` are. The
+ * first other folder of the path is the class, if `labels` is `folder`; if it is `auto`, where
+ * `foldersAreClasses` says so. The order of classes is that of a file classes.txt in the input
+ * folder, one name a line, else that of the alphabet.
  *
  * @param ignore Folder whose files are left out: the output, should it lie inside an input.
- * @throws {UsageError} An input is not there, or nothing is found. @throws {DataError} A stack's labels do not fit it.
+ * @throws {UsageError} An input is not there, or nothing is found. @throws {DataError} A stack's
+ * labels do not fit it.
  */
 export async function findSources(
   inputs: readonly string[],
@@ -149,8 +155,8 @@ async function votesForClasses(
 }
 
 /**
- * Each file once where links lead to it several ways: by the way that says its split, else the first. Gives where the
- * files are when links are followed, by path.
+ * Each file once where links lead to it several ways: by the way that says its split, else the
+ * first. Gives where the files are when links are followed, by path.
  */
 async function distinct(
   root: string,
@@ -212,7 +218,9 @@ async function statOf(path: string): Promise<Deno.FileInfo> {
   }
 }
 
-/** The clouds of one file: several where it is a stack. Keys name each once, however it was reached. */
+/**
+ * The clouds of one file: several where it is a stack. Keys name each once, however it was reached.
+ */
 async function clouds(
   path: string,
   key: string,

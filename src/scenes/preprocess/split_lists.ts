@@ -1,4 +1,7 @@
-/** Lists beside clouds that say which are for training and which for tests, as benchmarks bring them. */
+/**
+ * Lists beside clouds that say which are for training and which for tests, as benchmarks bring
+ * them.
+ */
 
 import { basename, extname } from "@std/path";
 import type { Split } from "../scenes_dataset.ts";
@@ -19,8 +22,8 @@ export interface ListedSplits {
 }
 
 /**
- * The splits that lists give: texts named like `modelnet40_train.txt` with a name (stem or path) a line. They count
- * where they name half of the clouds or more.
+ * The splits that lists give: texts named like `modelnet40_train.txt` with a name (stem or path) a
+ * line. They count where they name half of the clouds or more.
  *
  * @param names All names of each cloud: its stem, its path in the folder, that without its ending.
  */

@@ -1,4 +1,7 @@
-/** Surfaces that points can be drawn from evenly, with their exact normals; and the solids made of them. */
+/**
+ * Surfaces that points can be drawn from evenly, with their exact normals; and the solids made of
+ * them.
+ */
 
 import type { Random } from "../../base/random.ts";
 
@@ -11,7 +14,9 @@ export interface Surface {
   readonly area: number;
   /** Class of its points. */
   readonly label: number;
-  /** Writes one point, uniform on the surface, and its unit normal at offset `at` of both arrays. */
+  /**
+   * Writes one point, uniform on the surface, and its unit normal at offset `at` of both arrays.
+   */
   readonly draw: (random: Random, coords: Float32Array, normals: Float32Array, at: number) => void;
 }
 
@@ -91,7 +96,9 @@ export interface Place {
   readonly yaw: number;
 }
 
-/** An upright cuboid in a piece of furniture: `from` and `to` are its corners before it is placed. */
+/**
+ * An upright cuboid in a piece of furniture: `from` and `to` are its corners before it is placed.
+ */
 export function cuboid(label: number, place: Place, from: Vector, to: Vector): Surface[] {
   const c = Math.cos(place.yaw), s = Math.sin(place.yaw);
   const turn = ([x, y, z]: Vector): Vector => [c * x - s * y, s * x + c * y, z];

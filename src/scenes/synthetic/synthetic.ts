@@ -1,4 +1,6 @@
-/** Procedural indoor scenes, for tests, first steps and small_mode. SPEC §7. */
+/**
+ * Procedural indoor scenes, for tests, first steps and small_mode: docs/model.md, Synthetic scenes.
+ */
 
 import { UsageError } from "../../base/errors.ts";
 import { Random } from "../../base/random.ts";
@@ -26,7 +28,10 @@ export interface SyntheticOptions extends TreeOptions {
   readonly scenes: number;
   /** 42 when absent. */
   readonly seed?: number;
-  /** Number of the first scene; 0 when absent. Sets with other numbers hold other scenes (train and validation). */
+  /**
+   * Number of the first scene; 0 when absent. Sets with other numbers hold other scenes (train and
+   * validation).
+   */
   readonly start?: number;
   /** Points in a scene; 2,048 when absent. */
   readonly points?: number;
@@ -57,12 +62,14 @@ const FURNISHING: Readonly<
 };
 
 /**
- * Rooms with floor, walls, tables, shelves, boxes, spheres and cylinders, sampled evenly by area. Features are the
- * exact unit normals of the surfaces; coordinates carry normal noise; z is up, the floor at 0, the room's middle at
- * x = y = 0. Labels (`SYNTHETIC_SURFACES`, `SYNTHETIC_ROOMS`) are for probes.
+ * Rooms with floor, walls, tables, shelves, boxes, spheres and cylinders, sampled evenly by area.
+ * Features are the exact unit normals of the surfaces; coordinates carry normal noise; z is up, the
+ * floor at 0, the room's middle at x = y = 0. Labels (`SYNTHETIC_SURFACES`, `SYNTHETIC_ROOMS`) are
+ * for probes.
  *
- * A scene is made from the seed and its number alone, when it is asked for; nothing is kept. Its number also decides
- * its kind of room (number modulo four). The same room can be had at any number of points.
+ * A scene is made from the seed and its number alone, when it is asked for; nothing is kept. Its
+ * number also decides its kind of room (number modulo four). The same room can be had at any number
+ * of points.
  */
 export class SyntheticDataset implements Dataset {
   readonly length: number;

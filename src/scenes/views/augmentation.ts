@@ -104,8 +104,8 @@ function complete(
 }
 
 /**
- * Checks `value`, e.g. parsed YAML, and gives the augmentations with every field filled in. Throws a
- * UsageError that lists every problem.
+ * Checks `value`, e.g. parsed YAML, and gives the augmentations with every field filled in. Throws
+ * a UsageError that lists every problem.
  */
 export function parseAugmentation(value: unknown): AugmentationConfig {
   const steps = augmentationSteps(value);

@@ -1,12 +1,16 @@
-/** Points that a view does not see. They stay where trees and samples expect them, as copies of points it does see. */
+/**
+ * Points that a view does not see. They stay where trees and samples expect them, as copies of
+ * points it does see.
+ */
 
 import type { Random } from "../../base/random.ts";
 import type { RegionTree } from "../scene.ts";
 
 /**
- * For each point the point whose coordinates and features it takes: itself where the view sees it, else a random one
- * that the view sees, out of the smallest region around it that holds one; a region's centre the nearest of those, for
- * with it moves the origin of all of the region's coordinates. Null when the draw leaves nothing to see.
+ * For each point the point whose coordinates and features it takes: itself where the view sees it,
+ * else a random one that the view sees, out of the smallest region around it that holds one; a
+ * region's centre the nearest of those, for with it moves the origin of all of the region's
+ * coordinates. Null when the draw leaves nothing to see.
  *
  * @param hidden 1 for each point that the view does not see
  * @param coords (N, 3) as the view has them so far
@@ -18,7 +22,8 @@ export function coverPoints(
   random: Random,
 ): Uint32Array | null {
   const { order } = tree;
-  // Seen points in tree order, and how many of them stand before each position: every region's are one run.
+  // Seen points in tree order, and how many of them stand before each position: every region's are
+  // one segment.
   const seen = order.filter((point) => hidden[point] === 0);
   if (seen.length === 0) return null;
   const before = new Uint32Array(order.length + 1);

@@ -28,15 +28,15 @@ export interface ThinnedTree {
 }
 
 /**
- * Thins a tree to about `points` points: from each leaf, and from what stands in no leaf, the same share, one point and all
- * centres at least. Null when it has no more points than that.
+ * Thins a tree to about `points` points: from each leaf, and from what stands in no leaf, the same
+ * share, one point and all centres at least. Null when it has no more points than that.
  */
 export function thinTree(tree: RegionTree, points: number): ThinnedTree | null {
   const total = tree.order.length;
   if (total <= points) return null;
   const isCenter = new Uint8Array(total);
   for (const center of tree.center) isCenter[center] = 1;
-  // Where regions begin or end, runs of one smallest region do.
+  // Where regions begin or end, segments of one smallest region do.
   const cuts = [...new Set([0, total, ...tree.start, ...tree.end])].sort((a, b) => a - b);
   const rowAt = new Map<number, number>([[0, 0]]);
   const rowOf = new Map<number, number>();
@@ -68,8 +68,8 @@ export function thinTree(tree: RegionTree, points: number): ThinnedTree | null {
 }
 
 /**
- * The point of the scene in each row of a thinned tree: in each group its centres and, at random and each once, points that
- * the view sees, hidden ones only where there are too few.
+ * The point of the scene in each row of a thinned tree: in each group its centres and, at random
+ * and each once, points that the view sees, hidden ones only where there are too few.
  *
  * @param order of the whole tree
  * @param seen (N) 1 for points that the view sees

@@ -1,4 +1,7 @@
-/** Views of a scene: copies of its coordinates and features that share its tree. docs/model.md, Views. */
+/**
+ * Views of a scene: copies of its coordinates and features that share its tree. docs/model.md,
+ * Views.
+ */
 
 import { UsageError } from "../../base/errors.ts";
 import { augmentationSteps } from "./augmentation.ts";
@@ -23,21 +26,23 @@ export function identityView(scene: Scene): SceneView {
 }
 
 /**
- * A view of `scene` that went through the augmentations of `config` in order, drawn from `random`. The scene
- * itself is left as it is.
+ * A view of `scene` that went through the augmentations of `config` in order, drawn from `random`.
+ * The scene itself is left as it is.
  *
- * Coordinates change under rotation, scale, translation, flip and jitter. Feature columns of kind "vector" are
- * taken for surface normals: they rotate and flip with the coordinates, follow an anisotropic scale by its inverse
- * transpose, and keep their length. Columns of kind "color" change under colour augmentations. Any column can be set
- * to zero, and takes another point's values where a point is covered up.
+ * Coordinates change under rotation, scale, translation, flip and jitter. Feature columns of kind
+ * "vector" are taken for surface normals: they rotate and flip with the coordinates, follow an
+ * anisotropic scale by its inverse transpose, and keep their length. Columns of kind "color" change
+ * under colour augmentations. Any column can be set to zero, and takes another point's values where
+ * a point is covered up.
  *
- * With `thinned`, made of the scene's tree, the view has the points that it draws, in the order of that tree's rows. They
- * are drawn behind the last augmentation that hides points, out of those that are still seen.
+ * With `thinned`, made of the scene's tree, the view has the points that it draws, in the order of
+ * that tree's rows. They are drawn behind the last augmentation that hides points, out of those
+ * that are still seen.
  *
  * Beside our augmentations, `config` may name rules of a person's own, given as `custom`.
  *
- * Throws UsageError for a config that is not valid or asks for features the scene does not have, DataError for
- * feature columns that do not fit the features.
+ * Throws UsageError for a config that is not valid or asks for features the scene does not have,
+ * DataError for feature columns that do not fit the features.
  */
 export function augment(
   scene: Scene,

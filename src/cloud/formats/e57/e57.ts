@@ -1,4 +1,7 @@
-/** E57: scans of terrestrial laser scanners. All scans of a file become one cloud, each in its place. */
+/**
+ * E57: scans of terrestrial laser scanners. All scans of a file become one cloud, each in its
+ * place.
+ */
 
 import type { PointCloud } from "../../point_cloud.ts";
 import { cloudFromColumns, type Column } from "../columns.ts";
@@ -8,9 +11,9 @@ import { formatError, type FormatReader } from "../reader.ts";
 import { child, type XmlElement } from "./xml.ts";
 
 /**
- * Cartesian or spherical coordinates, moved by each scan's pose; intensity, colours, normals and all else under its
- * name, where every scan has it; with several scans, `scan` numbers them. Points a scanner marked as invalid are left
- * out.
+ * Cartesian or spherical coordinates, moved by each scan's pose; intensity, colours, normals and
+ * all else under its name, where every scan has it; with several scans, `scan` numbers them. Points
+ * a scanner marked as invalid are left out.
  */
 export const e57Reader: FormatReader = {
   name: "E57",
@@ -122,7 +125,10 @@ function scaleColor(data: E57Field["data"], scan: XmlElement, field: E57Field): 
 
 type Move = (point: Float64Array) => void;
 
-/** A scan's pose: a rotation by a unit quaternion, then a translation. Undefined where there is none to do. */
+/**
+ * A scan's pose: a rotation by a unit quaternion, then a translation. Undefined where there is none
+ * to do.
+ */
 function poseOf(scan: XmlElement): Move | undefined {
   const pose = child(scan, "pose");
   if (pose === undefined) return undefined;

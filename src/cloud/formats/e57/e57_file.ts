@@ -1,4 +1,7 @@
-/** The outer layer of E57 (ASTM E2807): pages with checksums, the XML section, and compressed vectors of records. */
+/**
+ * The outer layer of E57 (ASTM E2807): pages with checksums, the XML section, and compressed
+ * vectors of records.
+ */
 
 import type { DataError } from "../../../base/errors.ts";
 import { crc32c } from "../../../base/crc32c.ts";

@@ -1,4 +1,7 @@
-/** E57's compressed vectors: records cut into one bit-packed stream per field, the streams into packets. */
+/**
+ * E57's compressed vectors: records cut into one bit-packed stream per field, the streams into
+ * packets.
+ */
 
 import type { DataError } from "../../../base/errors.ts";
 import { type E57File, logicalOffset, physicalOffset } from "./e57_file.ts";

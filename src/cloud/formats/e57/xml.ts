@@ -1,4 +1,7 @@
-/** A small XML reader for the headers of scan formats: elements, attributes, text. No DOCTYPE, so no entities of its own. */
+/**
+ * A small XML reader for the headers of scan formats: elements, attributes, text. No DOCTYPE, so no
+ * entities of its own.
+ */
 
 import type { DataError } from "../../../base/errors.ts";
 

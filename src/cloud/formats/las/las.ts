@@ -8,8 +8,9 @@ import { printable } from "../../../base/printable.ts";
 import { formatError, type FormatReader } from "../reader.ts";
 
 /**
- * LAS 1.0 to 1.4 and LAZ. Classification becomes `labels`; intensity, colours, GPS time and returns keep their names,
- * as do extra bytes. Fields that few scanners fill (user data, flags, …) are left out where they are 0 throughout.
+ * LAS 1.0 to 1.4 and LAZ. Classification becomes `labels`; intensity, colours, GPS time and returns
+ * keep their names, as do extra bytes. Fields that few scanners fill (user data, flags, …) are left
+ * out where they are 0 throughout.
  */
 export const lasReader: FormatReader = {
   name: "LAS/LAZ",
@@ -131,7 +132,10 @@ function newFields(view: DataView, header: LasHeader): Column[] {
   ];
 }
 
-/** Where GPS time, colours and near infrared stand in each point format; undefined where they do not. */
+/**
+ * Where GPS time, colours and near infrared stand in each point format; undefined where they do
+ * not.
+ */
 const GPS_TIME = [, 20, , 20, 20, 20, 22, 22, 22, 22, 22];
 const COLORS = [, , 20, 28, , 28, , 30, 30, , 30];
 const NEAR_INFRARED = [, , , , , , , , 36, , 36];
@@ -170,7 +174,10 @@ const EXTRA_TYPES: readonly (readonly [number, (view: DataView, at: number) => n
 const EXTRA_RECORD = 192;
 const HAS_SCALE = 8, HAS_OFFSET = 16;
 
-/** What the record of extra bytes describes; bytes it does not describe have no name and are left out. */
+/**
+ * What the record of extra bytes describes; bytes it does not describe have no name and are left
+ * out.
+ */
 function extraFields(view: DataView, header: LasHeader): Column[] {
   const record = header.records.find(({ user, id }) => user === "LASF_Spec" && id === 4);
   if (record === undefined) return [];

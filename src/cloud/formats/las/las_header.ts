@@ -126,8 +126,8 @@ function readPlacing(
 }
 
 /**
- * Up to `count` records between two bytes. Their number is often wrong in files that are otherwise sound, and so
- * is the last one's length, so reading stops where no more record fits.
+ * Up to `count` records between two bytes. Their number is often wrong in files that are otherwise
+ * sound, and so is the last one's length, so reading stops where no more record fits.
  */
 function readRecords(
   view: DataView,

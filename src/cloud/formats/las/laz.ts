@@ -1,6 +1,7 @@
 /**
- * LAZ: LAS points packed by LASzip. Gives the point records as they stand in the LAS file, for all point formats
- * (0 to 10) and all versions of their coding. The format is LASzip's own code; there is no other specification.
+ * LAZ: LAS points packed by LASzip. Gives the point records as they stand in the LAS file, for all
+ * point formats (0 to 10) and all versions of their coding. The format is LASzip's own code; there
+ * is no other specification.
  */
 
 import type { DataError } from "../../../base/errors.ts";
@@ -90,7 +91,8 @@ const VARIABLE_CHUNKS = 0xffffffff;
 
 /**
  * All point records, unpacked.
- * @throws {DataError} naming the byte, when the data is damaged, cut short or packed in a way that is not known.
+ * @throws {DataError} naming the byte, when the data is damaged, cut short or packed in a way that
+ * is not known.
  */
 export function unpackLaz(source: LazSource): Uint8Array {
   const { bytes, where, vlr, dataStart, count, recordLength } = source;
@@ -174,7 +176,9 @@ function readItems(view: DataView, fail: (message: string) => DataError): Item[]
   return items;
 }
 
-/** The table of chunks: where it stands comes first in the data, or last in files written to a pipe. */
+/**
+ * The table of chunks: where it stands comes first in the data, or last in files written to a pipe.
+ */
 function readChunks(
   { bytes, dataStart, count, recordLength }: LazSource,
   chunkSize: number,

@@ -1,7 +1,7 @@
 /**
- * The entropy coder of LAZ: an adaptive arithmetic decoder, its models, and integers decoded as a prediction and a
- * correction. After A. Said, "Introduction to Arithmetic Coding Theory and Practice" (HPL-2004-76), with LASzip's
- * parameters.
+ * The entropy coder of LAZ: an adaptive arithmetic decoder, its models, and integers decoded as a
+ * prediction and a correction. After A. Said, "Introduction to Arithmetic Coding Theory and
+ * Practice" (HPL-2004-76), with LASzip's parameters.
  */
 
 const MAX_LENGTH = 0xffffffff;
@@ -12,7 +12,9 @@ const BIT_SHIFT = 13;
 const MAX_BIT_COUNT = 1 << BIT_SHIFT;
 const HIGH_BITS = 8;
 
-/** Thrown where coded data ends too early or cannot be: `laz.ts` makes the error for people of it. */
+/**
+ * Thrown where coded data ends too early or cannot be: `laz.ts` makes the error for people of it.
+ */
 export class LazDataError extends Error {
   /** @param byte Position in the bytes that were decoded. */
   constructor(message: string, readonly byte: number) {
@@ -117,7 +119,10 @@ function updateBit(model: BitModel): void {
   model.untilUpdate = model.cycle;
 }
 
-/** Decodes symbols out of `bytes` from `start` up to `end`, beyond which it throws a {@link LazDataError}. */
+/**
+ * Decodes symbols out of `bytes` from `start` up to `end`, beyond which it throws a
+ * {@link LazDataError}.
+ */
 export class ArithmeticDecoder {
   #value = 0;
   #length = MAX_LENGTH;
@@ -208,7 +213,9 @@ export class ArithmeticDecoder {
   }
 }
 
-/** Integers of a number of bits, decoded as corrections to predictions, in one of several contexts. */
+/**
+ * Integers of a number of bits, decoded as corrections to predictions, in one of several contexts.
+ */
 export class IntegerDecoder {
   /** How many bits the last correction had: other values take their context from it. */
   k = 0;
@@ -243,7 +250,10 @@ export class IntegerDecoder {
   }
 }
 
-/** The median of the last five values, kept in order as they come; LASzip's own, which is not quite exact. */
+/**
+ * The median of the last five values, kept in order as they come; LASzip's own, which is not quite
+ * exact.
+ */
 export class StreamingMedian {
   readonly #values = new Int32Array(5);
   #high = true;

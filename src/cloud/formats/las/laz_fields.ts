@@ -1,4 +1,7 @@
-/** The parts of a LAZ point that are coded alike in the sequential (1, 2) and layered (3, 4) versions. */
+/**
+ * The parts of a LAZ point that are coded alike in the sequential (1, 2) and layered (3, 4)
+ * versions.
+ */
 
 import { type ArithmeticDecoder, IntegerDecoder, symbolModel } from "./laz_arithmetic.ts";
 
@@ -17,8 +20,8 @@ const UNCHANGED = MULTIPLE - MULTIPLE_MINUS + 1;
 const FULL = UNCHANGED + 1;
 
 /**
- * GPS times as four interleaved sequences of evenly spaced pulses. A time is a double whose 64 bits are counted with as
- * an integer, here in two halves.
+ * GPS times as four interleaved sequences of evenly spaced pulses. A time is a double whose 64 bits
+ * are counted with as an integer, here in two halves.
  */
 export class GpsTimes {
   readonly #low = new Uint32Array(4);
@@ -32,7 +35,9 @@ export class GpsTimes {
   readonly #integers = new IntegerDecoder(32, 9);
   readonly #layered: boolean;
 
-  /** @param layered Times that did not change are not coded at all, so their symbols are left out. */
+  /**
+   * @param layered Times that did not change are not coded at all, so their symbols are left out.
+   */
   constructor(low: number, high: number, layered: boolean) {
     this.#low[0] = low;
     this.#high[0] = high;

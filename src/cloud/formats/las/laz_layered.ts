@@ -1,6 +1,6 @@
 /**
- * LAZ points of versions 3 and 4: point formats 6 to 10. A chunk holds one layer of coded data per kind of field, and
- * all state is kept once for each of the four scanner channels.
+ * LAZ points of versions 3 and 4: point formats 6 to 10. A chunk holds one layer of coded data per
+ * kind of field, and all state is kept once for each of the four scanner channels.
  */
 
 import {
@@ -17,8 +17,9 @@ export type Layer = ArithmeticDecoder | undefined;
 /** One part of a point in one chunk. */
 export interface LayeredItem {
   /**
-   * Decodes the next point's part. `channel` is the point's scanner channel and `switched` whether it is
-   * another than the last point's; the first item of a point finds them out, given the channel before.
+   * Decodes the next point's part. `channel` is the point's scanner channel and `switched` whether
+   * it is another than the last point's; the first item of a point finds them out, given the
+   * channel before.
    */
   next(channel: number, switched: boolean): LayeredPart;
 }
@@ -180,8 +181,8 @@ class Point14Channel {
 }
 
 /**
- * An item that follows point 14: it takes the channel from it. `decode` makes the state of a channel, which turns
- * the bytes of the last point into the next.
+ * An item that follows point 14: it takes the channel from it. `decode` makes the state of a
+ * channel, which turns the bytes of the last point into the next.
  */
 export function followingItem(
   first: Uint8Array,
@@ -198,8 +199,9 @@ export function followingItem(
   let before = begin;
   return {
     next: (channel, switched) => {
-      // Version 3 tells these items of the channel only where it changes, and of channel 0 elsewhere; and it goes
-      // on from the last point of the channel before. Slips of LASzip that its files now depend on.
+      // Version 3 tells these items of the channel only where it changes, and of channel 0
+      // elsewhere; and it goes on from the last point of the channel before. Slips of LASzip that
+      // its files now depend on.
       const own = version > 3 || switched ? channel : 0;
       let { last } = channels[before]!;
       if (own !== before) {
@@ -258,7 +260,9 @@ export function byte14(layers: readonly Layer[]): () => (last: Uint8Array) => vo
   };
 }
 
-/** Context by number of returns (row) and return (column), also for combinations that should not be. */
+/**
+ * Context by number of returns (row) and return (column), also for combinations that should not be.
+ */
 // deno-fmt-ignore
 const RETURN_MAP = [
   0, 1, 2, 3, 4, 5, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5,

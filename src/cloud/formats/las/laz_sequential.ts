@@ -8,7 +8,9 @@ import {
 } from "./laz_arithmetic.ts";
 import { Colors, GpsTimes, lazyModels, WavePacket } from "./laz_fields.ts";
 
-/** One part of a point. `last` holds the first point's bytes to begin with, and is decoded in place. */
+/**
+ * One part of a point. `last` holds the first point's bytes to begin with, and is decoded in place.
+ */
 export type SequentialItem = (decoder: ArithmeticDecoder, last: Uint8Array) => void;
 
 /** The 20 bytes every point of the formats 0 to 5 has, version 2. `first` is the first point's. */
@@ -188,7 +190,9 @@ function middleOfThree([a, b, c]: Int32Array): number {
   return a < c ? a : b < c ? c : b;
 }
 
-/** Context by number of returns (row) and return (column), also for combinations that should not be. */
+/**
+ * Context by number of returns (row) and return (column), also for combinations that should not be.
+ */
 // deno-fmt-ignore
 const RETURN_MAP = [
   15, 14, 13, 12, 11, 10,  9,  8,

@@ -1,6 +1,6 @@
 /**
- * OBJ (Wavefront): vertices, with colours where the lines have them, normals and faces. All else is passed over.
- * Format: http://paulbourke.net/dataformats/obj/
+ * OBJ (Wavefront): vertices, with colours where the lines have them, normals and faces. All else is
+ * passed over. Format: http://paulbourke.net/dataformats/obj/
  */
 
 import { DataError } from "../../../base/errors.ts";
@@ -62,7 +62,9 @@ interface ObjModel {
   /** Vertex and normal of every corner that names both. */
   readonly cornerNormals: Rows;
   readonly triangles: TriangleList;
-  /** The largest vertex number that faces name, from 0, and where: it may come later in the file. */
+  /**
+   * The largest vertex number that faces name, from 0, and where: it may come later in the file.
+   */
   readonly named: { index: number; line: number };
   /** Normals that cannot be used. They cost nobody the file: normals can be estimated. */
   readonly badNormals: { count: number; first: string };
@@ -167,7 +169,10 @@ function readRow(s: TextScanner, statement: string): number[] {
   );
 }
 
-/** Goes to the statement's next word. A backslash (the scanner's separator) continues it on the next line. */
+/**
+ * Goes to the statement's next word. A backslash (the scanner's separator) continues it on the next
+ * line.
+ */
 function nextValue(s: TextScanner): boolean {
   while (!nextWord(s)) {
     if (!passSeparator(s)) return false;
@@ -226,8 +231,8 @@ function splitColumns({ values, count, width }: Rows, names: readonly string[]):
 }
 
 /**
- * A normal for each vertex: the mean of those its corners name or, where no corner names one, the normals in order
- * if there are as many as vertices. Undefined when a vertex is left without.
+ * A normal for each vertex: the mean of those its corners name or, where no corner names one, the
+ * normals in order if there are as many as vertices. Undefined when a vertex is left without.
  */
 function normalsOfVertices(model: ObjModel): Rows | undefined {
   const { coords, normals, cornerNormals } = model;

@@ -65,8 +65,8 @@ function readHeader(s: TextScanner): OffHeader {
   if (match === null && !/^\d+$/.test(word)) {
     throw formatError(s.where, { line: s.line }, `expected the word OFF, got ${quote(word)}.`);
   }
-  // The counts may follow the word on its line, even without a blank (ModelNet: "OFF490 518 0"), and the word
-  // itself may be missing.
+  // The counts may follow the word on its line, even without a blank (ModelNet: "OFF490 518 0"),
+  // and the word itself may be missing.
   if (match === null || match[6] !== "") s.pos = start + word.search(/\d+$/);
   if (!nextWordAnyLine(s)) throw atEnd(s, "the number of vertices");
   if (s.bytes[s.pos] === 0x42) {
@@ -96,8 +96,8 @@ function readHeader(s: TextScanner): OffHeader {
 }
 
 /**
- * The values of one vertex, in order; colours have alpha or not, as the first vertex's line tells. It also tells of
- * colours under a plain OFF, as some write them: three or four values more.
+ * The values of one vertex, in order; colours have alpha or not, as the first vertex's line tells.
+ * It also tells of colours under a plain OFF, as some write them: three or four values more.
  */
 function layout(s: TextScanner, kind: OffKind): string[] {
   const names = ["x", "y", "z"].slice(0, kind.dimensions);

@@ -25,12 +25,17 @@ export function addTriangle(list: TriangleList, a: number, b: number, c: number)
   list.indices[list.length++] = c;
 }
 
-/** Adds a polygon's first `count` corners as a fan around the first. Fewer than three corners are no face. */
+/**
+ * Adds a polygon's first `count` corners as a fan around the first. Fewer than three corners are no
+ * face.
+ */
 export function addPolygon(list: TriangleList, corners: ArrayLike<number>, count: number): void {
   for (let i = 2; i < count; i++) addTriangle(list, corners[0], corners[i - 1], corners[i]);
 }
 
-/** Adds triangle strips, -1 between them. Every second triangle of a strip runs the other way round. */
+/**
+ * Adds triangle strips, -1 between them. Every second triangle of a strip runs the other way round.
+ */
 export function addStrips(list: TriangleList, corners: ArrayLike<number>, count: number): void {
   let start = 0;
   for (let i = 0; i < count; i++) {

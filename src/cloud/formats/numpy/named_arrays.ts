@@ -16,7 +16,10 @@ export interface NamedArray {
   values(): NumericArray;
 }
 
-/** What arrays are called by what they hold. Names are compared in lower case; the first that is there is taken. */
+/**
+ * What arrays are called by what they hold. Names are compared in lower case; the first that is
+ * there is taken.
+ */
 export const ARRAY_ROLES = {
   coords: [
     "coords",
@@ -52,9 +55,10 @@ const SAMPLES = 2000;
 const AXES = new Set(["x", "y", "z"]);
 
 /**
- * The point cloud of named arrays: coordinates (N, 3 or more; the columns after the third are named as
- * `text_layout.ts` says) or arrays x, y and z; normals (N, 3); colors (N, 3 or 4); labels; faces (F, 3); and
- * every other array of N rows under its own name. Arrays of other shapes are no columns and are left out.
+ * The point cloud of named arrays: coordinates (N, 3 or more; the columns after the third are named
+ * as `text_layout.ts` says) or arrays x, y and z; normals (N, 3); colors (N, 3 or 4); labels; faces
+ * (F, 3); and every other array of N rows under its own name. Arrays of other shapes are no columns
+ * and are left out.
  * @throws {DataError} when there are no coordinates, or one of the known names has the wrong shape.
  */
 export function cloudFromArrays(
@@ -125,8 +129,8 @@ function takeFirst(
 }
 
 /**
- * The arrays of one cloud where they are stacks of several: of each with as many clouds along its first axis, that
- * cloud's part.
+ * The arrays of one cloud where they are stacks of several: of each with as many clouds along its
+ * first axis, that cloud's part.
  * @throws {DataError} It is not said which.
  */
 function oneCloud(
@@ -248,7 +252,8 @@ export function expectedTable(shape: readonly number[]): string {
 }
 
 /**
- * Names for the columns of a row-major table that has none, from their values: see `text_layout.ts`.
+ * Names for the columns of a row-major table that has none, from their values: see
+ * `text_layout.ts`.
  */
 export function unnamedColumns(values: NumericArray, width: number): string[] {
   const rows = values.length / width;

@@ -1,6 +1,6 @@
 /**
- * Numeric arrays as NumPy and PyTorch lay them out: any element type, byte order and strides over a block of
- * bytes. NPY files, pickles and torch storages all end here.
+ * Numeric arrays as NumPy and PyTorch lay them out: any element type, byte order and strides over a
+ * block of bytes. NPY files, pickles and torch storages all end here.
  */
 
 import { DataError } from "../../../base/errors.ts";
@@ -24,7 +24,9 @@ export interface NdArray {
   readonly bytes: Uint8Array;
 }
 
-/** What {@link flatten} gives: the narrowest typed array that holds every value of the type exactly. */
+/**
+ * What {@link flatten} gives: the narrowest typed array that holds every value of the type exactly.
+ */
 export type NumericArray =
   | Float32Array
   | Float64Array
@@ -37,12 +39,17 @@ export type NumericArray =
   | BigInt64Array
   | BigUint64Array;
 
-/** An array that is repeated (stride 0) may hold at most this many more elements than its bytes do. */
+/**
+ * An array that is repeated (stride 0) may hold at most this many more elements than its bytes do.
+ */
 const MAX_REPEATED = 1 << 24;
 
 const NATIVE_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** A NumPy type string such as `<f4`, `>i2`, `|u1`, `f8` or `?`; undefined for what is not a plain number. */
+/**
+ * A NumPy type string such as `<f4`, `>i2`, `|u1`, `f8` or `?`; undefined for what is not a plain
+ * number.
+ */
 export function parseDType(text: string): DType | undefined {
   const match = /^([<>=|]?)(?:([fiub])([1248])|(\?))$/.exec(text);
   if (match === null) return undefined;
@@ -75,8 +82,9 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * The elements in C order, in native byte order. Booleans come as 0 and 1, half and bfloat16 as float32.
- * `what` names the array in errors. Throws a DataError when the array reaches outside its bytes.
+ * The elements in C order, in native byte order. Booleans come as 0 and 1, half and bfloat16 as
+ * float32. `what` names the array in errors. Throws a DataError when the array reaches outside its
+ * bytes.
  */
 export function flatten(array: NdArray, what: string): NumericArray {
   const { shape, dtype, strides, offset, bytes } = array;
@@ -132,7 +140,9 @@ function viewAs({ kind, size }: DType, buffer: ArrayBuffer, count: number): Nume
   return size === 4 ? new Uint32Array(buffer, 0, count) : new BigUint64Array(buffer, 0, count);
 }
 
-/** Element by element, for whatever is strided, swapped or of a type JavaScript has no array for. */
+/**
+ * Element by element, for whatever is strided, swapped or of a type JavaScript has no array for.
+ */
 function gather({ shape, dtype, strides, offset, bytes }: NdArray, count: number): NumericArray {
   const read = elementReader(dtype, bytes);
   const wide = dtype.kind === "B" || (dtype.kind === "f" && dtype.size === 2);
@@ -152,7 +162,9 @@ function gather({ shape, dtype, strides, offset, bytes }: NdArray, count: number
   return out;
 }
 
-/** Reads one element at a byte position. Typed as a number, though 8-byte integers come as bigint. */
+/**
+ * Reads one element at a byte position. Typed as a number, though 8-byte integers come as bigint.
+ */
 function elementReader(
   { kind, size, littleEndian: little }: DType,
   bytes: Uint8Array,

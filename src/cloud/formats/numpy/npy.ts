@@ -18,8 +18,8 @@ import { formatError, type FormatReader, type ReadOptions } from "../reader.ts";
 import { isZip, readZip } from "./zip.ts";
 
 /**
- * NPY: a table of 3 to 16 columns (named by `columns`, else from their values as text without names is), or
- * records with fields x, y, z (or a field of three values, xyz) and whatever else.
+ * NPY: a table of 3 to 16 columns (named by `columns`, else from their values as text without names
+ * is), or records with fields x, y, z (or a field of three values, xyz) and whatever else.
  */
 export const npyReader: FormatReader = {
   name: "NPY",

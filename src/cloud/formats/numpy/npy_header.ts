@@ -1,4 +1,7 @@
-/** The header of an NPY array: a Python dict literal of element type, order and shape. NumPy's NEP 1. */
+/**
+ * The header of an NPY array: a Python dict literal of element type, order and shape. NumPy's NEP
+ * 1.
+ */
 
 import { type DType, parseDType } from "./ndarray.ts";
 import { formatError } from "../reader.ts";
@@ -41,8 +44,8 @@ export function isNpy(head: Uint8Array): boolean {
 
 /**
  * Reads the header of versions 1 to 3.
- * @throws {DataError} naming the byte, when it is cut short or damaged, or its records hold Python objects.
- * A plain array of Python objects has one field without `dtype`.
+ * @throws {DataError} naming the byte, when it is cut short or damaged, or its records hold Python
+ * objects. A plain array of Python objects has one field without `dtype`.
  */
 export function parseNpyHeader(bytes: Uint8Array, where: string): NpyHeader {
   const fail = (byte: number, message: string) => formatError(where, { byte }, message);

@@ -8,7 +8,10 @@ export interface ZipEntry {
   readonly name: string;
   /** Unpacked size in bytes. */
   readonly size: number;
-  /** The unpacked bytes. Throws a DataError when they are damaged or packed in a way that is not known. */
+  /**
+   * The unpacked bytes. Throws a DataError when they are damaged or packed in a way that is not
+   * known.
+   */
   read(): Uint8Array;
 }
 
@@ -21,7 +24,10 @@ const ZIP64_EXTRA = 1;
 const MAX_COMMENT = 0xffff;
 /** Deflate packs at most 1,032 bytes into one; an entry that claims more is damaged or hostile. */
 const MAX_DEFLATE_RATIO = 1032;
-/** Numbers of scans pack far less: what unpacks to more bytes than this must not be that much smaller packed. */
+/**
+ * Numbers of scans pack far less: what unpacks to more bytes than this must not be that much
+ * smaller packed.
+ */
 const LARGE_BYTES = 2 ** 28;
 const MAX_LARGE_RATIO = 64;
 

@@ -7,7 +7,10 @@ export interface LzfProblem {
   readonly problem: string;
 }
 
-/** No three bytes of LZF stand for more than this many: sizes beyond are false before anything is allocated. */
+/**
+ * No three bytes of LZF stand for more than this many: sizes beyond are false before anything is
+ * allocated.
+ */
 export const LZF_MAX_RATIO = 264 / 3;
 
 /** Fills `out` with what `input` holds. Returns undefined when that is exactly what it takes. */

@@ -1,6 +1,6 @@
 /**
- * PCD: ascii, binary, binary_compressed. The viewpoint is not applied: points stay as they are stored.
- * Format: https://pointclouds.org/documentation/tutorials/pcd_file_format.html
+ * PCD: ascii, binary, binary_compressed. The viewpoint is not applied: points stay as they are
+ * stored. Format: https://pointclouds.org/documentation/tutorials/pcd_file_format.html
  */
 
 import type { PointCloud } from "../../point_cloud.ts";
@@ -178,7 +178,10 @@ interface Layout {
   readonly element: number;
 }
 
-/** The columns of binary data; `layout` tells where a field with `offset` bytes of fields before it lies. */
+/**
+ * The columns of binary data; `layout` tells where a field with `offset` bytes of fields before it
+ * lies.
+ */
 function readRecords(
   bytes: Uint8Array,
   { points, fields }: PcdHeader,

@@ -1,7 +1,8 @@
 /**
- * Python pickles, protocols 0 to 5, read as data. The interpreter knows the opcodes that build plain values
- * and calls nothing but the constructors its caller lists; any other name is refused where it is met, before
- * anything is made of it. It never recurses, and its work and memory are bounded by the file's size.
+ * Python pickles, protocols 0 to 5, read as data. The interpreter knows the opcodes that build
+ * plain values and calls nothing but the constructors its caller lists; any other name is refused
+ * where it is met, before anything is made of it. It never recurses, and its work and memory are
+ * bounded by the file's size.
  */
 
 import { PickleMachine, type UnpickleOptions } from "./pickle_machine.ts";
@@ -10,7 +11,8 @@ import type { PickleValue } from "./pickle_values.ts";
 
 /**
  * Reads one pickle; `end` is the byte after its STOP.
- * @throws {DataError} naming the byte, when the pickle is damaged or holds something that is not data.
+ * @throws {DataError} naming the byte, when the pickle is damaged or holds something that is not
+ * data.
  */
 export function unpickle(
   bytes: Uint8Array,

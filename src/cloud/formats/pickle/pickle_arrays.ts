@@ -1,4 +1,7 @@
-/** The globals a pickle of NumPy arrays and plain values may name: SPEC's scene types, and no others. */
+/**
+ * The globals a pickle of NumPy arrays and plain values may name: those of scenes (docs/model.md,
+ * Scene and region tree), and no others.
+ */
 
 import type { DataError } from "../../../base/errors.ts";
 import { denseStrides, type DType, elementCount, flatten, parseDType } from "../numpy/ndarray.ts";
@@ -113,7 +116,10 @@ export const arrayGlobals: ReadonlyMap<string, PickleConstructor> = new Map([
   ]),
 ]);
 
-/** Fills in what NumPy pickles as an object's state: an array's shape and bytes, a dtype's byte order. */
+/**
+ * Fills in what NumPy pickles as an object's state: an array's shape and bytes, a dtype's byte
+ * order.
+ */
 export function setArrayState(
   target: PickleValue,
   state: PickleValue,

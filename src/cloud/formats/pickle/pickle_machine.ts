@@ -1,4 +1,6 @@
-/** What a pickle works on: its bytes, its stack and its memo, within bounds set by the file's size. */
+/**
+ * What a pickle works on: its bytes, its stack and its memo, within bounds set by the file's size.
+ */
 
 import type { DataError } from "../../../base/errors.ts";
 import { printable } from "../../../base/printable.ts";
@@ -7,7 +9,10 @@ import { isName, type PickleValue, typeName } from "./pickle_values.ts";
 
 /** Something a pickle may name. Without `call` it may be named but not called. */
 export interface PickleConstructor {
-  /** Makes the value; `fail` makes the error to throw. `charge(n)` accounts for n bytes or items of work. */
+  /**
+   * Makes the value; `fail` makes the error to throw. `charge(n)` accounts for n bytes or items of
+   * work.
+   */
   readonly call?: (
     args: readonly PickleValue[],
     fail: (message: string) => DataError,

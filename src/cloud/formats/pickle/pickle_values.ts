@@ -36,7 +36,9 @@ export interface PickledDType {
   dtype?: DType;
 }
 
-/** A torch storage: a block of elements that tensors look into. `bytes` may arrive after the pickle. */
+/**
+ * A torch storage: a block of elements that tensors look into. `bytes` may arrive after the pickle.
+ */
 export interface PickledStorage {
   readonly pickled: "storage";
   readonly dtype: DType;

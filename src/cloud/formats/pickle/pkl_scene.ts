@@ -1,7 +1,7 @@
 /**
- * Scene files of the PyTorch implementation: a pickled dict of `coords`, `normals` (torch tensors or NumPy
- * arrays), a nested `hierarchy` (`indices`, `center_idx`, `level`, `children`), and whatever else was stored
- * per point.
+ * Scene files of the PyTorch implementation: a pickled dict of `coords`, `normals` (torch tensors
+ * or NumPy arrays), a nested `hierarchy` (`indices`, `center_idx`, `level`, `children`), and
+ * whatever else was stored per point.
  */
 
 import { DataError } from "../../../base/errors.ts";
@@ -86,8 +86,8 @@ function namedArray(value: PickledArray, what: string): NamedArray {
 }
 
 /**
- * Pickled dicts as plain objects, arrays as typed arrays. A dict or list that stands in two places stays one
- * object, so that a small file cannot unfold into a big tree.
+ * Pickled dicts as plain objects, arrays as typed arrays. A dict or list that stands in two places
+ * stays one object, so that a small file cannot unfold into a big tree.
  */
 function nestedRegions(root: PickleValue, where: string, fileSize: number): unknown {
   return new PlainRegions(where, fileSize).of(root);

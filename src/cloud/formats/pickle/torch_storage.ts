@@ -1,7 +1,8 @@
 /**
- * Tensors as PyTorch pickles them: a call of `_rebuild_tensor_v2` on a storage. Inside a plain pickle the storage is
- * `_load_from_bytes` of what `torch.save` writes (its old stream, or a zip archive), which is itself pickles and raw
- * blocks. The same reader takes a whole file written by `torch.save`.
+ * Tensors as PyTorch pickles them: a call of `_rebuild_tensor_v2` on a storage. Inside a plain
+ * pickle the storage is `_load_from_bytes` of what `torch.save` writes (its old stream, or a zip
+ * archive), which is itself pickles and raw blocks. The same reader takes a whole file written by
+ * `torch.save`.
  *
  * Formats: torch/serialization.py, `_legacy_save` and `_save`.
  */
@@ -85,8 +86,10 @@ const storageGlobals: ReadonlyMap<string, PickleConstructor> = new Map([
 ]);
 
 /**
- * The value of a pickle of plain values, NumPy arrays and torch tensors; or of a file written by `torch.save`.
- * @throws {DataError} naming the byte, when the file is damaged or holds anything else, which is named.
+ * The value of a pickle of plain values, NumPy arrays and torch tensors; or of a file written by
+ * `torch.save`.
+ * @throws {DataError} naming the byte, when the file is damaged or holds anything else, which is
+ * named.
  */
 export function readPickle(bytes: Uint8Array, where: string): PickleValue {
   if (isZip(bytes)) return readArchive(bytes, where);
@@ -118,13 +121,18 @@ export function readPickle(bytes: Uint8Array, where: string): PickleValue {
   return value;
 }
 
-/** True where a file of `torch.save`'s old stream begins: the pickle of a certain 10-byte integer. */
+/**
+ * True where a file of `torch.save`'s old stream begins: the pickle of a certain 10-byte integer.
+ */
 function isLegacy(bytes: Uint8Array): boolean {
   const magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
   return magic.every((byte, i) => bytes[i] === byte);
 }
 
-/** Magic, protocol, system, object, storage keys: five pickles, then each storage's count and elements. */
+/**
+ * Magic, protocol, system, object, storage keys: five pickles, then each storage's count and
+ * elements.
+ */
 function readLegacy(bytes: Uint8Array, where: string): PickleValue {
   const plain: Omit<UnpickleOptions, "start"> = { where, globals: new Map() };
   let at = 0;

@@ -77,7 +77,8 @@ class AsciiBody implements PlyBody {
             count,
             (corner) => checkCorner(this.#where, { line: scanner.line }, corner, vertexCount),
           );
-          // Nothing after the corners is of use, and some writers' rows differ from their header there.
+          // Nothing after the corners is of use, and some writers' rows differ from their header
+          // there.
           return;
         }
         if (property.countType !== undefined) this.#skipList(element, property);
@@ -102,7 +103,9 @@ class AsciiBody implements PlyBody {
     checkRowsFit(this.#scanner, count, properties.length, `rows of element "${name}"`);
   }
 
-  /** Calls `read` at the start of each row. What a row holds beyond its properties is passed over. */
+  /**
+   * Calls `read` at the start of each row. What a row holds beyond its properties is passed over.
+   */
   #eachRow(element: PlyElement, read: (row: number) => void): void {
     const { count, properties, name } = element;
     this.#check(element);

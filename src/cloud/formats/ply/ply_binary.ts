@@ -180,7 +180,10 @@ function readValue(view: DataView, at: number, type: PlyType, little: boolean): 
   }
 }
 
-/** Every `stride` bytes one value. The switch stands outside the loops: a million points are read in milliseconds. */
+/**
+ * Every `stride` bytes one value. The switch stands outside the loops: a million points are read in
+ * milliseconds.
+ */
 function readStrided(
   view: DataView,
   start: number,

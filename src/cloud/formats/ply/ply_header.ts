@@ -131,8 +131,8 @@ function lineText(bytes: Uint8Array, start: number, end: number): string {
 }
 
 /**
- * The position after LF, CRLF or CR. After `end_header` of a binary file that ended its other lines with CR
- * alone, a LF would be data; with CRLF before, it is not.
+ * The position after LF, CRLF or CR. After `end_header` of a binary file that ended its other lines
+ * with CR alone, a LF would be data; with CRLF before, it is not.
  */
 function afterLineEnd(bytes: Uint8Array, pos: number, binaryFollows: boolean): number {
   if (bytes[pos] === 10) return pos + 1;

@@ -1,6 +1,7 @@
 /**
- * Points as text: XYZ, TXT, ASC, CSV, PTS and the like: a line a point. Delimiter and columns are found out or given.
- * Columns that hold words in the first row (a date, a remark) are passed over, but for one of classes.
+ * Points as text: XYZ, TXT, ASC, CSV, PTS and the like: a line a point. Delimiter and columns are
+ * found out or given. Columns that hold words in the first row (a date, a remark) are passed over,
+ * but for one of classes.
  */
 
 import { UsageError } from "../../../base/errors.ts";
@@ -39,7 +40,10 @@ export const textReader: FormatReader = {
   read: readText,
 };
 
-/** The `delimiter` that a command line names: one character, or `\\t`. @throws {UsageError} It is not that. */
+/**
+ * The `delimiter` that a command line names: one character, or `\\t`.
+ * @throws {UsageError} It is not that.
+ */
 export function parseDelimiter(text: string | undefined): string | undefined {
   if (text === "\\t") return "\t";
   if (text === undefined || text.length === 1) return text;
@@ -86,7 +90,8 @@ function readTable(
 ): PointCloud {
   const table = findTable(bytes, where, start, options);
   const { scanner, width, line, names, passed, note } = table;
-  // A row takes at least two bytes a value, so no file makes this allocate more than a few times its size.
+  // A row takes at least two bytes a value, so no file makes this allocate more than a few times
+  // its size.
   const left = bytes.length - scanner.pos + 1;
   const capacity = Math.min(countLines(scanner), Math.ceil(left / (2 * width)));
   const values = Array.from({ length: width }, () => new Float64Array(capacity));

@@ -11,9 +11,10 @@ const NUMBER = /^[-+]?(\d+([.,]\d*)?|\.\d+)(e[-+]?\d+)?$|^[-+]?(nan|inf(inity)?)
 const QUATERNION = /^(q_?w|quat(ernion)?_?w|rot(ation)?_?w)$/i;
 
 /**
- * What a file is that may be any text: lists, notes and the like have no line that begins with three numbers, `poses`
- * hold nothing but rotations with positions, as odometry and cameras are written. Undefined for whatever may be points, and for what a
- * reader has to explain: an empty file, a header without rows, bytes that are no text.
+ * What a file is that may be any text: lists, notes and the like have no line that begins with
+ * three numbers, `poses` hold nothing but rotations with positions, as odometry and cameras are
+ * written. Undefined for whatever may be points, and for what a reader has to explain: an empty
+ * file, a header without rows, bytes that are no text.
  *
  * @param head The file's first bytes. @param size Bytes of the whole file.
  */
@@ -40,7 +41,10 @@ export function textContent(head: Uint8Array, size: number): "no points" | "pose
   return longest.length >= rows.length - 1 && arePoses(longest) ? "poses" : undefined;
 }
 
-/** True where each row is a pose (3 × 4 or 4 × 4 values, or a position and a quaternion), or all rows are one matrix. */
+/**
+ * True where each row is a pose (3 × 4 or 4 × 4 values, or a position and a quaternion), or all
+ * rows are one matrix.
+ */
 function arePoses(rows: readonly (readonly number[])[]): boolean {
   const width = rows[0].length;
   if (rows.some((row) => row.length !== width)) return false;

@@ -6,11 +6,13 @@ const SAMPLES = 2000;
 const CLASSES = 64;
 
 /**
- * Names for the columns of a table that has none, from their values: x y z first, then normals (unit vectors),
- * colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535; fractions of 1 that are last or have
- * labels alone after them), intensity (the first other column) and labels: after normals or colours any whole numbers, right after the coordinates, as last
- * column, -1 to 63 that repeat; -100 too is no label. Four whole numbers are colours and a label where the last stays below 64, else an
- * intensity and colours; whole numbers after labels are instances; files that end in .pts have intensity first. The rest is `column_N`, from 1.
+ * Names for the columns of a table that has none, from their values: x y z first, then normals
+ * (unit vectors), colours (whole numbers of 0 to 255; as last three columns also of 0 to 65535;
+ * fractions of 1 that are last or have labels alone after them), intensity (the first other column)
+ * and labels: after normals or colours any whole numbers, right after the coordinates, as last
+ * column, -1 to 63 that repeat; -100 too is no label. Four whole numbers are colours and a label
+ * where the last stays below 64, else an intensity and colours; whole numbers after labels are
+ * instances; files that end in .pts have intensity first. The rest is `column_N`, from 1.
  */
 export function nameColumns(columns: readonly Float64Array[], extension: string): string[] {
   const names = ["x", "y", "z"];
@@ -45,7 +47,9 @@ export function nameColumns(columns: readonly Float64Array[], extension: string)
   return names;
 }
 
-/** A note of what columns without names were taken for; none where there is nothing but coordinates. */
+/**
+ * A note of what columns without names were taken for; none where there is nothing but coordinates.
+ */
 export function guessNotes(names: readonly string[]): string[] {
   return names.length <= 3 ? [] : [guessNote(names)];
 }

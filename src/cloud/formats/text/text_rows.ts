@@ -106,8 +106,8 @@ export function splitLine(text: string, separator: string | undefined): string[]
 }
 
 /**
- * The names in a line, apart by `separator` where the line has it, else by `;`, `|`, tabs, commas or blanks. A unit
- * that stands alone (`X [m] Y [m]`) belongs to the name before it.
+ * The names in a line, apart by `separator` where the line has it, else by `;`, `|`, tabs, commas
+ * or blanks. A unit that stands alone (`X [m] Y [m]`) belongs to the name before it.
  */
 export function splitNames(text: string, separator: string | undefined): string[] {
   const bare = text.replace(/"[^"]*"/g, "");

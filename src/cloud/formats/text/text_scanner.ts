@@ -12,7 +12,10 @@ export const SEPARATOR = 4;
 export interface TextScanner {
   readonly where: string;
   readonly bytes: Uint8Array;
-  /** What each byte is: part of a word, a blank, a line end, the start of a comment, a column separator. */
+  /**
+   * What each byte is: part of a word, a blank, a line end, the start of a comment, a column
+   * separator.
+   */
   readonly kinds: Uint8Array;
   pos: number;
   /** From 1. */
@@ -67,7 +70,10 @@ export function nextLine(s: TextScanner): void {
   s.pos = pos;
 }
 
-/** Goes to the first word of this line or, where it has none, of the next line that has. False at the end. */
+/**
+ * Goes to the first word of this line or, where it has none, of the next line that has. False at
+ * the end.
+ */
 export function nextWordAnyLine(s: TextScanner): boolean {
   while (!nextWord(s)) {
     if (s.pos >= s.bytes.length) return false;
@@ -76,7 +82,9 @@ export function nextWordAnyLine(s: TextScanner): boolean {
   return true;
 }
 
-/** Passes one column separator. False when there is none here; the scanner then stays where it is. */
+/**
+ * Passes one column separator. False when there is none here; the scanner then stays where it is.
+ */
 export function passSeparator(s: TextScanner): boolean {
   const { bytes, kinds } = s;
   let { pos } = s;
@@ -89,7 +97,10 @@ export function passSeparator(s: TextScanner): boolean {
 /** What encloses words with separators. */
 export const QUOTE = 0x22;
 
-/** Passes one column's value, words in quotes with separators and all. False when there is none here. */
+/**
+ * Passes one column's value, words in quotes with separators and all. False when there is none
+ * here.
+ */
 export function passField(s: TextScanner): boolean {
   const { bytes, kinds } = s;
   const separated = kinds.includes(SEPARATOR);
@@ -136,8 +147,8 @@ export function restOfLine(s: TextScanner): string {
 }
 
 /**
- * Checks that the rest of the file can hold `rows` lines of `width` values (two bytes each), before anything is
- * allocated for them. `what` names the rows.
+ * Checks that the rest of the file can hold `rows` lines of `width` values (two bytes each), before
+ * anything is allocated for them. `what` names the rows.
  * @throws {DataError} when it cannot: the count is false, or lines are short.
  */
 export function checkRowsFit(s: TextScanner, rows: number, width: number, what: string): void {
@@ -168,8 +179,8 @@ const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 const MAX_EXACT = 2 ** 53;
 
 /**
- * Reads the number here, rounded correctly to float64. Decimal numbers with or without an exponent, `nan` and
- * `inf` as the usual C libraries print them.
+ * Reads the number here, rounded correctly to float64. Decimal numbers with or without an exponent,
+ * `nan` and `inf` as the usual C libraries print them.
  * @throws {DataError} when the word here is not a number.
  */
 export function readNumber(s: TextScanner): number {
@@ -178,7 +189,8 @@ export function readNumber(s: TextScanner): number {
   let pos = start;
   const sign = bytes[pos];
   if (sign === 45 || sign === 43) pos++;
-  // A mantissa up to 2^53 and a power of ten up to 10^22 are exact, so one operation rounds correctly.
+  // A mantissa up to 2^53 and a power of ten up to 10^22 are exact, so one operation rounds
+  // correctly.
   let mantissa = 0;
   let exponent = 0;
   const first = pos;

@@ -57,7 +57,10 @@ const SAMPLE_ROWS = 50;
 const MOST_COMMENTS = 65_536;
 const COMMA = 0x2c, POINT = 0x2e, QUOTE = 0x22;
 
-/** Finds a text's table, from `start` on. @throws {DataError} There is none, or its columns are not as told. */
+/**
+ * Finds a text's table, from `start` on.
+ * @throws {DataError} There is none, or its columns are not as told.
+ */
 export function findTable(
   bytes: Uint8Array,
   where: string,
@@ -113,7 +116,9 @@ export function findTable(
   return { scanner, names, line, width, counted, passed, wordLabels, note };
 }
 
-/** Goes past the line of names, titles before and units after it; undefined where rows come first. */
+/**
+ * Goes past the line of names, titles before and units after it; undefined where rows come first.
+ */
 function passHeader(s: TextScanner): { readonly text: string; readonly line: number } | undefined {
   if (beginsWithNumber(s)) return undefined;
   passTitles(s);
@@ -153,8 +158,9 @@ function passTitles(s: TextScanner): void {
 }
 
 /**
- * What stands between the columns of the rows from here on, and the bytes to read: a decimal comma becomes a point.
- * Rows without a fraction say nothing of commas, so the first rows are asked, and the first with a comma wherever it is.
+ * What stands between the columns of the rows from here on, and the bytes to read: a decimal comma
+ * becomes a point. Rows without a fraction say nothing of commas, so the first rows are asked, and
+ * the first with a comma wherever it is.
  */
 function separators(
   s: TextScanner,
@@ -178,7 +184,10 @@ function separators(
 
 const DECIMAL_COMMA = /^[-+]?\d*,\d+(e[-+]?\d+)?$/i;
 
-/** True for three numbers or more that blanks separate, with decimal commas or none: no comma is a separator. */
+/**
+ * True for three numbers or more that blanks separate, with decimal commas or none: no comma is a
+ * separator.
+ */
 function areDecimalCommas(row: string): boolean {
   const words = row.trim().split(/\s+/);
   return words.length >= 3 && words.every((word) => /^[-+]?\d+(,\d+)?(e[-+]?\d+)?$/i.test(word));
@@ -210,7 +219,10 @@ function commasToPoints(bytes: Uint8Array, quotedOnly: boolean): Uint8Array {
   return out;
 }
 
-/** Marks the columns that hold words in the row here, such as a class's name or a date. Coordinates never do. */
+/**
+ * Marks the columns that hold words in the row here, such as a class's name or a date. Coordinates
+ * never do.
+ */
 function findWords(row: TextScanner, names: readonly string[], passed: boolean[]): number[] {
   const probe = { ...row };
   const words: number[] = [];
@@ -230,8 +242,9 @@ function findWords(row: TextScanner, names: readonly string[], passed: boolean[]
 }
 
 /**
- * Names in a comment before the first row ("//X Y Z", "# x y z", "# time easting northing height [m]"), if it is that:
- * one for each column, of which one is an x and one a y. The last such comment counts; rules and units may follow it.
+ * Names in a comment before the first row ("//X Y Z", "# x y z", "# time easting northing height
+ * [m]"), if it is that: one for each column, of which one is an x and one a y. The last such
+ * comment counts; rules and units may follow it.
  */
 function commentedNames(
   before: Uint8Array,

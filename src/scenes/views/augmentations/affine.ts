@@ -73,8 +73,8 @@ export function transformPoints(coords: Float32Array, map: Affine): void {
 }
 
 /**
- * Maps the vectors that begin at channel `first` of each row, in place: normals follow M by its inverse
- * transpose, which is its cofactor matrix over its determinant.
+ * Maps the vectors that begin at channel `first` of each row, in place: normals follow M by its
+ * inverse transpose, which is its cofactor matrix over its determinant.
  */
 export function transformNormals(
   feats: Float32Array,

@@ -24,8 +24,8 @@ export interface ViewUnderWay {
   /** (N, C), to be changed in place. */
   readonly feats: Float32Array;
   /**
-   * As `feats`, but vectors may not have followed the last affine maps yet: cheaper for an augmentation
-   * that reads and changes other columns, or overwrites whole ones.
+   * As `feats`, but vectors may not have followed the last affine maps yet: cheaper for an
+   * augmentation that reads and changes other columns, or overwrites whole ones.
    */
   readonly unmovedFeats: Float32Array;
   /** C. */
@@ -37,22 +37,23 @@ export interface ViewUnderWay {
   /** Maps the coordinates, and vectors with them. Maps that follow each other cost one pass. */
   transform(map: Affine): void;
   /**
-   * Hides points, of which `hidden` holds 1: they take the row of a random point around them that is
-   * still seen. Changes nothing where none would be. Only for a rule that `hidesPoints`.
+   * Hides points, of which `hidden` holds 1: they take the row of a random point around them that
+   * is still seen. Changes nothing where none would be. Only for a rule that `hidesPoints`.
    */
   cover(hidden: Uint8Array, random: Random): void;
 }
 
 /**
- * One augmentation. A field `p` is the chance that it is applied to a view: one number is drawn before
- * `apply`. Without such a field it is always applied.
+ * One augmentation. A field `p` is the chance that it is applied to a view: one number is drawn
+ * before `apply`. Without such a field it is always applied.
  *
  * ```ts
+ * const accepts = (value: unknown) => typeof value === "number";
  * const gravel: AugmentationRule<{ height: number; p: number }> = {
  *   type: "gravel",
  *   fields: {
- *     height: { fallback: 0.01, expected: "a number", accepts: (value) => typeof value === "number" },
- *     p: { fallback: 0.5, expected: "a number", accepts: (value) => typeof value === "number" },
+ *     height: { fallback: 0.01, expected: "a number of metres", accepts },
+ *     p: { fallback: 0.5, expected: "a number", accepts },
  *   },
  *   apply({ coords }, { height }, random) {
  *     for (let at = 2; at < coords.length; at += 3) coords[at] += height * random.uniform();
@@ -68,7 +69,9 @@ export interface AugmentationRule<A extends object = Record<string, unknown>> {
   readonly fields: { readonly [K in Exclude<keyof A, "type">]: AugmentationField };
   /** Whether it draws by `p` itself. */
   readonly drawsItself?: true;
-  /** Whether it calls `cover`. Views that draw their own points do so behind the last one that does. */
+  /**
+   * Whether it calls `cover`. Views that draw their own points do so behind the last one that does.
+   */
   readonly hidesPoints?: true;
   /** What is wrong with fields that are each as they should be; undefined: nothing. */
   problem?(augmentation: A): { readonly field: string; readonly message: string } | undefined;

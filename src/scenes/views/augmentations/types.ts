@@ -4,31 +4,37 @@
 export type Axis = "x" | "y" | "z";
 
 /**
- * One augmentation. `p` is the probability that it is applied to a view, drawn anew for each view; coordinates
- * turn, grow and flip about the origin. A field left out takes the default named here.
+ * One augmentation. `p` is the probability that it is applied to a view, drawn anew for each view;
+ * coordinates turn, grow and flip about the origin. A field left out takes the default named here.
  *
- * - `rotate` about `axis` (z; any: a random direction) by an angle uniform in ±`degrees` (180); p 0.95.
- * - `scale` by a factor uniform in [`min`, `max`] (0.9, 1.1), one for all axes or, when `anisotropic` (false), one
- *   for each; p 0.95.
- * - `translate` by an offset uniform in ±`range` metres (0.2), one number for all axes or three; p 0.95.
- * - `jitter` each coordinate of each point by normal noise of deviation `sigma` metres (0.005), cut off at ±`clip`
- *   (0.02); p 0.95.
+ * - `rotate` about `axis` (z; any: a random direction) by an angle uniform in ±`degrees` (180); p
+ *   0.95.
+ * - `scale` by a factor uniform in [`min`, `max`] (0.9, 1.1), one for all axes or, when
+ *   `anisotropic` (false), one for each; p 0.95.
+ * - `translate` by an offset uniform in ±`range` metres (0.2), one number for all axes or three; p
+ *   0.95.
+ * - `jitter` each coordinate of each point by normal noise of deviation `sigma` metres (0.005), cut
+ *   off at ±`clip` (0.02); p 0.95.
  * - `flip`: mirrors each of `axes` (x and y) with probability p (0.5), independently.
- * - `color_jitter`: adds normal noise of deviation `sigma` (0.05) to each colour value and keeps it in [0, 1]; p 0.95.
- * - `auto_contrast`: stretches each colour channel to [0, 1] and blends that with the original by `blend`
- *   (0: original, 1: stretched; null, the default: uniform at random); p 0.2.
+ * - `color_jitter`: adds normal noise of deviation `sigma` (0.05) to each colour value and keeps it
+ *   in [0, 1]; p 0.95.
+ * - `auto_contrast`: stretches each colour channel to [0, 1] and blends that with the original by
+ *   `blend` (0: original, 1: stretched; null, the default: uniform at random); p 0.2.
  *
- * Two views share one tree, so every point exists in both and no augmentation changes indices. A point that a view
- * shall not see is therefore covered up: it takes the coordinates and features of a random point that the view does
- * see, out of the smallest region around it that holds one. A draw that would leave no point to see changes nothing.
+ * Two views share one tree, so every point exists in both and no augmentation changes indices. A
+ * point that a view shall not see is therefore covered up: it takes the coordinates and features of
+ * a random point that the view does see, out of the smallest region around it that holds one. A
+ * draw that would leave no point to see changes nothing.
  *
- * - `drop`: covers each point up with chance `ratio` (0.5), so that two views sample a surface differently; p 0.95.
+ * - `drop`: covers each point up with chance `ratio` (0.5), so that two views sample a surface
+ *   differently; p 0.95.
  * - `drop_regions`: covers whole regions of `level` (2) up, each with chance `ratio` (0.2); p 0.95.
- * - `crop`: covers up what lies beyond a plane of random direction that leaves a share of the points uniform in
- *   [`min`, `max`] (0.6, 1); p 0.95.
- * - `jitter_normals`: adds normal noise of deviation `sigma` (0.1) to each coordinate of vector features, which keep
- *   their length; p 0.95.
- * - `zero_features`: sets the feature columns `names` (null: all) to zero, so that shape must do without; p 0.2.
+ * - `crop`: covers up what lies beyond a plane of random direction that leaves a share of the
+ *   points uniform in [`min`, `max`] (0.6, 1); p 0.95.
+ * - `jitter_normals`: adds normal noise of deviation `sigma` (0.1) to each coordinate of vector
+ *   features, which keep their length; p 0.95.
+ * - `zero_features`: sets the feature columns `names` (null: all) to zero, so that shape must do
+ *   without; p 0.2.
  */
 export type Augmentation =
   | {
@@ -69,7 +75,9 @@ export type Augmentation =
     readonly p?: number;
   };
 
-/** An augmentation of a person's own making: the name of its rule, and values of the rule's fields. */
+/**
+ * An augmentation of a person's own making: the name of its rule, and values of the rule's fields.
+ */
 export interface OwnAugmentation {
   /** The `type` of an `AugmentationRule`. */
   readonly type: string;
