@@ -1,8 +1,9 @@
 /**
  * DBBD: self-supervised pre-training for 3D point clouds, on any GPU that WebGPU reaches.
  *
- * A scene is cut into a tree of regions. Two branches encode the same tree in opposite directions, each from its own
- * augmented view, and a contrastive loss pulls together what the two say of the same region and of the same point.
+ * A scene is cut into a tree of regions. Two branches encode the same tree in opposite directions,
+ * each from its own augmented view, and a contrastive loss pulls together what the two say of the
+ * same region and of the same point.
  *
  * ```ts
  * import { SyntheticDataset, Trainer, TrainingConfig } from "@dbbd/dbbd";
@@ -14,13 +15,14 @@
  * console.log(loss, alignment, lastLoss, checkpoint);
  * ```
  *
- * Things that hold memory of the device (`Device`, `Trainer`, `Model`, `ParameterSet`, `AdamW`) are freed by `using`;
- * tensors by the scope they were made in.
+ * Things that hold memory of the device (`Device`, `Trainer`, `Model`, `ParameterSet`, `AdamW`) are
+ * freed by `using`; tensors by the scope they were made in.
  *
  * @module
  */
 
-// Errors a person can do something about. Everything else that is thrown is a fault of this library.
+// Errors a person can do something about. Everything else that is thrown is a fault of this
+// library.
 export { DataError, UsageError } from "./src/base/errors.ts";
 export { DeviceError, NoDeviceError } from "./src/gpu/errors.ts";
 
@@ -178,15 +180,15 @@ export {
   empty,
   full,
   type InputGradients,
-  makeRuns,
+  makeSegments,
   NO_ROW,
   noGrad,
   type Operand,
   record,
   recordAll,
-  type Runs,
-  runsOfLengths,
-  type RunStage,
+  type Segments,
+  segmentsOfLengths,
+  type SegmentStage,
   type TapeNode,
   Tensor,
   tensor,
@@ -236,7 +238,7 @@ export type { Backbone, BackboneParts, ComputeOptions } from "./src/model/backbo
 export { BACKBONES } from "./src/model/backbones/table.ts";
 export type { Losses, Objective, ObjectiveInput } from "./src/model/objectives/objective.ts";
 export { OBJECTIVES } from "./src/model/objectives/table.ts";
-export type { FamilyOptions, RowFamily } from "./src/model/fused/plan/families.ts";
+export type { RowVariant, VariantOptions } from "./src/model/fused/plan/variants.ts";
 export { fusedInfoNCE as infoNCE } from "./src/model/fused/contrast/info_nce.ts";
 export { featureMetrics } from "./src/model/metrics.ts";
 export {

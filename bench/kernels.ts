@@ -1,7 +1,7 @@
 /** Kernels alone, at a size where their own speed is what is seen. */
 
 import { Random } from "../src/base/random.ts";
-import { familyPolicy } from "../src/model/fused/plan/families.ts";
+import { variantPolicy } from "../src/model/fused/plan/variants.ts";
 import type { FusedStep, ProgramRun } from "../src/model/fused/weights/fused_step.ts";
 import type { ProgramSums } from "../src/model/fused/weights/step_gradients.ts";
 import { ProgramWeights } from "../src/model/fused/weights/program_weights.ts";
@@ -21,12 +21,12 @@ import { ParameterSet } from "../src/nn/parameters.ts";
 import {
   BackwardPass,
   empty,
-  runsOfLengths,
+  segmentsOfLengths,
   type Tensor,
   tensor,
   zeros,
 } from "../src/tensor/mod.ts";
-import { largestOfRuns } from "../src/tensor/ops/runs.ts";
+import { largestOfSegments } from "../src/tensor/ops/segments.ts";
 import type { TrainingConfig } from "../src/run/config.ts";
 import { timedDispatches } from "./profile.ts";
 import { duration, figures, percent, spread, type Table, timed } from "./support.ts";
@@ -154,7 +154,7 @@ function straightLinePieces(
 ): Piece[] {
   const { program } = raw;
   // As a long training computes them.
-  const { forward, backward } = familyPolicy(device, { steps: Infinity }, 0)
+  const { forward, backward } = variantPolicy(device, { steps: Infinity }, 0)
     .plans(program, ROWS, true);
   const of = (...values: number[]) => tensor(device, Uint32Array.from(values));
   const source: RowSource = {
@@ -225,21 +225,21 @@ function poolPiece(device: Device, config: TrainingConfig): Piece {
   const cols = config.output_dim;
   const rows = 4 * ROWS;
   const x = random(device, rows, cols);
-  const runs = runsOfLengths(device, Array(rows / RUN_ROWS).fill(RUN_ROWS));
+  const segments = segmentsOfLengths(device, Array(rows / RUN_ROWS).fill(RUN_ROWS));
   return {
     size: `${rows.toLocaleString("en")} rows, ${cols} wide, ${RUN_ROWS} a region`,
     // All rows are read; a value and its place are written for each region and channel.
     parts: [{
-      kernels: ["run_max"],
+      kernels: ["segment_max"],
       title: "max pooling",
-      amount: 4 * cols * (rows + 2 * runs.count),
+      amount: 4 * cols * (rows + 2 * segments.count),
       unit: "GB/s",
     }],
-    run: () => void largestOfRuns(x, runs),
+    run: () => void largestOfSegments(x, segments),
   };
 }
 
-/** Runs that a time is the median of, after two to warm up. */
+/** Segments that a time is the median of, after two to warm up. */
 const RUNS = 7;
 
 async function speeds(

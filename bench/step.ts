@@ -175,7 +175,7 @@ export async function warmWorkload(device: Device, problem: Problem): Promise<Wa
   let shape: StepShape | null = null;
   if (!problem.fused) {
     // The plain path goes over all rows; which of them have gradient the fused path knows.
-    using counting = make({ rowFamily: "loops" });
+    using counting = make({ rowVariant: "loops" });
     shape = await shapeOf(device, counting);
   }
   const { fused } = problem;

@@ -1,4 +1,7 @@
-/** Your own backbone, an MLP over single points, trained, resumed, embedded: deno run -A examples/own_backbone.ts */
+/**
+ * Your own backbone, an MLP over single points, trained, resumed, embedded: deno run -A
+ * examples/own_backbone.ts
+ */
 
 import {
   applySteps,

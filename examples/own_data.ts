@@ -1,6 +1,6 @@
 /**
- * Your own data: anything with a length that gives scenes by number. Here spheres, made as they are asked for.
- * Run it: deno run -A examples/own_data.ts
+ * Your own data: anything with a length that gives scenes by number. Here spheres, made as they are
+ * asked for. Run it: deno run -A examples/own_data.ts
  */
 
 import { buildTree, type Dataset, Random, type Scene, Trainer, TrainingConfig } from "@dbbd/dbbd";

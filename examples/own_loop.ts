@@ -33,7 +33,8 @@ using loader = await BatchLoader.create(
 
 for (let step = 0; step < 4; step++) {
   const batch = await loader.batch(Math.floor(step / 2), step % 2);
-  // What is made in here is freed when it ends; reading a value waits for the device, so it comes last.
+  // What is made in here is freed when it ends; reading a value waits for the device, so it comes
+  // last.
   using _ = device.scope();
   model.parameters.zeroGradients();
   const { total } = model.losses(model.encode(uploadBatch(device, batch)), null);

@@ -1,6 +1,7 @@
 /**
- * Your own loss: invariance and variance, two of VICReg's three terms (Bardes et al. 2022), of what both branches say of each
- * region and of the drawn points, in place of the contrast. Run it: deno run -A examples/own_loss.ts
+ * Your own loss: invariance and variance, two of VICReg's three terms (Bardes et al. 2022), of what
+ * both branches say of each region and of the drawn points, in place of the contrast. Run it: deno
+ * run -A examples/own_loss.ts
  */
 
 import {

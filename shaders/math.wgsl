@@ -1,8 +1,9 @@
 // Functions that several kernels need; put before their source.
 
-// Φ(x), the standard normal distribution function, to 1e-7. SPEC's GELU is the exact one; its tanh form is 1e-3 off.
-// Φ(−a) = 2^p(a): p is fitted to log₂ Φ(−a) so that Φ and a Φ(−a) are 1.5e-8 off at most, the rest is rounding. One polynomial and
-// one exp2 take two thirds of the time of erf by cases on the software device.
+// Φ(x), the standard normal distribution function, to 1e-7. The model's GELU is the exact one; its
+// tanh form is 1e-3 off. Φ(−a) = 2^p(a): p is fitted to log₂ Φ(−a) so that Φ and a Φ(−a) are 1.5e-8
+// off at most, the rest is rounding. One polynomial and one exp2 take two thirds of the time of erf
+// by cases on the software device.
 fn normal_cdf(x: f32) -> f32 {
   let a = min(abs(x), 10.0);
   var p = fma(-2.33509786e-6, a, 3.37394595e-5);

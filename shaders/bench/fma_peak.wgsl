@@ -1,5 +1,5 @@
-// The device's multiply-add rate: each invocation does 4 · 8 · TURNS multiply-adds on registers. out keeps the compiler
-// from dropping them. Used by the benchmark only.
+// The device's multiply-add rate: each invocation does 4 · 8 · TURNS multiply-adds on registers.
+// out keeps the compiler from dropping them. Used by the benchmark only.
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)

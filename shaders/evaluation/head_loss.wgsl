@@ -1,7 +1,8 @@
-// Loss of linear classifiers and its slope, for several problems side by side: scores (rows, problems · classes), labels
-// (rows), losses (rows, problems), slopes like scores. One invocation a row and problem.
-// SVM false: cross-entropy of the softmax, log Σ exp(s) − s[label]. SVM true: one against the rest with squared hinges,
-// Σ_c max(0, 1 − y_c s_c)², y_c = 1 for the label and −1 for every other class.
+// Loss of linear classifiers and its slope, for several problems side by side: scores (rows,
+// problems · classes), labels (rows), losses (rows, problems), slopes like scores. One invocation a
+// row and problem. SVM false: cross-entropy of the softmax, log Σ exp(s) − s[label]. SVM true: one
+// against the rest with squared hinges, Σ_c max(0, 1 − y_c s_c)², y_c = 1 for the label and −1 for
+// every other class.
 struct Params { rows: u32, problems: u32, classes: u32 }
 @group(0) @binding(0) var<storage, read> scores: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

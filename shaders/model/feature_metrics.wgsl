@@ -1,9 +1,12 @@
-// How the point features of the two branches look, for the log: what each row gives, joined by feature_metrics_join.wgsl.
-//   a, b (rows, WIDTH · COLS): features of G2L and L2G, read WIDTH at once: four where the columns allow. parts: for each row,
-//   and up to a whole workgroup, two vec4: (entries, mean, M2, rows) with M2 = Σ (x − mean)² over a's entries, and
-//   (cosine, norm of a, 0, 0). The cosine of a zero row is 0: norms are floored at 1e-8 as in PyTorch's cosine_similarity.
-// M2 is summed up around the row's first entry, so that a large mean does not cancel. One invocation a row; no branches and
-// no loops, which cost several times as much on the software device.
+// How the point features of the two branches look, for the log: what each row gives, joined by
+// feature_metrics_join.wgsl.
+//   a, b (rows, WIDTH · COLS): features of G2L and L2G, read WIDTH at once: four where the columns
+//   allow. parts: for each row, and up to a whole workgroup, two vec4: (entries, mean, M2, rows)
+//   with M2 = Σ (x − mean)² over a's entries, and (cosine, norm of a, 0, 0). The cosine of a zero
+//   row is 0: norms are floored at 1e-8 as in PyTorch's cosine_similarity.
+// M2 is summed up around the row's first entry, so that a large mean does not cancel. One
+// invocation a row; no branches and no loops, which cost several times as much on the software
+// device.
 struct Params { rows: u32 }
 //! if VEC4
 alias Value = vec4f;

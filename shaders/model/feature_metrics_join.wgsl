@@ -1,6 +1,7 @@
-// Joins parts of feature_metrics.wgsl, `count` of them, to one a workgroup by Chan's formula (Chan, Golub, LeVeque 1979), which
-// does not cancel: out[2 · (first_out + group)] and the one behind it. METRICS: there is one workgroup, and out[0] becomes
-// (alignment, feat_std, feat_norm, 0). Each lane takes every groups · 64th part; the order is fixed.
+// Joins parts of feature_metrics.wgsl, `count` of them, to one a workgroup by Chan's formula (Chan,
+// Golub, LeVeque 1979), which does not cancel: out[2 · (first_out + group)] and the one behind it.
+// METRICS: there is one workgroup, and out[0] becomes (alignment, feat_std, feat_norm, 0). Each
+// lane takes every groups · 64th part; the order is fixed.
 struct Params { count: u32, groups: u32, first_out: u32 }
 @group(0) @binding(0) var<storage, read> parts: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;

@@ -1,10 +1,13 @@
-// AdamW on all parameters at once (Loshchilov and Hutter 2019; the order of operations is PyTorch's):
-//   p ← p · decay;  m ← β1 m + (1 − β1) g;  v ← β2 v + (1 − β2) g²;  p ← p − step · m / (sqrt(v) · root + eps)
-// Parameters lie in blocks of 64 elements; block_parameter names each block's parameter, and factors holds for each
-// parameter (decay, step, root, active): decay = 1 − lr · weight_decay, step = lr / (1 − β1ᵗ), root = 1 / sqrt(1 − β2ᵗ).
-// A parameter without a gradient (active 0) is left alone, as PyTorch does. So are four elements one of whose gradients is NaN,
-// infinite, or too large to square: not_finite[0] becomes 1. Told by the bits, because compilers may assume that there are no
-// such values. One invocation four elements.
+// AdamW on all parameters at once (Loshchilov and Hutter 2019; the order of operations is
+// PyTorch's):
+//   p ← p · decay;  m ← β1 m + (1 − β1) g;  v ← β2 v + (1 − β2) g²;  p ← p − step · m / (sqrt(v) ·
+//   root + eps)
+// Parameters lie in blocks of 64 elements; block_parameter names each block's parameter, and
+// factors holds for each parameter (decay, step, root, active): decay = 1 − lr · weight_decay, step
+// = lr / (1 − β1ᵗ), root = 1 / sqrt(1 − β2ᵗ). A parameter without a gradient (active 0) is left
+// alone, as PyTorch does. So are four elements one of whose gradients is NaN, infinite, or too
+// large to square: not_finite[0] becomes 1. Told by the bits, because compilers may assume that
+// there are no such values. One invocation four elements.
 struct Params { blocks: u32, beta1: f32, beta2: f32, eps: f32 }
 @group(0) @binding(0) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(1) var<storage, read> block_parameter: array<u32>;

@@ -1,5 +1,5 @@
-// gradients[first_k + i] += gradient_k[i] for COUNT tensors at once; the places do not overlap. One invocation an element,
-// the tensor along y.
+// gradients[first_k + i] += gradient_k[i] for COUNT tensors at once; the places do not overlap. One
+// invocation an element, the tensor along y.
 struct Params {
 //! for k in COUNT
   first_$k: u32, size_$k: u32,

@@ -1,6 +1,6 @@
-// out[r, c] = combined(a[r, c], b[r · b_row + c · b_col]); src/tensor/ops/binary.ts puts the function before this, the strides
-// broadcast b.
-// `rows` counts elements when COLS is 1 (nothing to broadcast), else rows of COLS. One invocation an element.
+// out[r, c] = combined(a[r, c], b[r · b_row + c · b_col]); src/tensor/ops/binary.ts puts the
+// function before this, the strides broadcast b. `rows` counts elements when COLS is 1 (nothing to
+// broadcast), else rows of COLS. One invocation an element.
 struct Params { rows: u32, b_row: u32, b_col: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;

@@ -1,4 +1,5 @@
-// out[r, out_first + c] = x[r, x_first + c] for c below width: a block of columns. One invocation an element.
+// out[r, out_first + c] = x[r, x_first + c] for c below width: a block of columns. One invocation
+// an element.
 struct Params { rows: u32, width: u32, x_cols: u32, x_first: u32, out_cols: u32, out_first: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

@@ -1,5 +1,6 @@
-// The diagonal of a square matrix of size n: TO_MATRIX writes x (n) to out (n, n)'s diagonal, which was zero;
-// otherwise out (n) is read from x (n, n). first_row is the first row of this window. One invocation an entry.
+// The diagonal of a square matrix of size n: TO_MATRIX writes x (n) to out (n, n)'s diagonal, which
+// was zero; otherwise out (n) is read from x (n, n). first_row is the first row of this window. One
+// invocation an entry.
 struct Params { rows: u32, first_row: u32, n: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

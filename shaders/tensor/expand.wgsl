@@ -1,5 +1,5 @@
-// out[r, c] = x[r · x_row + c · x_col], (rows, cols): a row, a column or a single value repeated. One
-// invocation an element.
+// out[r, c] = x[r · x_row + c · x_col], (rows, cols): a row, a column or a single value repeated.
+// One invocation an element.
 struct Params { rows: u32, cols: u32, x_row: u32, x_col: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

@@ -1,5 +1,6 @@
-// out[r] = x[index[r]], or zeros where index[r] is 0xffffffff. x is bound from row first_source on and has source_rows
-// rows; rows of out whose source lies elsewhere are left alone. One invocation an element.
+// out[r] = x[index[r]], or zeros where index[r] is 0xffffffff. x is bound from row first_source on
+// and has source_rows rows; rows of out whose source lies elsewhere are left alone. One invocation
+// an element.
 struct Params { rows: u32, cols: u32, first_source: u32, source_rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;

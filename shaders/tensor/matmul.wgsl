@@ -1,7 +1,8 @@
-// out = A · B on row-major matrices, A (m, k) or stored transposed (k, m) with A_T, B (k, n) or (n, k) with B_T.
-// One invocation computes a tile of TILE × TILE outputs (a multiple of 4); a workgroup 8 × 8 tiles. The inner dimension can be cut in
-// chunks along z, each written to its own (m, n) plane of out, for products whose inner dimension is the row count
-// of a batch (weight gradients): a fixed number of planes is added up afterwards, so results repeat to the bit.
+// out = A · B on row-major matrices, A (m, k) or stored transposed (k, m) with A_T, B (k, n) or (n,
+// k) with B_T. One invocation computes a tile of TILE × TILE outputs (a multiple of 4); a workgroup
+// 8 × 8 tiles. The inner dimension can be cut in chunks along z, each written to its own (m, n)
+// plane of out, for products whose inner dimension is the row count of a batch (weight gradients):
+// a fixed number of planes is added up afterwards, so results repeat to the bit.
 struct Params { m: u32, n: u32, k: u32, chunk: u32 }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
@@ -20,8 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   let a_step = select(1u, m, A_T);
   let b_step = select(n, 1u, B_T);
-  // Past the edge the last row or column is computed again and not stored: a branch, even before the loop, costs speed on
-  // the software device.
+  // Past the edge the last row or column is computed again and not stored: a branch, even before
+  // the loop, costs speed on the software device.
 //! for t in FOURS
   let rows_$t = min(vec4u(row + 4u * $tu) + vec4u(0u, 1u, 2u, 3u), vec4u(m - 1u));
   let cols_$t = min(vec4u(col + 4u * $tu) + vec4u(0u, 1u, 2u, 3u), vec4u(n - 1u));

@@ -1,6 +1,6 @@
-// Whether x holds a NaN or an infinity: flags[slot] becomes the complement of the first such element's number, and stays
-// 0 where there is none. x is bound from element first_row on. By the bits, because compilers fold x != x to false. One
-// invocation an element.
+// Whether x holds a NaN or an infinity: flags[slot] becomes the complement of the first such
+// element's number, and stays 0 where there is none. x is bound from element first_row on. By the
+// bits, because compilers fold x != x to false. One invocation an element.
 struct Params { rows: u32, first_row: u32, slot: u32 }
 @group(0) @binding(0) var<storage, read> x: array<u32>;
 @group(0) @binding(1) var<storage, read_write> flags: array<atomic<u32>>;

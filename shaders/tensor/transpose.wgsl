@@ -1,5 +1,6 @@
-// out (cols, rows) = xᵀ, x (rows, cols), block by block: x is bound from row first_row on and has block_rows rows, out
-// from row first_col on and has block_cols rows. One invocation an element of the block.
+// out (cols, rows) = xᵀ, x (rows, cols), block by block: x is bound from row first_row on and has
+// block_rows rows, out from row first_col on and has block_cols rows. One invocation an element of
+// the block.
 struct Params { rows: u32, cols: u32, block_rows: u32, block_cols: u32, first_row: u32, first_col: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

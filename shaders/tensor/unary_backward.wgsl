@@ -1,5 +1,5 @@
-// out = slope(x, gradient), element by element; src/tensor/ops/elementwise.ts puts the function before this. One invocation an
-// element.
+// out = slope(x, gradient), element by element; src/tensor/ops/elementwise.ts puts the function
+// before this. One invocation an element.
 struct Params { rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;

@@ -1,4 +1,7 @@
-/** The probe during training: the protocols of `evaluate` on the encoder as it stands, with the test split untouched. */
+/**
+ * The probe during training: the protocols of `evaluate` on the encoder as it stands, with the test
+ * split untouched.
+ */
 
 import { listScenes } from "../scenes/scenes_dataset.ts";
 import type { Model } from "../model/model.ts";
@@ -17,7 +20,10 @@ import { ALL_FEATURES } from "./vectors.ts";
 /** Measures a model; nothing of it changes, and the same weights give the same scores. */
 type Measure = (model: Model) => Promise<ProbeScores>;
 
-/** A probe whose scenes were found and whose labels were checked: a hook that measures every few epochs, and the last. */
+/**
+ * A probe whose scenes were found and whose labels were checked: a hook that measures every few
+ * epochs, and the last.
+ */
 export interface Probe extends Hook {
   /** What it measures on what, in one line. */
   readonly description: string;
@@ -30,11 +36,12 @@ const TRAIN_POINTS = 20_000;
 const FEATURES = "trained";
 
 /**
- * Opens the scenes of a probe. Classifiers learn on the training scenes of its folder and are tested on its `val`
- * split, or, where there is none, on a fifth of the training scenes; never on the test split, since a training that
- * keeps what does best would be tuned on it.
+ * Opens the scenes of a probe. Classifiers learn on the training scenes of its folder and are
+ * tested on its `val` split, or, where there is none, on a fifth of the training scenes; never on
+ * the test split, since a training that keeps what does best would be tuned on it.
  *
- * @throws {UsageError} There is no such folder. @throws {DataError} Labels are missing, or of one class.
+ * @throws {UsageError} There is no such folder. @throws {DataError} Labels are missing, or of one
+ * class.
  */
 export async function openProbe(
   config: TrainingConfig,

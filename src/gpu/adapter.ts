@@ -27,9 +27,10 @@ function kindOf(adapter: GPUAdapter): DeviceKind {
 }
 
 /**
- * The OpenGL adapter that Linux offers without a Vulkan driver: ten times slower, and minutes to compile. Where
- * the environment could be prepared it is not offered at all. Where it could not (no permission), it shows by
- * its unknown subgroup sizes, which wgpu reports as the whole legal range 4 to 128.
+ * The OpenGL adapter that Linux offers without a Vulkan driver: ten times slower, and minutes to
+ * compile. Where the environment could be prepared it is not offered at all. Where it could not (no
+ * permission), it shows by its unknown subgroup sizes, which wgpu reports as the whole legal range
+ * 4 to 128.
  */
 function isOpenGl(adapter: GPUAdapter): boolean {
   const info = adapter.info as GPUAdapterInfo & {

@@ -3,13 +3,16 @@
 import type { BufferSlice } from "./buffer_slice.ts";
 import type { Kernel } from "./kernel.ts";
 
-/** Groups kept: some steps' worth. Steps of one shape find all of theirs; ragged batches make most of them anew. */
+/**
+ * Groups kept: some steps' worth. Steps of one shape find all of theirs; ragged batches make most
+ * of them anew.
+ */
 const KEPT = 4096;
 
 /**
- * Making a bind group costs 40 µs in Deno, ten times what a look-up does; steps of the same shape get the same buffers
- * from the pool and bind them in the same way. Buffers are told apart by a number of their own, so that a group whose
- * buffer was destroyed is never found again.
+ * Making a bind group costs 40 µs in Deno, ten times what a look-up does; steps of the same shape
+ * get the same buffers from the pool and bind them in the same way. Buffers are told apart by a
+ * number of their own, so that a group whose buffer was destroyed is never found again.
  */
 export class BindGroups {
   readonly #device: GPUDevice;
@@ -24,7 +27,10 @@ export class BindGroups {
     this.#params = params;
   }
 
-  /** The group that binds each of the kernel's bindings to its slice of `bind`, and `params` where it has any. */
+  /**
+   * The group that binds each of the kernel's bindings to its slice of `bind`, and `params` where
+   * it has any.
+   */
   of(kernel: Kernel, bind: Readonly<Record<string, BufferSlice>>): GPUBindGroup {
     let key = String(this.#number(kernel));
     for (const { name } of kernel.bindings) {

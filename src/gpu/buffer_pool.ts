@@ -25,12 +25,17 @@ export interface PoolUsage {
 const USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST |
   GPUBufferUsage.UNIFORM | GPUBufferUsage.INDIRECT;
 const SMALLEST = 256;
-/** A free buffer serves requests down to one such part of it: levels of a tree ask for many sizes, one after the other. */
+/**
+ * A free buffer serves requests down to one such part of it: levels of a tree ask for many sizes,
+ * one after the other.
+ */
 const LARGER = 3;
 /** Ticks (training steps) that a free buffer is kept unused. */
 const IDLE_TICKS = 8;
 
-/** Round up to a quarter step between powers of two: at most a fifth is wasted, few classes exist. */
+/**
+ * Round up to a quarter step between powers of two: at most a fifth is wasted, few classes exist.
+ */
 export function sizeClass(bytes: number): number {
   if (bytes <= SMALLEST) return SMALLEST;
   const quarter = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
@@ -43,9 +48,9 @@ interface FreeBuffer {
 }
 
 /**
- * Allocates storage buffers. GPU memory is invisible to the garbage collector, so whoever acquires releases
- * (tensors do it through scopes). Commands run in the order they are recorded, so a released buffer can be
- * handed out again at once: the next writer runs after the last reader.
+ * Allocates storage buffers. GPU memory is invisible to the garbage collector, so whoever acquires
+ * releases (tensors do it through scopes). Commands run in the order they are recorded, so a
+ * released buffer can be handed out again at once: the next writer runs after the last reader.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
@@ -60,7 +65,10 @@ export class BufferPool {
   /** The largest recent request, named when the device says it is out of memory. */
   lastLarge = { bytes: 0, label: "" };
 
-  /** `flush` submits recorded commands: they may still use a free buffer, so it is called before any is destroyed. */
+  /**
+   * `flush` submits recorded commands: they may still use a free buffer, so it is called before any
+   * is destroyed.
+   */
   constructor(device: GPUDevice, maxBytes: number, flush: () => void) {
     this.#device = device;
     this.#maxBytes = maxBytes;
@@ -120,7 +128,10 @@ export class BufferPool {
     else this.#free.set(key, [entry]);
   }
 
-  /** Once a step: destroy what has lain unused for some steps, so that ragged batches do not pile up. */
+  /**
+   * Once a step: destroy what has lain unused for some steps, so that ragged batches do not pile
+   * up.
+   */
   tick(): void {
     this.#tick++;
     this.#destroyFree((entry) => this.#tick - entry.tick > IDLE_TICKS);

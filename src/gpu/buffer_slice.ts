@@ -12,7 +12,10 @@ export interface BufferSlice {
   readonly size: number;
 }
 
-/** The bytes of rows [first, first + count). `first` is a multiple of 64, which keeps the offset aligned. */
+/**
+ * The bytes of rows [first, first + count). `first` is a multiple of 64, which keeps the offset
+ * aligned.
+ */
 export function rowsOf(
   slice: BufferSlice,
   first: number,

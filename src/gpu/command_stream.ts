@@ -23,7 +23,10 @@ export interface StreamCounters {
 
 const wholeWords = (bytes: number) => Math.ceil(bytes / 4) * 4;
 
-/** Records dispatches, copies and fills; parameters of dispatches go into one buffer, written with each submission. */
+/**
+ * Records dispatches, copies and fills; parameters of dispatches go into one buffer, written with
+ * each submission.
+ */
 export class CommandStream {
   /** Counted since the stream was made. */
   readonly counters: StreamCounters = { dispatches: 0, submissions: 0 };

@@ -39,14 +39,17 @@ export interface RowDispatch {
   readonly params?: KernelParams;
 }
 
-/** Bytes of uploads between two submissions that rather take new memory than wait for commands that use the old. */
+/**
+ * Bytes of uploads between two submissions that rather take new memory than wait for commands that
+ * use the old.
+ */
 const UPLOAD_BYTES = 1 << 20;
 /** Kernels named in a message. */
 const RECENT = 12;
 
 /**
- * One GPU (or software) device. Commands are recorded in order and submitted by `flush`, `read` or `sync`;
- * errors of the device surface at the next `read`, `sync` or `check`, never silently.
+ * One GPU (or software) device. Commands are recorded in order and submitted by `flush`, `read` or
+ * `sync`; errors of the device surface at the next `read`, `sync` or `check`, never silently.
  */
 export class Device implements Disposable {
   /** WebGPU's own device. */
@@ -60,8 +63,9 @@ export class Device implements Disposable {
   /** Optional features that were had: timestamp-query, on the software device subgroups. */
   readonly features: GPUSupportedFeatures;
   /**
-   * How many neighbouring invocations can hand values round (subgroupShuffle) and gain by it, 0 where none: on Mesa's software
-   * device a load costs many times a multiply-add, so that lanes rather load different values and pass them on.
+   * How many neighbouring invocations can shuffle values (subgroupShuffle) and gain by it, 0
+   * where none: on Mesa's software device a load costs many times a multiply-add, so that lanes
+   * rather load different values and pass them on.
    */
   readonly lanes: 0 | 8 | 16;
   /** Where buffers come from; `pool.usage` tells how many bytes live. */
@@ -70,11 +74,14 @@ export class Device implements Disposable {
   readonly debug: number;
   /** Largest binding in bytes. */
   readonly maxBindingBytes: number;
-  /** Called by `read` and `sync` when what was recorded is done; they throw what it throws. For checks of results. */
+  /**
+   * Called by `read` and `sync` when what was recorded is done; they throw what it throws. For
+   * checks of results.
+   */
   afterWait: (() => Promise<void>) | null = null;
   /**
-   * Sees each dispatch before it is recorded; timestamps that it returns are written around it, in a pass of its own. For
-   * benchmarks: passes cost time.
+   * Sees each dispatch before it is recorded; timestamps that it returns are written around it, in
+   * a pass of its own. For benchmarks: passes cost time.
    */
   onDispatch:
     | ((
@@ -149,8 +156,8 @@ export class Device implements Disposable {
     return this.#stream.counters;
   }
 
-  /** Whether there are `lanes` that hand values round. */
-  get handsRound(): boolean {
+  /** Whether there are `lanes` that shuffle values. */
+  get shuffles(): boolean {
     return this.lanes > 0;
   }
 
@@ -187,14 +194,17 @@ export class Device implements Disposable {
   }
 
   /**
-   * A buffer with undefined content, owned by the innermost scope, or with `scoped` false by the caller, who
-   * releases it.
+   * A buffer with undefined content, owned by the innermost scope, or with `scoped` false by the
+   * caller, who releases it.
    */
   allocate(bytes: number, label: string, scoped = true): OwnedBuffer {
     return this.#own(this.pool.acquire(bytes, label), label, scoped);
   }
 
-  /** The same, for what is written next: up to a megabyte a submission in buffers that nothing recorded uses. */
+  /**
+   * The same, for what is written next: up to a megabyte a submission in buffers that nothing
+   * recorded uses.
+   */
   allocateUnused(bytes: number, label: string): OwnedBuffer {
     this.#uploaded += bytes;
     const unused = this.#uploaded <= UPLOAD_BYTES
@@ -210,8 +220,8 @@ export class Device implements Disposable {
   }
 
   /**
-   * Compile `source` specialised by `constants`, or give the kernel compiled before from this source and constants under this
-   * name.
+   * Compile `source` specialised by `constants`, or give the kernel compiled before from this
+   * source and constants under this name.
    */
   kernel(name: string, source: KernelSource, constants: KernelConstants = {}): Kernel {
     return this.#kernels.get(name, source, constants, (kernel, key) => {
@@ -249,9 +259,9 @@ export class Device implements Disposable {
   }
 
   /**
-   * Record one dispatch. `bind` names every binding of the shader but `params`. `groups` is a workgroup count
-   * along one axis (folded into two dimensions where the device's limit asks for it), [x, y, z], or three words in
-   * device memory. No groups, no dispatch.
+   * Record one dispatch. `bind` names every binding of the shader but `params`. `groups` is a
+   * workgroup count along one axis (folded into two dimensions where the device's limit asks for
+   * it), [x, y, z], or three words in device memory. No groups, no dispatch.
    */
   run(
     kernel: Kernel,
@@ -279,9 +289,9 @@ export class Device implements Disposable {
   }
 
   /**
-   * Record a row-parallel dispatch, cut into windows of rows where a binding would pass the device's limit.
-   * The kernel's `Params` has `rows`, and `first_row` if it needs to know where a window starts. Windows begin at
-   * multiples of 64 rows, which keeps every offset aligned.
+   * Record a row-parallel dispatch, cut into windows of rows where a binding would pass the
+   * device's limit. The kernel's `Params` has `rows`, and `first_row` if it needs to know where a
+   * window starts. Windows begin at multiples of 64 rows, which keeps every offset aligned.
    */
   runRows(kernel: Kernel, dispatch: RowDispatch): void {
     const { rows, rowsPerGroup, byRow, whole = {}, params = {} } = dispatch;
@@ -324,9 +334,11 @@ export class Device implements Disposable {
   write(target: BufferSlice, data: ArrayBufferView): void {
     if (data.byteLength === 0) return;
     this.#require(target, () => "Cannot write");
-    // A write comes before everything not yet submitted: that has to go first where it uses the buffer.
+    // A write comes before everything not yet submitted: that has to go first where it uses the
+    // buffer.
     if (this.#stream.uses(target.buffer.gpu)) this.flush();
-    // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are one.
+    // A view on a SharedArrayBuffer is not accepted by writeBuffer; typed arrays here never are
+    // one.
     this.gpu.queue.writeBuffer(
       target.buffer.gpu,
       target.offset,
@@ -358,7 +370,8 @@ export class Device implements Disposable {
       this.#stream.copyTo(source, staging, 0);
       this.flush();
       const failure = await staging.mapAsync(GPUMapMode.READ).then(() => null, (error) => error);
-      // The device's own account of what went wrong, where it gives one, tells more than a map that failed.
+      // The device's own account of what went wrong, where it gives one, tells more than a map that
+      // failed.
       await this.#settle();
       if (failure) throw failure;
       return staging.getMappedRange().slice(0);
@@ -374,7 +387,10 @@ export class Device implements Disposable {
     await this.#settle();
   }
 
-  /** Throw what failed. Errors are delivered as tasks of the event loop; let those that wait arrive first. */
+  /**
+   * Throw what failed. Errors are delivered as tasks of the event loop; let those that wait arrive
+   * first.
+   */
   async #settle(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.check();

@@ -1,7 +1,8 @@
 /**
- * Before the first adapter is asked for: environment that the Vulkan loader and Mesa read, and on Linux the
- * question whether a Vulkan driver is there at all. Without one Deno silently takes an OpenGL adapter that is
- * ten times slower and compiles for minutes, so it is never taken for a device.
+ * Before the first adapter is asked for: environment that the Vulkan loader and Mesa read, and on
+ * Linux the question whether a Vulkan driver is there at all. Without one Deno silently takes an
+ * OpenGL adapter that is ten times slower and compiles for minutes, so it is never taken for a
+ * device.
  */
 
 /** The packages that bring a software Vulkan device, by package manager. */
@@ -25,7 +26,9 @@ function granted(name: "env" | "read" | "run" | "write"): boolean {
   return Deno.permissions.querySync({ name }).state === "granted";
 }
 
-/** Whether some Vulkan driver manifest is installed (Linux); `undefined` where that cannot be told. */
+/**
+ * Whether some Vulkan driver manifest is installed (Linux); `undefined` where that cannot be told.
+ */
 export function hasVulkanDriver(): boolean | undefined {
   if (Deno.build.os !== "linux" || !granted("read") || !granted("env")) return undefined;
   const named = Deno.env.get("VK_DRIVER_FILES") ?? Deno.env.get("VK_ICD_FILENAMES");
@@ -60,8 +63,9 @@ export function installCommand(): string {
 }
 
 /**
- * On Linux without a Vulkan driver: as root with apt-get, install one and say so; otherwise do nothing, the
- * device layer will name the command. Command-line programs call this; the library installs nothing.
+ * On Linux without a Vulkan driver: as root with apt-get, install one and say so; otherwise do
+ * nothing, the device layer will name the command. Command-line programs call this; the library
+ * installs nothing.
  */
 export async function ensureDriver(say: (line: string) => void): Promise<void> {
   if (hasVulkanDriver() !== false) return;
@@ -94,10 +98,11 @@ export async function ensureDriver(say: (line: string) => void): Promise<void> {
 }
 
 /**
- * Mesa's software device allocates the private memory of each workgroup anew, megabytes where values live across barriers,
- * and the C library maps and unmaps that much each time: measured five times slower than the kernel itself. Having seen
- * one larger block freed, glibc keeps blocks up to that size (the threshold moves by itself, up to 32 MiB). A process that
- * compiled the kernel freed some; one that found it in Mesa's cache on disk did not.
+ * Mesa's software device allocates the private memory of each workgroup anew, megabytes where
+ * values live across barriers, and the C library maps and unmaps that much each time: measured five
+ * times slower than the kernel itself. Having seen one larger block freed, glibc keeps blocks up to
+ * that size (the threshold moves by itself, up to 32 MiB). A process that compiled the kernel freed
+ * some; one that found it in Mesa's cache on disk did not.
  */
 function keepLargeAllocations(): void {
   new ArrayBuffer(31 << 20).transfer(0);
@@ -107,10 +112,11 @@ function keepLargeAllocations(): void {
 const MOST_THREADS = 16;
 
 /**
- * Threads that Mesa's software device had best compute with: it cuts the workgroups of a dispatch into one equal part for
- * each thread and waits for the last, so that with one thread a core all wait for the core that something else took time
- * from. Measured on two cores in turns, medians of 6: a step of small mode 164 ms with 2 threads, 163 with 3, 139 with 4,
- * 136 with 6; a step of 2 × 64 points 20 ms with 2 and 4 threads, 25 with 6. Null: as many as it takes by itself.
+ * Threads that Mesa's software device had best compute with: it cuts the workgroups of a dispatch
+ * into one equal part for each thread and waits for the last, so that with one thread a core all
+ * wait for the core that something else took time from. Measured on two cores in turns, medians of
+ * 6: a step of small mode 164 ms with 2 threads, 163 with 3, 139 with 4, 136 with 6; a step of 2 ×
+ * 64 points 20 ms with 2 and 4 threads, 25 with 6. Null: as many as it takes by itself.
  */
 function softwareThreads(cores: number): number | null {
   return cores < MOST_THREADS ? Math.min(2 * cores, MOST_THREADS) : null;
@@ -119,8 +125,9 @@ function softwareThreads(cores: number): number | null {
 let prepared = false;
 
 /**
- * Set, once and before the first adapter, what must be in the environment by then. Values the user has set stay.
- * Without permission to change the environment nothing is set; the device layer copes.
+ * Set, once and before the first adapter, what must be in the environment by then. Values the user
+ * has set stay. Without permission to change the environment nothing is set; the device layer
+ * copes.
  */
 export function prepareEnvironment(): void {
   if (prepared) return;
@@ -140,18 +147,22 @@ export function prepareEnvironment(): void {
   widenVectors(set);
 }
 
-/** Whether a processor, by what /proc/cpuinfo says of it, computes 16 numbers at once: the parts of AVX-512 that LLVM uses. */
+/**
+ * Whether a processor, by what /proc/cpuinfo says of it, computes 16 numbers at once: the parts of
+ * AVX-512 that LLVM uses.
+ */
 export function computesWide(cpuinfo: string): boolean {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1].split(/\s+/));
   return ["avx512f", "avx512bw", "avx512dq", "avx512vl"].every((flag) => flags.has(flag));
 }
 
 /**
- * Mesa's software device computes 8 invocations at once even where the processor has AVX-512, unless it is told. Measured on
- * two Zen 5 cores, time in kernels of a step: full sizes 2.77 s with 256 bits, 2.57 s with 512, though the weight gradients,
- * since rewritten, took twice as long with them; small mode 151 and 125 ms. Of the former the forward kernels 0.90 and 0.70,
- * straight-line backward 0.48 and 0.34, the loss 0.80 and 0.72. Its cache on disk does not tell
- * the widths apart, so the wider code has a folder of its own; where none can be made, nothing is changed.
+ * Mesa's software device computes 8 invocations at once even where the processor has AVX-512,
+ * unless it is told. Measured on two Zen 5 cores, time in kernels of a step: full sizes 2.77 s with
+ * 256 bits, 2.57 s with 512, though the weight gradients, since rewritten, took twice as long with
+ * them; small mode 151 and 125 ms. Of the former the forward kernels 0.90 and 0.70, straight-line
+ * backward 0.48 and 0.34, the loss 0.80 and 0.72. Its cache on disk does not tell the widths apart,
+ * so the wider code has a folder of its own; where none can be made, nothing is changed.
  */
 function widenVectors(set: (key: string, value: string) => void): void {
   if (!granted("read") || !granted("write")) return;

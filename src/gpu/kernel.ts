@@ -1,6 +1,6 @@
 /**
- * A kernel is a declared thing: its WGSL file says which bindings and which parameters it takes, and this reads
- * them from there, so that a caller names them and nothing is declared twice.
+ * A kernel is a declared thing: its WGSL file says which bindings and which parameters it takes,
+ * and this reads them from there, so that a caller names them and nothing is declared twice.
  */
 
 import prelude from "../../shaders/prelude.wgsl" with { type: "text" };
@@ -27,8 +27,8 @@ interface Param {
 export type KernelParams = Readonly<Record<string, number>>;
 
 /**
- * WGSL, or several pieces of it that are put one after the other, such as functions that kernels share and the kernel.
- * Directives as in `template.ts` are resolved with the kernel's constants.
+ * WGSL, or several pieces of it that are put one after the other, such as functions that kernels
+ * share and the kernel. Directives as in `template.ts` are resolved with the kernel's constants.
  */
 export type KernelSource = string | readonly string[];
 
@@ -115,7 +115,10 @@ export function checkBindings({ name: kernel, bindings }: Kernel, bind: object):
   );
 }
 
-/** The directive by which a shader asks for subgroup operations, where the device's compiler knows it. */
+/**
+ * The directive by which a shader asks for subgroup operations, where the device's compiler knows
+ * it.
+ */
 function enableLine(code: string, enableSubgroups: boolean): string {
   return enableSubgroups && /\bsubgroup\w*\s*\(|\bsubgroup_\w+/.test(code)
     ? "enable subgroups;\n"
@@ -125,7 +128,8 @@ function enableLine(code: string, enableSubgroups: boolean): string {
 /**
  * Compile a kernel. Constants become module-scope `const`s.
  *
- * @param enableSubgroups whether shaders with subgroup operations have to ask for them: Tint wants it, naga refuses it
+ * @param enableSubgroups whether shaders with subgroup operations have to ask for them: Tint wants
+ * it, naga refuses it
  */
 export function compileKernel(
   device: GPUDevice,
@@ -201,7 +205,9 @@ export function compileKernel(
   };
 }
 
-/** Workgroup counts [x, y] for `groups` workgroups along one axis, two-dimensional past the limit. */
+/**
+ * Workgroup counts [x, y] for `groups` workgroups along one axis, two-dimensional past the limit.
+ */
 export function grid(groups: number, limit: number): [number, number] {
   if (groups <= limit) return [groups, 1];
   const y = Math.ceil(groups / limit);

@@ -2,7 +2,9 @@
 
 import { compileKernel, type Kernel, type KernelConstants, type KernelSource } from "./kernel.ts";
 
-/** Whether two sources are the same. Those of files are the same strings, which takes no comparing. */
+/**
+ * Whether two sources are the same. Those of files are the same strings, which takes no comparing.
+ */
 function sameSource(a: KernelSource, b: KernelSource): boolean {
   if (typeof a === "string" || typeof b === "string") return a === b;
   return a.length === b.length && a.every((part, i) => part === b[i]);

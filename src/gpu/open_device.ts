@@ -4,14 +4,17 @@ import type { DeviceKind } from "./adapter.ts";
 
 const SUBGROUPS = "subgroups" as GPUFeatureName;
 
-/** Whether an adapter lists subgroups; then its shader compiler wants to be asked for them (`enable subgroups;`). */
+/**
+ * Whether an adapter lists subgroups; then its shader compiler wants to be asked for them (`enable
+ * subgroups;`).
+ */
 export function listsSubgroups(adapter: GPUAdapter): boolean {
   return adapter.features.has(SUBGROUPS);
 }
 
 /**
- * A device with all of the adapter's limits, and of timestamp-query and (software) subgroups what it has; with
- * `which` "default" one with what every WebGPU device has.
+ * A device with all of the adapter's limits, and of timestamp-query and (software) subgroups what
+ * it has; with `which` "default" one with what every WebGPU device has.
  */
 export async function openDevice(
   adapter: GPUAdapter,

@@ -45,8 +45,9 @@ export class OwnedBuffer implements PooledBuffer {
 }
 
 /**
- * Opened by `device.scope()`, closed by `using`. Scopes nest: they close in reverse order. One that is held while something is
- * awaited adopts what others compute on the device meanwhile, so let a scope end before its function waits where that can be.
+ * Opened by `device.scope()`, closed by `using`. Scopes nest: they close in reverse order. One that
+ * is held while something is awaited adopts what others compute on the device meanwhile, so let a
+ * scope end before its function waits where that can be.
  */
 export class Scope implements Disposable {
   readonly #buffers = new Set<OwnedBuffer>();
@@ -81,7 +82,8 @@ export class Scope implements Disposable {
   /**
    * Free everything that was allocated in this scope and not kept.
    *
-   * @throws {Error} A scope that was opened later is still open: work that waits in between has mixed with other work.
+   * @throws {Error} A scope that was opened later is still open: work that waits in between has
+   * mixed with other work.
    */
   [Symbol.dispose](): void {
     if (this.#closed) return;

@@ -1,6 +1,6 @@
 /**
- * Repetition and choice in WGSL files, resolved before compiling: register tiles need unrolled code, which WGSL cannot
- * say. Directives are comment lines, so the file stays readable WGSL:
+ * Repetition and choice in WGSL files, resolved before compiling: register tiles need unrolled
+ * code, which WGSL cannot say. Directives are comment lines, so the file stays readable WGSL:
  *
  * ```wgsl
  * //! for r in ROWS
@@ -11,12 +11,13 @@
  * //! end
  * ```
  *
- * Names after `in` and `if` are the kernel's constants; blocks nest; `$r` is replaced by 0 … ROWS − 1.
+ * Names after `in` and `if` are the kernel's constants; blocks nest; `$r` is replaced by 0 … ROWS −
+ * 1.
  */
 
 /**
- * Numbers put before the source as module constants; this is how a kernel is specialised. Whole numbers become
- * u32, others f32.
+ * Numbers put before the source as module constants; this is how a kernel is specialised. Whole
+ * numbers become u32, others f32.
  */
 export type KernelConstants = Readonly<Record<string, number | boolean>>;
 

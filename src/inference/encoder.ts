@@ -10,7 +10,7 @@ import { buildTree } from "../scenes/tree_builder.ts";
 import type { Backbone } from "../model/backbones/backbone.ts";
 import { none } from "../model/objectives/none.ts";
 import { OBJECTIVE_PREFIX } from "../model/objectives/objective.ts";
-import { ROWS_TO_COMPILE } from "../model/fused/plan/families.ts";
+import { ROWS_TO_COMPILE } from "../model/fused/plan/variants.ts";
 import { Model, modelParameters } from "../model/model.ts";
 import { DataError, UsageError } from "../base/errors.ts";
 import { Device } from "../gpu/device.ts";
@@ -220,7 +220,7 @@ async function openModel(
     new Model(device, config, {
       fused: config.fused === "auto" ? undefined : config.fused === "on",
       // Chosen here and not batch by batch, so that a scene's features do not depend on its batch.
-      rowFamily: compiles ? "straight-line" : "loops",
+      rowVariant: compiles ? "straight-line" : "loops",
       backbone,
       objective: none,
     }),

@@ -15,9 +15,9 @@ import {
   gatherRows,
   noGrad,
   rowIndex,
-  runMax,
-  runMean,
-  runsOfLengths,
+  segmentMax,
+  segmentMean,
+  segmentsOfLengths,
   type Tensor,
 } from "../tensor/mod.ts";
 
@@ -211,8 +211,8 @@ function pooled(points: Tensor, { rows, lengths }: Leaves): { max: Tensor; mean:
   const { device } = points;
   const all = rows.length === points.rows;
   const x = all ? points : gatherRows(points, rowIndex(device, rows, points.rows));
-  const runs = runsOfLengths(device, lengths);
-  return { max: runMax(x, runs), mean: runMean(x, runs) };
+  const runs = segmentsOfLengths(device, lengths);
+  return { max: segmentMax(x, runs), mean: segmentMean(x, runs) };
 }
 
 /** The rows of each scene, in its own order of points. */

@@ -6,10 +6,10 @@ import {
   gatherRows,
   mul,
   reshape,
-  type Runs,
-  runSoftmax,
-  runSum,
   scale,
+  type Segments,
+  segmentSoftmax,
+  segmentSum,
   sub,
   sumCols,
   type Tensor,
@@ -22,7 +22,7 @@ import {
   type AttentionModule,
   networks,
 } from "./networks.ts";
-import { poolRuns } from "./pool_levels.ts";
+import { poolSegments } from "./pool_levels.ts";
 import type { ModelConfig } from "./model_config.ts";
 import type { DeviceLevel, DeviceView, RegionBatch } from "./region_batch.ts";
 
@@ -42,7 +42,8 @@ export class Aggregator {
 
   /**
    * Region features of every level, from the deepest up.
-   * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the others; null: it has none
+   * @param leavesOf for a level (regions, D): leaves' features in their places, zero for the
+   * others; null: it has none
    * @param before what is done to children before they are pooled; default the network of children
    */
   upwards(
@@ -69,8 +70,8 @@ export class Aggregator {
   /** Features of the regions with children, (innerRegions, D), from the level below, u. */
   #aggregate(level: DeviceLevel, below: DeviceLevel, view: DeviceView, u: Tensor): Tensor {
     const { aggregator_mode: mode, aggregator_use_spatial } = this.#config;
-    const runs = level.children!;
-    if (mode !== "attention") return poolRuns(u, runs, mode);
+    const segments = level.children!;
+    if (mode !== "attention") return poolSegments(u, segments, mode);
     if (aggregator_use_spatial) {
       const own = gatherRows(view.coords, below.centers);
       const parents = gatherRows(gatherRows(view.coords, level.centers), level.parentOfChild!);
@@ -79,11 +80,11 @@ export class Aggregator {
         this.#apply("spatial", sub(own, parents)),
       );
     }
-    return this.#attend(u, runs);
+    return this.#attend(u, segments);
   }
 
   /** One learned query attends to each region's children, in four heads. */
-  #attend(u: Tensor, runs: Runs): Tensor {
+  #attend(u: Tensor, segments: Segments): Tensor {
     const width = this.#config.output_dim;
     const headWidth = width / ATTENTION_HEADS;
     const keys = this.#apply("keys", u);
@@ -94,9 +95,9 @@ export class Aggregator {
       u.rows,
       ATTENTION_HEADS,
     ]);
-    const weights = reshape(runSoftmax(scores, runs), [u.rows * ATTENTION_HEADS, 1]);
+    const weights = reshape(segmentSoftmax(scores, segments), [u.rows * ATTENTION_HEADS, 1]);
     const weighted = mul(reshape(values, [u.rows * ATTENTION_HEADS, headWidth]), weights);
-    const summed = runSum(reshape(weighted, [u.rows, width]), runs);
+    const summed = segmentSum(reshape(weighted, [u.rows, width]), segments);
     return this.#apply("attended", summed);
   }
 }

@@ -7,7 +7,10 @@ import type { RegionBatch } from "./region_batch.ts";
 export interface BranchOutput {
   /** For each level (regions, D), regions in the batch's order. */
   readonly regions: readonly Tensor[];
-  /** (N, D), rows as in the batch: each leaf's features at its points, zero for a point in no leaf. Values only. */
+  /**
+   * (N, D), rows as in the batch: each leaf's features at its points, zero for a point in no leaf.
+   * Values only.
+   */
   readonly points: Tensor;
   /** Rows of `points` with their gradient; null: all. */
   sample(rows: RowIndex | null): Tensor;
@@ -25,7 +28,9 @@ export interface ContrastPair {
 export interface Heads {
   /** Rows of each tensor after the head of that name: (n, width of the head's output). */
   project(head: string, rows: readonly Tensor[]): readonly Tensor[];
-  /** InfoNCE of each pair after the head of that name, rows scaled to unit length; see `infoNCE`. */
+  /**
+   * InfoNCE of each pair after the head of that name, rows scaled to unit length; see `infoNCE`.
+   */
   contrast(head: string, pairs: readonly ContrastPair[], temperature: number): readonly Tensor[];
 }
 

@@ -1,4 +1,7 @@
-/** InfoNCE with plain operations: what the fast form in fused/contrast/info_nce.ts is tested against. */
+/**
+ * InfoNCE with plain operations: what the fast form in fused/contrast/info_nce.ts is tested
+ * against.
+ */
 
 import {
   diagonal,

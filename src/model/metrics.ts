@@ -1,4 +1,7 @@
-/** Alignment, feature spread and norm of SPEC §3: what shows collapse. No gradient flows. */
+/**
+ * Alignment, feature spread and norm of docs/model.md, "Loss and metrics": what shows collapse. No
+ * gradient flows.
+ */
 
 import joinWgsl from "../../shaders/model/feature_metrics_join.wgsl" with { type: "text" };
 import rowsWgsl from "../../shaders/model/feature_metrics.wgsl" with { type: "text" };
@@ -13,7 +16,10 @@ const PARTS = 32 * GROUP;
 /** Bytes of a part. */
 const PART_BYTES = 32;
 
-/** Join the first `count` parts to one for every `PARTS`, in `out` from part `first` on; null: to the metrics. */
+/**
+ * Join the first `count` parts to one for every `PARTS`, in `out` from part `first` on; null: to
+ * the metrics.
+ */
 function join(parts: Tensor, count: number, out: Tensor, first: number | null): number {
   const { device } = parts;
   const groups = first === null ? 1 : Math.ceil(count / PARTS);
@@ -28,8 +34,8 @@ function join(parts: Tensor, count: number, out: Tensor, first: number | null): 
 }
 
 /**
- * [alignment, feat_std, feat_norm] on the device: mean cosine of the two branches' point features, unbiased standard
- * deviation over all entries of G2L's, mean norm of G2L's rows.
+ * [alignment, feat_std, feat_norm] on the device: mean cosine of the two branches' point features,
+ * unbiased standard deviation over all entries of G2L's, mean norm of G2L's rows.
  */
 export function featureMetrics(g2l: Tensor, l2g: Tensor): Tensor {
   const device = checkInputs("featureMetrics", [g2l, l2g]);

@@ -30,7 +30,9 @@ function entry<T>(table: Readonly<Record<string, T>>, name: string, key: string)
   throw new UsageError(`${key}: expected one of ${known}; found ${name}`);
 }
 
-/** The backbone and the objective of a model: those given, else those that the configuration names. */
+/**
+ * The backbone and the objective of a model: those given, else those that the configuration names.
+ */
 function partsOf(config: ModelConfig, given: ModelParts): Required<ModelParts> {
   const { backbone = "pointnet", objective = "contrast" } = config;
   return {
@@ -39,7 +41,10 @@ function partsOf(config: ModelConfig, given: ModelParts): Required<ModelParts> {
   };
 }
 
-/** Every parameter of a model, in the order of PyTorch's `state_dict`: the backbone's, then the objective's. */
+/**
+ * Every parameter of a model, in the order of PyTorch's `state_dict`: the backbone's, then the
+ * objective's.
+ */
 export function modelParameters(config: ModelConfig, given: ModelParts = {}): ParameterSpec[] {
   const { backbone, objective } = partsOf(config, given);
   return [...backbone.parameters(config), ...objectiveParameters(objective, config)];

@@ -1,4 +1,7 @@
-/** The part of a configuration that shapes the model and its losses; names and defaults are docs/model.md's. */
+/**
+ * The part of a configuration that shapes the model and its losses; names and defaults are
+ * docs/model.md's.
+ */
 export interface ModelConfig {
   /** What features come from, by its name in the table of backbones; default pointnet. */
   readonly backbone?: string;
@@ -19,8 +22,9 @@ export interface ModelConfig {
   /** Linear layers of the propagator, at least 2. */
   readonly propagator_num_layers: number;
   /**
-   * What the propagator reads beside the parent's feature: a point's plain coordinates (SPEC §2, the default), or those
-   * from the parent's centre, which say nothing about where in the scene it lies.
+   * What the propagator reads beside the parent's feature: a point's plain coordinates
+   * (docs/model.md, the default), or those from the parent's centre, which say nothing about where
+   * in the scene it lies.
    */
   readonly propagator_coords?: "plain" | "parent";
   /** How children's features become their parent's. */

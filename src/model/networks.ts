@@ -1,6 +1,6 @@
 /**
- * What the model computes for each row, once: the plain encoder interprets these lists, the fused path compiles them. Names of
- * parameters are docs/model.md's.
+ * What the model computes for each row, once: the plain encoder interprets these lists, the fused
+ * path compiles them. Names of parameters are docs/model.md's.
  */
 
 import {
@@ -86,7 +86,10 @@ function modules(config: ModelConfig) {
   } as const satisfies Record<string, readonly Step[]>;
 }
 
-/** What the attention is made of, each a function of rows named `row`, or of the `offset` of a child's centre. */
+/**
+ * What the attention is made of, each a function of rows named `row`, or of the `offset` of a
+ * child's centre.
+ */
 export type AttentionModule = "keys" | "values" | "attended" | "spatial";
 
 /** The networks that a configuration asks for. */
@@ -113,7 +116,10 @@ export function applyAttention(
   return applySteps(modules(config)[module], { row: x, offset: x }, parameters);
 }
 
-/** Every parameter of the encoder. The attention's exist only in mode attention, its spatial encoder only in use. */
+/**
+ * Every parameter of the encoder. The attention's exist only in mode attention, its spatial encoder
+ * only in use.
+ */
 export function encoderParameters(config: ModelConfig): ParameterSpec[] {
   const registry = new ParameterRegistry();
   const attention = config.aggregator_mode === "attention";

@@ -1,10 +1,13 @@
-/** The two branches of docs/model.md written with plain operations: small, and obviously the specification. */
+/**
+ * The two branches of docs/model.md written with plain operations: small, and obviously the
+ * specification.
+ */
 
 import { applySteps, type Step } from "../nn/network.ts";
 import type { ParameterSet } from "../nn/parameters.ts";
 import { add, gatherRows, normalize, sub, type Tensor } from "../tensor/mod.ts";
 import { Aggregator } from "./aggregator.ts";
-import { poolRuns } from "./pool_levels.ts";
+import { poolSegments } from "./pool_levels.ts";
 import type { BranchOutput, Encoder, EncoderOutput, Heads } from "./encoder.ts";
 import { plainInfoNCE } from "./info_nce.ts";
 import type { ModelConfig } from "./model_config.ts";
@@ -72,7 +75,7 @@ export class PlainEncoder implements Encoder {
     const centers = gatherRows(gatherRows(view.coords, rows.centers), rows.regionOfRow);
     const inputs = { features: pick(view.feats), place, offset: sub(place, centers), ...parent };
     const f = applySteps(steps, inputs, this.#parameters);
-    return { rows: f, regions: poolRuns(f, rows.runs, pooling!) };
+    return { rows: f, regions: poolSegments(f, rows.segments, pooling!) };
   }
 
   /** Global to local: every region encoded, each with what its parent's feature propagates. */

@@ -1,11 +1,11 @@
 /** From features of points to those of regions. */
 
-import { gatherRows, runMax, runMean, type Runs, type Tensor } from "../tensor/mod.ts";
+import { gatherRows, segmentMax, segmentMean, type Segments, type Tensor } from "../tensor/mod.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
-/** Per-channel maximum or mean over runs. */
-export function poolRuns(x: Tensor, runs: Runs, mode: "max" | "mean"): Tensor {
-  return mode === "max" ? runMax(x, runs) : runMean(x, runs);
+/** Per-channel maximum or mean over segments. */
+export function poolSegments(x: Tensor, segments: Segments, mode: "max" | "mean"): Tensor {
+  return mode === "max" ? segmentMax(x, segments) : segmentMean(x, segments);
 }
 
 /**
@@ -14,6 +14,10 @@ export function poolRuns(x: Tensor, runs: Runs, mode: "max" | "mean"): Tensor {
  */
 export function poolLevels(points: Tensor, batch: RegionBatch, mode: "max" | "mean"): Tensor[] {
   return batch.levels.map(({ encoded }) =>
-    poolRuns(encoded.points ? gatherRows(points, encoded.points) : points, encoded.runs, mode)
+    poolSegments(
+      encoded.points ? gatherRows(points, encoded.points) : points,
+      encoded.segments,
+      mode,
+    )
   );
 }

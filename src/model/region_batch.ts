@@ -6,8 +6,8 @@ import {
   NO_ROW,
   type RowIndex,
   rowIndex,
-  type Runs,
-  runsOfLengths,
+  type Segments,
+  segmentsOfLengths,
   type Tensor,
   tensor,
 } from "../tensor/mod.ts";
@@ -27,7 +27,7 @@ export interface EncodedRows {
   /** (rows) of the batch; null when it is all of them in order. */
   readonly points: RowIndex | null;
   /** Each region's rows among the encoded. */
-  readonly runs: Runs;
+  readonly segments: Segments;
   /** (regions) centres as rows of the batch. */
   readonly centers: RowIndex;
   /** For each encoded row its region. */
@@ -50,9 +50,15 @@ export interface DeviceLevel {
   readonly innerOfRegion: RowIndex;
   /** Regions with children. */
   readonly innerRegions: number;
-  /** Rows of the level below that are the children of each region with children; null when there are none. */
-  readonly children: Runs | null;
-  /** For each region of the level below, its parent among this level's regions; null when there are none. */
+  /**
+   * Rows of the level below that are the children of each region with children; null when there are
+   * none.
+   */
+  readonly children: Segments | null;
+  /**
+   * For each region of the level below, its parent among this level's regions; null when there are
+   * none.
+   */
   readonly parentOfChild: RowIndex | null;
   /** (regions) centres as rows of the batch. */
   readonly centers: RowIndex;
@@ -106,7 +112,7 @@ function encodedRows(device: Device, regions: readonly Region[], points: number)
   return {
     regions: regions.length,
     points: inOrder ? null : rowIndex(device, pointRows, points),
-    runs: runsOfLengths(device, lengths),
+    segments: segmentsOfLengths(device, lengths),
     centers: rowIndex(device, Uint32Array.from(regions, ({ center }) => center), points),
     regionOfRow: rowIndex(device, regionRows, regions.length),
   };
@@ -136,8 +142,8 @@ function regionsOf(level: BatchLevel): Region[] {
 }
 
 /**
- * `make` when it is first asked for: each path needs but a part of what a batch can be asked for. What was made in a scope
- * that has ended is made again.
+ * `make` when it is first asked for: each path needs but a part of what a batch can be asked for.
+ * What was made in a scope that has ended is made again.
  * @param memory one of the tensors that the value holds
  */
 function lazy<T>(make: () => T, memory: (value: T) => Tensor | undefined): () => T {
@@ -190,9 +196,9 @@ function deviceLevel(
   const encoded = lazy(() => encodedRows(device, regions, points), ofRows);
   const parentOfRow = lazy(() => {
     if (!above) return null;
-    const { runs } = encoded();
-    const rows = new Uint32Array(runs.rows);
-    regions.forEach((_, r) => rows.fill(level.parent[r], runs.start[r], runs.end[r]));
+    const { segments } = encoded();
+    const rows = new Uint32Array(segments.rows);
+    regions.forEach((_, r) => rows.fill(level.parent[r], segments.start[r], segments.end[r]));
     return rowIndex(device, rows, above.start.length);
   }, ofIndex);
   const leafRowOfPoint = lazy(() => rowOfPoint(device, regions, isLeaf, points), ofIndex);
@@ -210,7 +216,7 @@ function deviceLevel(
     regions: regions.length,
     innerRegions: childCounts.length,
     innerOfRegion: rowIndex(device, innerOfRegion, childCounts.length),
-    children: inner ? runsOfLengths(device, childCounts) : null,
+    children: inner ? segmentsOfLengths(device, childCounts) : null,
     get encoded() {
       return encoded();
     },

@@ -4,7 +4,7 @@ import wgsl from "../../shaders/nn/adamw.wgsl" with { type: "text" };
 import type { Tensor } from "../tensor/tensor.ts";
 import { PARAMETER_BLOCK, type ParameterSet } from "./parameters.ts";
 
-/** Settings; the defaults are SPEC §4's. */
+/** Settings; the defaults are docs/model.md's. */
 export interface AdamWOptions {
   /** Default 0.01, applied to every parameter. */
   readonly weightDecay?: number;
@@ -36,8 +36,8 @@ export class AdamW implements Disposable {
   readonly #blockParameter: Tensor;
   readonly #factors: Tensor;
   /**
-   * One word, not 0 where a gradient of the last step was NaN, infinite or too large to square: told by its bits, for shader
-   * compilers may take NaN for a number.
+   * One word, not 0 where a gradient of the last step was NaN, infinite or too large to square:
+   * told by its bits, for shader compilers may take NaN for a number.
    */
   readonly notFinite: Tensor;
   readonly #steps: Uint32Array;
@@ -62,8 +62,9 @@ export class AdamW implements Disposable {
   }
 
   /**
-   * Update every parameter in `touched` (those that received a gradient; the others are left alone, as PyTorch
-   * does) from the set's gradients. Values whose gradient is no finite number are left alone too; `notFinite` says so.
+   * Update every parameter in `touched` (those that received a gradient; the others are left alone,
+   * as PyTorch does) from the set's gradients. Values whose gradient is no finite number are left
+   * alone too; `notFinite` says so.
    */
   step(learningRate: number, touched: ReadonlySet<Tensor>): void {
     const { device, specs, values, gradients } = this.parameters;

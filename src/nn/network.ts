@@ -1,6 +1,7 @@
 /**
- * Networks that treat rows alike, described as lists of steps: linear layers, norms and activations over named inputs. A description
- * declares its parameters, is applied with tensor operations (`applySteps`), or is compiled to kernels (src/model/fused).
+ * Networks that treat rows alike, described as lists of steps: linear layers, norms and activations
+ * over named inputs. A description declares its parameters, is applied with tensor operations
+ * (`applySteps`), or is compiled to kernels (src/model/fused).
  */
 
 import { concat, gelu, layerNorm, linear, relu, type Tensor } from "../tensor/mod.ts";
@@ -16,11 +17,16 @@ export interface RowInput {
   readonly name: string;
   /** Columns. */
   readonly width: number;
-  /** What has a value of its own: each row, or a region, all of whose rows read the same. Default: row. */
+  /**
+   * What has a value of its own: each row, or a region, all of whose rows read the same. Default:
+   * row.
+   */
   readonly shared?: "row" | "region";
 }
 
-/** x Wᵀ + b of the inputs side by side: `name`.weight (outs, sum of the widths), `name`.bias [outs]. */
+/**
+ * x Wᵀ + b of the inputs side by side: `name`.weight (outs, sum of the widths), `name`.bias [outs].
+ */
 export interface LinearStep {
   /** Which step. */
   readonly step: "linear";
@@ -34,7 +40,10 @@ export interface LinearStep {
   readonly init: LinearInit;
 }
 
-/** LayerNorm over all channels (Ba et al. 2016), eps 1e-5, times `name`.weight [width] plus `name`.bias, at first 1 and 0. */
+/**
+ * LayerNorm over all channels (Ba et al. 2016), eps 1e-5, times `name`.weight [width] plus
+ * `name`.bias, at first 1 and 0.
+ */
 export interface NormStep {
   /** Which step. */
   readonly step: "norm";
@@ -74,8 +83,8 @@ export function linearStep(
 }
 
 /**
- * Linear, LayerNorm, activation for each hidden width, then a last Linear. Parameters are numbered under `name` as PyTorch's
- * `Sequential` of these does it: 0 and 1, 3 and 4, …
+ * Linear, LayerNorm, activation for each hidden width, then a last Linear. Parameters are numbered
+ * under `name` as PyTorch's `Sequential` of these does it: 0 and 1, 3 and 4, …
  *
  * @param reads what the first layer reads
  * @param widths hidden widths, then the output's

@@ -1,4 +1,7 @@
-/** Named parameters in one flat buffer, with one flat gradient: what an optimiser updates in one dispatch. */
+/**
+ * Named parameters in one flat buffer, with one flat gradient: what an optimiser updates in one
+ * dispatch.
+ */
 
 import { Random } from "../base/random.ts";
 import type { BufferSlice, Device } from "../gpu/device.ts";
@@ -7,7 +10,10 @@ import { elements, formatShape } from "../tensor/shapes.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Initialiser } from "./initialisers.ts";
 
-/** Elements a parameter's place is rounded up to: 256 bytes, the alignment every binding offset needs. */
+/**
+ * Elements a parameter's place is rounded up to: 256 bytes, the alignment every binding offset
+ * needs.
+ */
 export const PARAMETER_BLOCK = 64;
 
 /** A parameter before it has memory. */
@@ -20,7 +26,10 @@ export interface ParameterSpec {
   readonly initial: Initialiser;
 }
 
-/** Collects the parameters that modules declare; names are joined with dots as in PyTorch's `state_dict`. */
+/**
+ * Collects the parameters that modules declare; names are joined with dots as in PyTorch's
+ * `state_dict`.
+ */
 export class ParameterRegistry {
   /** In the order in which they were declared. */
   readonly specs: ParameterSpec[] = [];
@@ -147,7 +156,10 @@ export class ParameterSet implements Disposable {
     this.device.write(parameter.slice, values);
   }
 
-  /** Values by name of a flat tensor laid out as the parameters (values, gradients, optimiser state). Waits. */
+  /**
+   * Values by name of a flat tensor laid out as the parameters (values, gradients, optimiser
+   * state). Waits.
+   */
   async read(flat: Tensor = this.values): Promise<Map<string, Float32Array>> {
     const all = await flat.data();
     return new Map(this.specs.map(({ name, shape }, i) => {

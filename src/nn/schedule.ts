@@ -1,6 +1,6 @@
 /** Learning-rate schedules, as closed forms of the epoch: nothing to save. */
 
-/** Settings of SPEC §4. */
+/** Settings of docs/model.md, "Optimisation". */
 export interface ScheduleConfig {
   /** The rate of epoch 0. */
   readonly learning_rate: number;
@@ -13,8 +13,9 @@ export interface ScheduleConfig {
 }
 
 /**
- * The learning rate after `epoch` scheduler steps: cosine annealing from `learning_rate` to `eta_min` over `T_max`
- * epochs (Loshchilov and Hutter 2017, without restarts; after T_max it climbs back), or constant.
+ * The learning rate after `epoch` scheduler steps: cosine annealing from `learning_rate` to
+ * `eta_min` over `T_max` epochs (Loshchilov and Hutter 2017, without restarts; after T_max it
+ * climbs back), or constant.
  */
 export function learningRate(config: ScheduleConfig, epoch: number): number {
   const { learning_rate, scheduler_type, T_max, eta_min } = config;

@@ -365,7 +365,8 @@ export async function readCheckpoint(
 }
 
 /**
- * Read weights alone, from a checkpoint or from a file that holds nothing but tensors of those names.
+ * Read weights alone, from a checkpoint or from a file that holds nothing but tensors of those
+ * names.
  * @param left tensors whose names begin so may be there besides; default: none
  */
 export async function readWeights(

@@ -87,8 +87,10 @@ export interface Loaders extends Disposable {
 }
 
 /**
- * Starts what makes batches of datasets as the configuration says: num_workers for training, one for validation.
- * @param augmentations of a person's own, which training views go through behind the configuration's
+ * Starts what makes batches of datasets as the configuration says: num_workers for training, one
+ * for validation.
+ * @param augmentations of a person's own, which training views go through behind the
+ * configuration's
  */
 export async function openLoaders(
   config: TrainingConfig,

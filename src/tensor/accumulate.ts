@@ -26,10 +26,16 @@ export function accumulate(device: Device, target: Values, gradient: Values): vo
   });
 }
 
-/** Leaves whose gradients are added by one dispatch: with the target, as many buffers as every device binds. */
+/**
+ * Leaves whose gradients are added by one dispatch: with the target, as many buffers as every
+ * device binds.
+ */
 const TOGETHER = 7;
 
-/** grad += gradient of leaves. Those whose `grad` lie in one buffer, as a `ParameterSet`'s do, share dispatches. */
+/**
+ * grad += gradient of leaves. Those whose `grad` lie in one buffer, as a `ParameterSet`'s do, share
+ * dispatches.
+ */
 export function addToLeaves(device: Device, leaves: readonly LeafGradient[]): void {
   const byBuffer = Map.groupBy(leaves, ({ grad }) => grad.slice.buffer);
   for (const [buffer, own] of byBuffer) {

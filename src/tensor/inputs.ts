@@ -1,4 +1,7 @@
-/** What every operation asks of its inputs: tensors of f32 values on one device. Shapes are each operation's own affair. */
+/**
+ * What every operation asks of its inputs: tensors of f32 values on one device. Shapes are each
+ * operation's own affair.
+ */
 
 import type { Device } from "../gpu/device.ts";
 import { Tensor, tensor } from "./tensor.ts";

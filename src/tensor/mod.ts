@@ -17,5 +17,5 @@ export {
 } from "./tensor.ts";
 export { elements, formatShape } from "./shapes.ts";
 export type { Operand } from "./inputs.ts";
-export { makeRuns, type Runs, runsOfLengths, type RunStage } from "./runs.ts";
+export { makeSegments, type Segments, segmentsOfLengths, type SegmentStage } from "./segments.ts";
 export * from "./operations.ts";

@@ -1,6 +1,6 @@
 /**
- * DBBD_DEBUG=3: every operation's output, forward and backward, is scanned on the device for NaN and infinity; the
- * next read or sync throws an error that names the first operation that made one.
+ * DBBD_DEBUG=3: every operation's output, forward and backward, is scanned on the device for NaN
+ * and infinity; the next read or sync throws an error that names the first operation that made one.
  */
 
 import wgsl from "../../shaders/tensor/nan_scan.wgsl" with { type: "text" };
@@ -59,7 +59,10 @@ export function watchOutput(op: string, out: Watched): void {
   });
 }
 
-/** Throw the first finding since the last wait. Reading the flags waits too and finds nothing new to report. */
+/**
+ * Throw the first finding since the last wait. Reading the flags waits too and finds nothing new to
+ * report.
+ */
 async function report(device: Device, watch: Watch): Promise<void> {
   const { outputs, blocks } = watch;
   watch.outputs = [];

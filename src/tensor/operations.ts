@@ -8,7 +8,7 @@ export { layerNorm } from "./ops/layer_norm.ts";
 export { logSumExp } from "./ops/log_sum_exp.ts";
 export { linear, matmul, type MatmulOptions } from "./ops/matmul.ts";
 export { normalize } from "./ops/normalize.ts";
-export { runMax, runMean, runSoftmax, runSum } from "./ops/runs.ts";
+export { segmentMax, segmentMean, segmentSoftmax, segmentSum } from "./ops/segments.ts";
 export { mean } from "./ops/mean.ts";
 export { expand, sum, sumCols, sumRows } from "./ops/sum.ts";
 export { transpose } from "./ops/transpose.ts";

@@ -15,29 +15,37 @@ export type TensorData = Float32Array | Int32Array | Uint32Array;
 export type InputGradients = readonly (Tensor | null)[];
 
 /**
- * One run of `backward`. Operations whose parts have their gradients at different times keep here what they have to tell each
- * other: it is gone with the pass, so a graph can be differentiated again, whole or in parts.
+ * One run of `backward`. Operations whose parts have their gradients at different times keep here
+ * what they have to tell each other: it is gone with the pass, so a graph can be differentiated
+ * again, whole or in parts.
  */
 export class BackwardPass {
   readonly #states = new Map<object, unknown>();
   readonly #visits = new Set<TapeNode>();
   readonly #touched = new Set<Tensor>();
 
-  /** What this pass keeps under `key`, an object of the operation's own; made by `make` when first asked for. */
+  /**
+   * What this pass keeps under `key`, an object of the operation's own; made by `make` when first
+   * asked for.
+   */
   state<T>(key: object, make: () => T): T {
     if (!this.#states.has(key)) this.#states.set(key, make());
     return this.#states.get(key) as T;
   }
 
   /**
-   * Sends for the operation that made `input`: its backward pass runs, after those of all that read what it made, also where no
-   * gradient reaches it as a tensor; for operations that find theirs in what the pass keeps.
+   * Sends for the operation that made `input`: its backward pass runs, after those of all that read
+   * what it made, also where no gradient reaches it as a tensor; for operations that find theirs in
+   * what the pass keeps.
    */
   visit(input: Tensor): void {
     if (input.node) this.#visits.add(input.node);
   }
 
-  /** A leaf's `grad`, zeros at first, for an operation that adds to it itself, after all others that this pass asks. */
+  /**
+   * A leaf's `grad`, zeros at first, for an operation that adds to it itself, after all others that
+   * this pass asks.
+   */
   gradientOf(leaf: Tensor): Tensor {
     this.#touched.add(leaf);
     return leaf.grad ??= zeros(leaf.device, leaf.shape);
@@ -54,7 +62,9 @@ export class BackwardPass {
   }
 }
 
-/** How tensors came to be, and how gradients of them become gradients of what they were made from. */
+/**
+ * How tensors came to be, and how gradients of them become gradients of what they were made from.
+ */
 export interface TapeNode {
   /** The operation's name, for messages. */
   readonly op: string;
@@ -62,7 +72,10 @@ export interface TapeNode {
   readonly inputs: readonly Tensor[];
   /** What it made. */
   readonly outputs: readonly Tensor[];
-  /** From gradients of `outputs`, null where there is none, to those of `inputs`, each in their order. */
+  /**
+   * From gradients of `outputs`, null where there is none, to those of `inputs`, each in their
+   * order.
+   */
   readonly backward: (
     gradients: readonly (Tensor | null)[],
     pass: BackwardPass,
@@ -72,8 +85,8 @@ export interface TapeNode {
 const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
 
 /**
- * A row-major array in device memory. It belongs to the scope that was open when it was made (`device.scope()`)
- * and is freed with it; `keep` moves it one scope out, `dispose` frees it now.
+ * A row-major array in device memory. It belongs to the scope that was open when it was made
+ * (`device.scope()`) and is freed with it; `keep` moves it one scope out, `dispose` frees it now.
  */
 export class Tensor {
   /** Where it lies. */
@@ -157,7 +170,10 @@ export class Tensor {
     return this;
   }
 
-  /** Take out of all scopes: it lives until it is disposed of, whatever scopes are open and close meanwhile. */
+  /**
+   * Take out of all scopes: it lives until it is disposed of, whatever scopes are open and close
+   * meanwhile.
+   */
   own(): this {
     this.slice.buffer.disown();
     return this;
@@ -169,12 +185,13 @@ export class Tensor {
   }
 
   /**
-   * Differentiate: add to `grad` of every leaf with `requiresGrad` the gradient of this tensor, weighted by
-   * `gradient` (default 1, for a scalar). Returns the leaves that received one. Reverse-mode over the tape. May be called again,
-   * on this tensor or on another of the same graph: gradients add up.
+   * Differentiate: add to `grad` of every leaf with `requiresGrad` the gradient of this tensor,
+   * weighted by `gradient` (default 1, for a scalar). Returns the leaves that received one.
+   * Reverse-mode over the tape. May be called again, on this tensor or on another of the same
+   * graph: gradients add up.
    *
-   * @throws {TypeError} Nothing that this was computed from has `requiresGrad`, or gradients were off; or `gradient` does not
-   * fit.
+   * @throws {TypeError} Nothing that this was computed from has `requiresGrad`, or gradients were
+   * off; or `gradient` does not fit.
    */
   backward(gradient?: Tensor): Set<Tensor> {
     if (!this.tracked) {
@@ -282,8 +299,9 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
 const gradientsOff = new WeakMap<Device, number>();
 
 /**
- * Until disposed, operations on `device` keep no history: for validation and inference. For a stretch of code that does not
- * wait: whoever computes on the device meanwhile would have no gradients either.
+ * Until disposed, operations on `device` keep no history: for validation and inference. For a
+ * stretch of code that does not wait: whoever computes on the device meanwhile would have no
+ * gradients either.
  */
 export function noGrad(device: Device): Disposable {
   gradientsOff.set(device, (gradientsOff.get(device) ?? 0) + 1);
@@ -295,9 +313,11 @@ export function noGrad(device: Device): Disposable {
 }
 
 /**
- * Put an operation with several outputs on the tape, unless no input is tracked or gradients are off. Returns `outputs`.
+ * Put an operation with several outputs on the tape, unless no input is tracked or gradients are
+ * off. Returns `outputs`.
  *
- * @param backward is called once a pass, when every output's gradient is complete; null: that output has none
+ * @param backward is called once a pass, when every output's gradient is complete; null: that
+ * output has none
  */
 export function recordAll(
   op: string,
@@ -330,7 +350,10 @@ export function record(
   return out;
 }
 
-/** The operations that made `root`, each after all that read what it made. Without recursion: tapes are deep. */
+/**
+ * The operations that made `root`, each after all that read what it made. Without recursion: tapes
+ * are deep.
+ */
 function topological(root: TapeNode): TapeNode[] {
   const order: TapeNode[] = [];
   const seen = new Set<TapeNode>([root]);

@@ -11,8 +11,8 @@ import type { TrainingConfig } from "../run/config.ts";
 export function chooseKernels(config: TrainingConfig, stepsPerEpoch: number): ModelOptions {
   return {
     fused: config.fused === "auto" ? undefined : config.fused === "on",
-    // By the schedule's length, not num_epochs: a run that is resumed for more epochs makes the same choice as one
-    // that was begun with them.
+    // By the schedule's length, not num_epochs: a run that is resumed for more epochs makes the
+    // same choice as one that was begun with them.
     steps: config.T_max * stepsPerEpoch,
   };
 }

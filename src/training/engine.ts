@@ -1,4 +1,7 @@
-/** Steps of a training, where it stands, and how its epochs are judged. It knows no files, no hooks and no log. */
+/**
+ * Steps of a training, where it stands, and how its epochs are judged. It knows no files, no hooks
+ * and no log.
+ */
 
 import { Random } from "../base/random.ts";
 import type { Device } from "../gpu/device.ts";
@@ -39,7 +42,10 @@ export class Engine implements Disposable {
   readonly device: Device;
   readonly model: Model;
   readonly ring: MetricsRing;
-  /** Whether epochs are to be saved: then `at.unsaved` names the checkpoints that each is saved as besides `last`. */
+  /**
+   * Whether epochs are to be saved: then `at.unsaved` names the checkpoints that each is saved as
+   * besides `last`.
+   */
   savesEpochs = false;
   /** Where it stands. */
   at: Position = { ...START };
@@ -55,7 +61,9 @@ export class Engine implements Disposable {
     this.ring = new MetricsRing(model.device);
   }
 
-  /** Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch. */
+  /**
+   * Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch.
+   */
   get stepsPerEpoch(): number {
     return this.#loaders.train.steps(this.at.epoch);
   }
@@ -128,7 +136,8 @@ export class Engine implements Disposable {
   /**
    * Waits for the numbers of the steps that were submitted, and adds up their losses.
    *
-   * @returns all of them, and the first at which training diverged: what comes after it counts for nothing
+   * @returns all of them, and the first at which training diverged: what comes after it counts for
+   * nothing
    */
   async read(): Promise<{ arrived: StepMetrics[]; diverged: Divergence | null }> {
     const arrived = await this.ring.read();
@@ -167,8 +176,9 @@ export class Engine implements Disposable {
   }
 
   /**
-   * Judges an epoch whose steps are done, and goes on to the next. Until that, nothing is changed: where validation fails, the
-   * state that is saved has all steps and the epoch still to be finished.
+   * Judges an epoch whose steps are done, and goes on to the next. Until that, nothing is changed:
+   * where validation fails, the state that is saved has all steps and the epoch still to be
+   * finished.
    * @param measure what a probe says of it
    */
   async finishEpoch(measure: () => Promise<ProbeScores | null>): Promise<EpochSummary> {

@@ -1,4 +1,6 @@
-/** A call of `fit`: steps and epochs until all are done or the run is stopped, hooks told of each. */
+/**
+ * A call of `fit`: steps and epochs until all are done or the run is stopped, hooks told of each.
+ */
 
 import type { Batch } from "../scenes/batches/batch.ts";
 import type { Engine } from "./engine.ts";
@@ -99,7 +101,8 @@ export class Fit {
   /** Read the numbers of the steps that wait, and tell them. */
   async #report(): Promise<void> {
     const engine = this.#engine;
-    // Losses are added up before anybody is told, who may throw: what is saved then has all of them in its sum.
+    // Losses are added up before anybody is told, who may throw: what is saved then has all of them
+    // in its sum.
     const { arrived, diverged } = await engine.read();
     const pointsPerSecond = this.#pace.read(arrived.length);
     const { epoch, stepInEpoch } = engine.at;

@@ -40,7 +40,8 @@ export interface Upcoming {
 }
 
 /**
- * Called while `fit` runs, hooks in their order, each awaited. What a hook throws ends the run, after one try to save it.
+ * Called while `fit` runs, hooks in their order, each awaited. What a hook throws ends the run,
+ * after one try to save it.
  *
  * ```ts
  * import type { Hook } from "@dbbd/dbbd";
@@ -65,7 +66,10 @@ export interface Hook {
   beforeStep?(at: Upcoming, training: Training): void | Promise<void>;
   /** For every step, in order, when its numbers have arrived: some steps late. */
   afterStep?(report: StepReport, training: Training): void | Promise<void>;
-  /** What is measured of the epoch (from 0) whose steps are done, for its summary; null: nothing this time. */
+  /**
+   * What is measured of the epoch (from 0) whose steps are done, for its summary; null: nothing
+   * this time.
+   */
   measure?(
     epoch: number,
     training: Training,
@@ -78,7 +82,10 @@ export interface Hook {
   onError?(error: unknown, training: Training): void | Promise<void>;
 }
 
-/** Options of `fit`. What is called is awaited; what it throws ends the run, after one try to save it. */
+/**
+ * Options of `fit`. What is called is awaited; what it throws ends the run, after one try to save
+ * it.
+ */
 export interface FitOptions {
   /** Write checkpoints into the config's checkpoint_dir; default true. */
   readonly checkpoints?: boolean;
@@ -88,7 +95,10 @@ export interface FitOptions {
   readonly onStep?: (report: StepReport) => void | Promise<void>;
   /** After every epoch, before its checkpoints are written. */
   readonly onEpoch?: (summary: EpochSummary) => void | Promise<void>;
-  /** When an error has ended the run and one try was made to save it, before `fit` throws that error. */
+  /**
+   * When an error has ended the run and one try was made to save it, before `fit` throws that
+   * error.
+   */
   readonly onSaved?: (rescue: Rescue) => void;
   /** When aborted the step under way is finished and saved, then `fit` returns. */
   readonly signal?: AbortSignal;

@@ -29,8 +29,8 @@ export interface EpochSummary {
   /** Null in epochs without a probe. */
   readonly probe: ProbeScores | null;
   /**
-   * Whether this is the best epoch so far: by the validation loss (training loss, where there is no validation set),
-   * or, with best_by: probe, by the probe's score.
+   * Whether this is the best epoch so far: by the validation loss (training loss, where there is no
+   * validation set), or, with best_by: probe, by the probe's score.
    */
   readonly best: boolean;
 }
@@ -78,7 +78,8 @@ export function meanMetrics(all: readonly StepMetrics[]): ValidationMetrics {
   return {
     batches: all.length,
     loss: mean((m) => m.loss),
-    // A batch that is shallower than others has no loss at the deepest levels: the mean is over those that do.
+    // A batch that is shallower than others has no loss at the deepest levels: the mean is over
+    // those that do.
     scalars: Object.fromEntries(
       [...names].map((name) => [
         name,

@@ -1,10 +1,12 @@
 /**
- * A run's folder: the resolved configuration, one line of JSON for each logged step, TensorBoard events.
+ * A run's folder: the resolved configuration, one line of JSON for each logged step, TensorBoard
+ * events.
  *
- * `config.yaml` loads back to the same run. `run.json` says what computes it: `{"device":"NVIDIA H100"}`.
- * `metrics.jsonl` holds objects like
- * `{"step":120,"time":"2025-01-31T12:00:00.000Z","total":5.1,"region":4.2}`. JSON has no NaN and no infinity: such
- * a value stands as null, and under `non_finite` by its name: `{…,"total":null,"non_finite":{"total":"NaN"}}`.
+ * `config.yaml` loads back to the same run. `run.json` says what computes it: `{"device":"NVIDIA
+ * H100"}`. `metrics.jsonl` holds objects like
+ * `{"step":120,"time":"2025-01-31T12:00:00.000Z","total":5.1,"region":4.2}`. JSON has no NaN and no
+ * infinity: such a value stands as null, and under `non_finite` by its name:
+ * `{…,"total":null,"non_finite":{"total":"NaN"}}`.
  */
 
 import { join } from "@std/path";
@@ -26,7 +28,10 @@ export interface RunLogOptions {
   readonly resume?: {
     /** The run's folder. If it is gone, the run gets a new one. */
     readonly directory: string;
-    /** The first step that will be logged. What the folder says of it and of later steps is replaced. */
+    /**
+     * The first step that will be logged. What the folder says of it and of later steps is
+     * replaced.
+     */
     readonly firstStep: number;
   };
 }
@@ -36,7 +41,9 @@ const METRICS = "metrics.jsonl", CONFIG = "config.yaml", ABOUT = "run.json";
 const OURS: readonly string[] = [METRICS, CONFIG, ABOUT];
 const RESERVED = ["step", "time", "non_finite"];
 
-/** Writes a run's logs. Every `log` reaches the system at once, so that a killed run loses nothing. */
+/**
+ * Writes a run's logs. Every `log` reaches the system at once, so that a killed run loses nothing.
+ */
 export class RunLog implements Disposable {
   /** The run's folder. */
   readonly directory: string;
@@ -51,8 +58,8 @@ export class RunLog implements Disposable {
   }
 
   /**
-   * Makes the run's folder (`log_dir/run_name` or `log_dir/2025-01-31_12-00-00`, with `-2`, `-3`, … if that is
-   * taken), or goes on in the one of an earlier run.
+   * Makes the run's folder (`log_dir/run_name` or `log_dir/2025-01-31_12-00-00`, with `-2`, `-3`, …
+   * if that is taken), or goes on in the one of an earlier run.
    *
    * @throws {UsageError} log_dir is no folder.
    * @throws {DataError} The system refuses.
@@ -165,7 +172,10 @@ function timeName(time: Date): string {
   return `${day}_${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join("-")}`;
 }
 
-/** Keeps the lines of steps before `firstStep`: a resumed run's log reads as if it had never stopped. */
+/**
+ * Keeps the lines of steps before `firstStep`: a resumed run's log reads as if it had never
+ * stopped.
+ */
 async function keepBefore(path: string, firstStep: number): Promise<void> {
   let text: string;
   try {

@@ -1,4 +1,7 @@
-/** The checkpoints that `fit` writes into checkpoint_dir: one writer at a time, and one last try when an error ends a run. */
+/**
+ * The checkpoints that `fit` writes into checkpoint_dir: one writer at a time, and one last try
+ * when an error ends a run.
+ */
 
 import { join } from "@std/path";
 import { removeTemporaries } from "../base/atomic_write.ts";
@@ -11,7 +14,10 @@ import { DivergedError } from "./diverged.ts";
 export interface SavedRun {
   /** Where checkpoints go. */
   readonly config: { readonly checkpoint_dir: string };
-  /** Where logs go, if anywhere: named by a person too, it takes a checkpoint that checkpoint_dir does not. */
+  /**
+   * Where logs go, if anywhere: named by a person too, it takes a checkpoint that checkpoint_dir
+   * does not.
+   */
   readonly runDirectory: string | null;
   /** Writes a checkpoint of the present state. */
   saveCheckpoint(path: string): Promise<void>;
@@ -54,9 +60,11 @@ export class RunSaves implements Disposable {
   }
 
   /**
-   * One try to save what `error` would lose: in checkpoint_dir, made again if it is gone, or else in the run's own folder.
+   * One try to save what `error` would lose: in checkpoint_dir, made again if it is gone, or else
+   * in the run's own folder.
    *
-   * @returns the checkpoint's path, or why there is none; null: nothing is to be saved, for training diverged
+   * @returns the checkpoint's path, or why there is none; null: nothing is to be saved, for
+   * training diverged
    */
   async rescue(error: unknown): Promise<{ path: string } | { why: string } | null> {
     if (error instanceof DivergedError) return null;

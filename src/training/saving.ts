@@ -1,4 +1,7 @@
-/** The hook that writes checkpoints: after every epoch, when the run is stopped, and one last try when an error ends it. */
+/**
+ * The hook that writes checkpoints: after every epoch, when the run is stopped, and one last try
+ * when an error ends it.
+ */
 
 import { hasCheckpoint } from "../run/checkpoint.ts";
 import type { Engine } from "./engine.ts";
@@ -24,7 +27,10 @@ export class Saving implements Hook {
     return this.#saves?.latest ?? null;
   }
 
-  /** Locks the folder, unless there is nothing to write, and writes what an earlier run has left to be written. */
+  /**
+   * Locks the folder, unless there is nothing to write, and writes what an earlier run has left to
+   * be written.
+   */
   async beforeRun(_at: unknown, training: Training): Promise<void> {
     const { at, isDone } = this.#engine;
     const { checkpoint_dir } = training.config;
@@ -64,7 +70,10 @@ export class Saving implements Hook {
     }
   }
 
-  /** Write the checkpoints that the present state is still to be saved as; `last` was written before and says so. */
+  /**
+   * Write the checkpoints that the present state is still to be saved as; `last` was written before
+   * and says so.
+   */
   async #saveLeftOver(): Promise<void> {
     if (!this.#saves) return;
     const { at, isDone, config } = this.#engine;

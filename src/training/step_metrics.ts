@@ -10,7 +10,10 @@ export interface StepMetrics {
   readonly step: number;
   /** The total loss. */
   readonly loss: number;
-  /** What the objective says of it, by name: of the contrast `region`, `point` and, for each level, `region_level_0` … */
+  /**
+   * What the objective says of it, by name: of the contrast `region`, `point` and, for each level,
+   * `region_level_0` …
+   */
   readonly scalars: Readonly<Record<string, number>>;
   /** Mean cosine of the two branches' point features. */
   readonly alignment: number;
@@ -18,7 +21,10 @@ export interface StepMetrics {
   readonly featStd: number;
   /** Mean norm of G2L's point features. */
   readonly featNorm: number;
-  /** Whether every gradient of this step was a finite number; true where there is none, in validation. */
+  /**
+   * Whether every gradient of this step was a finite number; true where there is none, in
+   * validation.
+   */
   readonly gradientIsFinite: boolean;
 }
 
@@ -26,10 +32,16 @@ export interface StepMetrics {
 export const RING_STEPS = 64;
 /** Scalars of an objective that are kept, at most. */
 const SCALARS = 59;
-/** total, alignment, feat_std, feat_norm, whether a gradient is not finite, scalars: 256 bytes a step. */
+/**
+ * total, alignment, feat_std, feat_norm, whether a gradient is not finite, scalars: 256 bytes a
+ * step.
+ */
 const ROW = 5 + SCALARS;
 
-/** Metrics of steps that were submitted and not yet read. A waiting read stops the event loop: read seldom. */
+/**
+ * Metrics of steps that were submitted and not yet read. A waiting read stops the event loop: read
+ * seldom.
+ */
 export class MetricsRing implements Disposable {
   readonly #ring: Tensor;
   readonly #waiting: { step: number; names: string[]; judged: boolean }[] = [];
@@ -45,7 +57,8 @@ export class MetricsRing implements Disposable {
 
   /**
    * Record a step's metrics behind its own commands. Scalars past 59 are not logged.
-   * @param notFinite a word that is not 0 where a gradient was not finite; null: there are no gradients
+   * @param notFinite a word that is not 0 where a gradient was not finite; null: there are no
+   * gradients
    */
   push(step: number, losses: Losses, features: Tensor, notFinite: Tensor | null): void {
     if (this.#waiting.length === RING_STEPS) throw new Error("The metrics ring is full");

@@ -1,7 +1,8 @@
 /**
  * TensorBoard event files: TFRecord framing around Event messages of Protocol Buffers.
  *
- * Formats: tensorflow/core/lib/io/record_writer.h, tensorboard/compat/proto/event.proto and summary.proto.
+ * Formats: tensorflow/core/lib/io/record_writer.h, tensorboard/compat/proto/event.proto and
+ * summary.proto.
  */
 
 import { join } from "@std/path";
@@ -13,15 +14,18 @@ export interface EventWriterOptions {
   /** Seconds since 1970, in the file's name and its first event; default now. */
   readonly startTime?: number;
   /**
-   * The first step that this file will hold, for a run that goes on: TensorBoard then drops what an earlier file
-   * of the folder says of this step and later ones.
+   * The first step that this file will hold, for a run that goes on: TensorBoard then drops what an
+   * earlier file of the folder says of this step and later ones.
    */
   readonly firstStep?: number;
 }
 
 let filesMade = 0;
 
-/** Writes scalars for TensorBoard. A folder may hold several files; TensorBoard shows them as one run. */
+/**
+ * Writes scalars for TensorBoard. A folder may hold several files; TensorBoard shows them as one
+ * run.
+ */
 export class EventWriter implements Disposable {
   /** The file's path. */
   readonly path: string;
@@ -52,7 +56,10 @@ export class EventWriter implements Disposable {
     return writer;
   }
 
-  /** Notes one value; `flush` writes it. `wallTime`: seconds since 1970, default now. NaN and infinities are kept. */
+  /**
+   * Notes one value; `flush` writes it. `wallTime`: seconds since 1970, default now. NaN and
+   * infinities are kept.
+   */
   scalar(tag: string, value: number, step: number, wallTime: number = Date.now() / 1000): void {
     const entry = concat([text(1, tag), float(2, value)]);
     this.#event(wallTime, step, message(5, message(1, entry)));

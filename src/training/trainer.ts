@@ -27,13 +27,19 @@ import type { StepMetrics } from "./step_metrics.ts";
 export interface TrainerOptions extends ModelParts {
   /** Default: opened as config.device asks; then the trainer closes it. */
   readonly device?: Device;
-  /** A model to train, as it stands; it stays the caller's. Default: one of the config, with fresh weights. */
+  /**
+   * A model to train, as it stands; it stays the caller's. Default: one of the config, with fresh
+   * weights.
+   */
   readonly model?: Model;
   /** Default: as the config says (dataset, data_root). */
   readonly train?: Dataset;
   /** Default: as the config says; null where only `train` is given. */
   readonly validation?: Dataset | null;
-  /** What views go through behind the config's augmentations, each with its fields' fallbacks; needs num_workers 0. */
+  /**
+   * What views go through behind the config's augmentations, each with its fields' fallbacks; needs
+   * num_workers 0.
+   */
   readonly augmentations?: readonly AugmentationRule[];
   /** What follows every call of `fit`. */
   readonly hooks?: readonly Hook[];
@@ -125,7 +131,8 @@ export class Trainer implements Training, Disposable {
   /**
    * A trainer with freshly initialised weights, unless a model is given.
    *
-   * @throws {UsageError} Data that cannot be opened, or a probe in the config that no hook measures.
+   * @throws {UsageError} Data that cannot be opened, or a probe in the config that no hook
+   * measures.
    * @throws {DataError} There is nothing to train on.
    * @throws {NoDeviceError} There is no device.
    */
@@ -161,7 +168,9 @@ export class Trainer implements Training, Disposable {
     return this.#engine.at.step;
   }
 
-  /** Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch. */
+  /**
+   * Steps of the epoch under way. Only max_points_per_batch makes them differ from epoch to epoch.
+   */
   get stepsPerEpoch(): number {
     return this.#engine.stepsPerEpoch;
   }
@@ -181,7 +190,9 @@ export class Trainer implements Training, Disposable {
     return this.#engine.nextBatch();
   }
 
-  /** Train on one batch and wait for its numbers. `fit` is faster: it reads several steps at a time. */
+  /**
+   * Train on one batch and wait for its numbers. `fit` is faster: it reads several steps at a time.
+   */
   async trainStep(batch: Batch): Promise<StepMetrics> {
     const engine = this.#engine;
     engine.submit(batch);
@@ -201,10 +212,11 @@ export class Trainer implements Training, Disposable {
   }
 
   /**
-   * Train until `num_epochs` epochs are complete, from wherever the trainer stands. Validates every eval_interval
-   * epochs and after the last. Writes into checkpoint_dir: `last` after every epoch and when interrupted, `best` when
-   * the validation loss is the lowest so far (best_by: probe: when its score is the highest), `epoch_0010` and so on every
-   * save_interval epochs, `final` at the end. An error, wherever it comes from, ends the run after one try to save `last`.
+   * Train until `num_epochs` epochs are complete, from wherever the trainer stands. Validates every
+   * eval_interval epochs and after the last. Writes into checkpoint_dir: `last` after every epoch
+   * and when interrupted, `best` when the validation loss is the lowest so far (best_by: probe:
+   * when its score is the highest), `epoch_0010` and so on every save_interval epochs, `final` at
+   * the end. An error, wherever it comes from, ends the run after one try to save `last`.
    *
    * @throws {UsageError} checkpoint_dir cannot be written or another run writes there.
    * @throws {DataError} A loss or gradient is no longer finite.
@@ -224,10 +236,11 @@ export class Trainer implements Training, Disposable {
   }
 
   /**
-   * Write everything needed to go on as if the run had never stopped. The file is the old one or the whole new one.
+   * Write everything needed to go on as if the run had never stopped. The file is the old one or
+   * the whole new one.
    *
-   * Throws DataError when the weights are no longer finite: a checkpoint that nobody could use would take the place
-   * of a good one.
+   * Throws DataError when the weights are no longer finite: a checkpoint that nobody could use
+   * would take the place of a good one.
    */
   async saveCheckpoint(path: string): Promise<void> {
     const engine = this.#engine;
@@ -243,8 +256,10 @@ export class Trainer implements Training, Disposable {
   }
 
   /**
-   * Go on from a checkpoint: weights, optimiser and counters. Nothing changes if the file does not fit.
-   * @param check is shown the checkpoint's config before its weights are looked at, and may refuse it
+   * Go on from a checkpoint: weights, optimiser and counters. Nothing changes if the file does not
+   * fit.
+   * @param check is shown the checkpoint's config before its weights are looked at, and may refuse
+   * it
    */
   async loadCheckpoint(
     path: string,

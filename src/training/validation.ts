@@ -29,7 +29,10 @@ export async function validateModel(
   return meanMetrics(all);
 }
 
-/** Record and submit a batch. Nothing waits in here, so nobody else computes without gradients meanwhile. */
+/**
+ * Record and submit a batch. Nothing waits in here, so nobody else computes without gradients
+ * meanwhile.
+ */
 function submit(
   model: Model,
   batch: Batch,

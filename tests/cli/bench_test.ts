@@ -331,8 +331,8 @@ deviceTest("rows with gradient are counted alike whichever kernels make rows", a
     maxHierarchyDepth: 1,
     featureWidth: config.input_feat_dim,
   });
-  const counted = async (rowFamily: "loops" | "straight-line") => {
-    using model = new Model(device, config, { rowFamily });
+  const counted = async (rowVariant: "loops" | "straight-line") => {
+    using model = new Model(device, config, { rowVariant });
     model.parameters.initialise(5);
     using _ = device.scope();
     const watch = watchGradientRows(device);

@@ -121,7 +121,8 @@ Deno.test(
       assertEquals(Deno.readTextFileSync(join(victim, "metrics.jsonl")), precious);
       assertEquals([...Deno.readDirSync(victim)].length, 2);
     };
-    // Without a configuration: checkpoints beside the one that was named, logs where --set says or in the default.
+    // Without a configuration: checkpoints beside the one that was named, logs where --set says or
+    // in the default.
     const cwd = join(folder.path, "cwd");
     Deno.mkdirSync(cwd);
     const alone = await ended(shell('"$@"', ["--resume", hostile, "--epochs", "2"], cwd));

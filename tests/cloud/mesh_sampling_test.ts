@@ -3,7 +3,10 @@ import { sampleMesh } from "../../src/cloud/mesh_sampling.ts";
 import type { Attribute, PointCloud } from "../../src/cloud/point_cloud.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
 
-/** Two triangles of areas 3 and 1 in the planes z = 0 and x = 10, one without area, one that is not finite. */
+/**
+ * Two triangles of areas 3 and 1 in the planes z = 0 and x = 10, one without area, one that is not
+ * finite.
+ */
 function mesh(): PointCloud {
   const coords = Float32Array.of(
     ...[0, 0, 0, 3, 0, 0, 0, 2, 0],

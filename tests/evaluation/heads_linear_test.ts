@@ -16,7 +16,9 @@ import {
 } from "../../src/evaluation/heads/table.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
 
-/** Overlapping clouds of points, one a class, in columns of very different sizes and a constant one. */
+/**
+ * Overlapping clouds of points, one a class, in columns of very different sizes and a constant one.
+ */
 function clouds(rows: number, width: number, classes: number, seed = 7): LabelledTable {
   const random = new Random(seed, "clouds");
   const centers = Array.from({ length: classes * width }, () => random.normal());

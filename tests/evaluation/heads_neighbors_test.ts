@@ -21,7 +21,8 @@ deviceTest("of classes with as many neighbours the one with the nearest wins", a
   const [one, two, four, all] = await predictNeighbors(device, train, queries, 4, [1, 2, 4, 99]);
   assertEquals([...one], [0, 0, 2]); // nearest: 0°, 100°, 180° or 190° (the same class)
   assertEquals([...two], [0, 0, 2]); // 0° and 10° of two classes: the nearer
-  // Of 4° these are 0°, 10°, 280°, 90°: classes 0, 3, 3, 1. Of 96°: 100°, 90°, 10° or 180°: 0, 1, 2 or 3, then 0.
+  // Of 4° these are 0°, 10°, 280°, 90°: classes 0, 3, 3, 1. Of 96°: 100°, 90°, 10° or 180°: 0, 1, 2
+  // or 3, then 0.
   assertEquals(four[0], 3);
   assertEquals(four[2], 2);
   assertEquals([...all], [0, 0, 2]); // every class twice: the one with the nearest

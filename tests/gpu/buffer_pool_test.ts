@@ -11,11 +11,11 @@ import {
   mul,
   normalize,
   rowIndex,
-  runMax,
-  runMean,
-  runsOfLengths,
-  runSoftmax,
   scale,
+  segmentMax,
+  segmentMean,
+  segmentsOfLengths,
+  segmentSoftmax,
   type Tensor,
   tensor,
   zeros,
@@ -194,14 +194,14 @@ deviceTest("300 training steps leave no bytes behind and stop asking for new one
       { requiresGrad: true },
     );
   const [weight, gain, bias] = [parameter(8, 5), parameter(1, 8), parameter(1, 8)];
-  const runs = runsOfLengths(device, [3, 20, 1, 9]);
+  const runs = segmentsOfLengths(device, [3, 20, 1, 9]);
   const picks = rowIndex(device, Uint32Array.from({ length: 12 }, (_, i) => i % 4), 4);
   const x = tensor(device, Float32Array.from({ length: 33 * 5 }, (_, i) => Math.cos(i)), [33, 5]);
   const step = () => {
     using _step = device.scope();
     for (const p of [weight, gain, bias]) p.grad = null;
     const y = gelu(layerNorm(linear(x, weight), gain, bias));
-    const pooled = mul(runMax(y, runs), runMean(mul(y, runSoftmax(y, runs)), runs));
+    const pooled = mul(segmentMax(y, runs), segmentMean(mul(y, segmentSoftmax(y, runs)), runs));
     mean(logSumExp(normalize(gatherRows(pooled, picks)))).backward();
     device.flush();
     device.pool.tick();

@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS, kernelNeeds } from "../support/kernel_needs.ts";
 import { comparison, KERNEL_LIST, kernelList } from "../support/kernel_list.ts";
 
 const SHADERS = fromFileUrl(new URL("../../shaders", import.meta.url));
-/** Only the benchmark's; what is put before others; what needs lanes that hand values round. */
+/** Only the benchmark's; what is put before others; what needs lanes that shuffle values. */
 const NOT_RUN = [
   "fma_peak.wgsl",
   "prelude.wgsl",

@@ -56,7 +56,10 @@ Deno.test("no files import each other in a circle", { ignore: missingPermissions
   );
 });
 
-/** What each room of src may import from, besides itself: those to its left in docs/architecture.md's drawing. */
+/**
+ * What each room of src may import from, besides itself: those to its left in
+ * docs/architecture.md's drawing.
+ */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   gpu: ["base"],

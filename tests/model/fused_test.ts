@@ -100,8 +100,9 @@ async function compare(device: Device, seeds: number): Promise<void> {
     const largest = Math.max(...[...plain].map(([, values]) => norm(values)));
     for (const [name, expected] of plain) {
       const difference = norm(fused.get(name)!.map((value, i) => value - expected[i]));
-      // Against the tensor's own norm, or a thousandth of the largest where it is next to nothing. (Losses have 1 added.)
-      // LayerNorm over three channels multiplies rounding: most differences are near 1e-6.
+      // Against the tensor's own norm, or a thousandth of the largest where it is next to nothing.
+      // (Losses have 1 added.) LayerNorm over three channels multiplies rounding: most differences
+      // are near 1e-6.
       assertLess(difference / Math.max(norm(expected), 1e-3 * largest), 3e-4, `${seed}: ${name}`);
     }
   }

@@ -79,7 +79,10 @@ async function computed(
   };
 }
 
-/** @param scale what a gradient is made of differences of: weight / (n τ²), the rounding of a similarity included */
+/**
+ * @param scale what a gradient is made of differences of: weight / (n τ²), the rounding of a
+ * similarity included
+ */
 function assertSame(got: Result, expected: Result, scale: number): void {
   const tolerance = 2e-5;
   assertAlmostEquals(got.loss, expected.loss, tolerance * Math.max(1, Math.abs(expected.loss)));
@@ -96,7 +99,10 @@ function assertSame(got: Result, expected: Result, scale: number): void {
   }
 }
 
-/** The ways a device may compute it. Below 0.025 the kernels are others and compile as long: one way is enough there. */
+/**
+ * The ways a device may compute it. Below 0.025 the kernels are others and compile as long: one way
+ * is enough there.
+ */
 function ways(device: Device, temperature: number): readonly (boolean | undefined)[] {
   if (temperature < 0.025) return [undefined];
   const lanes = device.gpu.adapterInfo?.subgroupMinSize ?? 0;
@@ -232,7 +238,8 @@ deviceTest(
       const loss = fusedInfoNCE(query, key, 0.025, broadcast);
       loss.backward();
       assertAlmostEquals(await loss.item(), Math.log(n - 1) + 80 / n, 1e-4);
-      // The opposed row's own key has probability 0, all others 1 / (n − 1): its gradient is Σ p k − k_own = 2 e₀.
+      // The opposed row's own key has probability 0, all others 1 / (n − 1): its gradient is Σ p k
+      // − k_own = 2 e₀.
       assertAlmostEquals((await query.grad!.data())[0], 2 / (0.025 * n), 1e-7);
       // Every row's probability of the opposed key is 0; its own row pulls with 1.
       assertAlmostEquals((await key.grad!.data())[0], -1 / (0.025 * n), 1e-7);
@@ -245,7 +252,8 @@ deviceTest(
   async () => {
     const device = await testDevice();
     for (const [n, d] of [[40, 8], [40, 128]]) {
-      // Keys near −q, told apart by their other columns: sums of exp(s/τ − 1/τ) are as small as they get.
+      // Keys near −q, told apart by their other columns: sums of exp(s/τ − 1/τ) are as small as
+      // they get.
       const rows = unitRows(n, d);
       const axis = (values: Float32Array, sign: number) => {
         for (let i = 0; i < n; i++) {

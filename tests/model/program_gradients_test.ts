@@ -13,7 +13,8 @@ Deno.test("items that claim the same place come in different rounds, each as ear
 });
 
 Deno.test("every sum of a program has the place of its weight, γ or β, what fills up has none", () => {
-  // Three outputs of five columns at 100, rows 7 apart, and a bias column at 200; γ at 300, β at 400.
+  // Three outputs of five columns at 100, rows 7 apart, and a bias column at 200; γ at 300, β at
+  // 400.
   const layer = {
     parts: [
       { at: 100, stride: 7, columns: 5, width: 8 },

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { Random } from "../../src/base/random.ts";
-import { familyPolicy, ROWS_TO_COMPILE_LANES } from "../../src/model/fused/plan/families.ts";
+import { ROWS_TO_COMPILE_LANES, variantPolicy } from "../../src/model/fused/plan/variants.ts";
 import {
   addNormGradients,
   addNormSums,
   addWeightGradient,
-  type GradientFamily,
+  type GradientVariant,
   laneTile,
 } from "../../src/model/fused/loops/row_gradients.ts";
 import type { ProgramSums } from "../../src/model/fused/weights/step_gradients.ts";
@@ -79,11 +79,11 @@ function rowsOf(device: Device, rows: number, room: number, cols: number, seed: 
   return { data, values: tensor(device, data, [room, cols]) };
 }
 
-/** Sums of a case by a family, and what they are in float64. */
+/** Sums of a case by a variant, and what they are in float64. */
 async function gradients(
   device: Device,
   c: Case,
-  family: GradientFamily,
+  variant: GradientVariant,
   known: boolean,
 ): Promise<{ got: Float64Array; want: Float64Array }> {
   using _ = device.scope();
@@ -105,7 +105,7 @@ async function gradients(
     const dz = rowsOf(device, rows, chunk.room, own, 10 * i + 2);
     const normal = rowsOf(device, rows, chunk.room, own, 10 * i + 3);
     const place = { values: x.values, first: before, stride };
-    addWeightGradient(chunk, run, 0, place, dz.values, family);
+    addWeightGradient(chunk, run, 0, place, dz.values, variant);
     addNormGradients(chunk, run, 0, normal.values, null, dz.values);
     run.filled = true;
     for (let r = 0; r < rows; r++) {
@@ -122,12 +122,12 @@ async function gradients(
   return { got: await added(run, 0, want.length), want };
 }
 
-for (const family of ["loops", "lanes"] as const) {
-  deviceTest(`${family}: weight and norm gradients are the sums over the rows`, async () => {
+for (const variant of ["loops", "lanes"] as const) {
+  deviceTest(`${variant}: weight and norm gradients are the sums over the rows`, async () => {
     const device = await testDevice();
     for (const c of CASES) {
       for (const known of c.total > 0 ? [true, false] : [false]) {
-        const { got, want } = await gradients(device, c, family, known);
+        const { got, want } = await gradients(device, c, variant, known);
         let error = 0;
         want.forEach((value, i) => error = Math.max(error, Math.abs(got[i] - value)));
         assertLess(error, 2e-5 * Math.sqrt(c.total + 1), told(c));
@@ -135,11 +135,11 @@ for (const family of ["loops", "lanes"] as const) {
     }
   });
 
-  deviceTest(`${family}: the same rows give the same sums to the bit`, async () => {
+  deviceTest(`${variant}: the same rows give the same sums to the bit`, async () => {
     const device = await testDevice();
     const c = CASES[3];
-    const { got } = await gradients(device, c, family, false);
-    assertEquals((await gradients(device, c, family, false)).got, got);
+    const { got } = await gradients(device, c, variant, false);
+    assertEquals((await gradients(device, c, variant, false)).got, got);
   });
 }
 
@@ -189,10 +189,10 @@ deviceTest("lanes where the work ahead pays for compiling them", async () => {
   const software = device.kind === "software";
   const steps = 1000;
   const enough = Math.ceil(ROWS_TO_COMPILE_LANES / steps);
-  const policy = familyPolicy(device, { steps });
+  const policy = variantPolicy(device, { steps });
   assertEquals(policy.gradients(enough), software ? "lanes" : "loops");
   assertEquals(policy.gradients(enough - 1), "loops");
-  assertEquals(familyPolicy(device, {}).gradients(1e9), "loops");
-  assertEquals(familyPolicy(device, { rowFamily: "straight-line" }).gradients(1), "lanes");
-  assertEquals(familyPolicy(device, { rowFamily: "loops", steps }).gradients(1e9), "loops");
+  assertEquals(variantPolicy(device, {}).gradients(1e9), "loops");
+  assertEquals(variantPolicy(device, { rowVariant: "straight-line" }).gradients(1), "lanes");
+  assertEquals(variantPolicy(device, { rowVariant: "loops", steps }).gradients(1e9), "loops");
 });

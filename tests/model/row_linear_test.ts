@@ -16,7 +16,10 @@ const TILES: readonly LinearTile[] = [
 
 const tileName = ({ rows, columns }: LinearTile) => `${rows} x ${columns}`;
 
-/** A chunk's rows: where it begins in the list, its room, and how many rows the list has if the device knows alone. */
+/**
+ * A chunk's rows: where it begins in the list, its room, and how many rows the list has if the
+ * device knows alone.
+ */
 interface Problem {
   readonly inBlocks: number;
   readonly outBlocks: number;

@@ -29,7 +29,10 @@ function shapeOf(outs: number): RowShape {
   };
 }
 
-/** Rows of one block (rows, 4 · blocks), and from a pooling kernel (eights, 4 · blocks) with where they come from. */
+/**
+ * Rows of one block (rows, 4 · blocks), and from a pooling kernel (eights, 4 · blocks) with where
+ * they come from.
+ */
 async function results(outs: number, coords: Float32Array, leaf: Uint32Array, from = 0) {
   const device = await testDevice();
   const rows = coords.length / 3, blocks = Math.ceil(outs / 4), eights = Math.ceil(rows / 8);
@@ -78,7 +81,10 @@ async function results(outs: number, coords: Float32Array, leaf: Uint32Array, fr
   return { all: await all.data(), leaves: await leaves.data(), value, arg, blocks, rows };
 }
 
-/** The largest values of each 8 rows and the first row that has them; a NaN is larger than any number. */
+/**
+ * The largest values of each 8 rows and the first row that has them; a NaN is larger than any
+ * number.
+ */
 function largest(all: ArrayLike<number>, rows: number, cols: number) {
   const eights = Math.ceil(rows / POOLED_ROWS);
   const value = new Float32Array(eights * cols), arg = new Uint32Array(eights * cols);
@@ -101,8 +107,11 @@ function randomCoords(rows: number): Float32Array {
   return Float32Array.from({ length: 3 * rows }, () => 2 * random.uniform() - 1);
 }
 
-/** A test that needs a device whose lanes hand values round; elsewhere it is told that it was ignored. */
-const ignore = noDevice || !(await testDevice()).handsRound;
+/**
+ * A test that needs a device whose lanes shuffle values; elsewhere it is told that it was
+ * ignored.
+ */
+const ignore = noDevice || !(await testDevice()).shuffles;
 const poolTest = (name: string, fn: () => Promise<void>) => Deno.test({ name, ignore, fn });
 
 for (const [outs, rows] of [[1, 1], [3, 7], [29, 8], [35, 523], [64, 1030], [100, 16]]) {
@@ -171,9 +180,9 @@ deviceTest("each region's rows begin at a multiple of 8", async () => {
   const batch = buildBatch([{ scene, view1: scene, view2: scene }], { maxHierarchyDepth: null });
   using _ = device.scope();
   const [, level] = uploadFusedBatch(device, batch, "max").levels;
-  const { points, runs, list } = pooledRows(device, level);
-  const at = level.runs.start;
-  assertEquals(level.runs.end.map((end, region) => end - at[region]), Uint32Array.of(1, 8, 9));
+  const { points, segments, list } = pooledRows(device, level);
+  const at = level.segments.start;
+  assertEquals(level.segments.end.map((end, region) => end - at[region]), Uint32Array.of(1, 8, 9));
   assertEquals(Array.from(points), [
     ...new Array(8).fill(at[0]),
     ...range(at[1], at[1] + 8),
@@ -181,7 +190,7 @@ deviceTest("each region's rows begin at a multiple of 8", async () => {
     ...new Array(7).fill(at[2] + 8),
   ]);
   assertEquals(Array.from(await list.integers()), Array.from(points));
-  assertEquals([Array.from(runs.start), Array.from(runs.end), runs.rows], [
+  assertEquals([Array.from(segments.start), Array.from(segments.end), segments.rows], [
     [0, 1, 2],
     [1, 2, 4],
     4,

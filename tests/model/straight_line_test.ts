@@ -4,11 +4,11 @@ import { Random } from "../../src/base/random.ts";
 import { type NestedRegion, treeFromNested } from "../../src/scenes/region_tree.ts";
 import type { Scene } from "../../src/scenes/scene.ts";
 import {
-  familyPolicy,
   planToTake,
-  type RowFamily,
   ROWS_TO_COMPILE,
-} from "../../src/model/fused/plan/families.ts";
+  type RowVariant,
+  variantPolicy,
+} from "../../src/model/fused/plan/variants.ts";
 import { SHEET_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
 import { networks } from "../../src/model/networks.ts";
 import { rowPrograms } from "../../src/model/fused/plan/compile.ts";
@@ -230,16 +230,17 @@ Deno.test("straight-line code is chosen when the work ahead pays for compiling",
   const device = await testDevice();
   using model = new Model(device, tinyConfig());
   const program = rowPrograms(networks(model.config), {}, model.parameters).encoder.raw;
-  const chosen = (rows: number, options: { steps?: number; rowFamily?: RowFamily }) =>
-    familyPolicy(device, options).plans(program, rows).forward !== null;
+  const chosen = (rows: number, options: { steps?: number; rowVariant?: RowVariant }) =>
+    variantPolicy(device, options).plans(program, rows).forward !== null;
   assert(!chosen(1e9, {}), "an unknown life is short");
   assertEquals(chosen(1000, { steps: Math.ceil(ROWS_TO_COMPILE / 1000) }), device.kind !== "gpu");
   assert(!chosen(1000, { steps: Math.floor(ROWS_TO_COMPILE / 1000) - 1 }));
-  assert(chosen(1, { rowFamily: "straight-line" }));
-  assert(!chosen(1e9, { steps: 1e9, rowFamily: "loops" }));
+  assert(chosen(1, { rowVariant: "straight-line" }));
+  assert(!chosen(1e9, { steps: 1e9, rowVariant: "loops" }));
   // Fewer rows go through the backward pass: it takes a longer life to pay for it.
   const steps = Math.ceil(ROWS_TO_COMPILE / 1000);
-  const backward = (steps: number) => familyPolicy(device, { steps }).plans(program, 1000).backward;
+  const backward = (steps: number) =>
+    variantPolicy(device, { steps }).plans(program, 1000).backward;
   assertEquals([backward(steps), backward(5 * steps) !== null], [null, device.kind !== "gpu"]);
 });
 
@@ -283,9 +284,12 @@ function scene(id: string, root: NestedRegion, width: number): Scene {
   };
 }
 
-/** Outputs and gradients of a step on ragged trees: leaves at every level, regions of one point, points in no leaf. */
+/**
+ * Outputs and gradients of a step on ragged trees: leaves at every level, regions of one point,
+ * points in no leaf.
+ */
 async function step(
-  rowFamily: RowFamily,
+  rowVariant: RowVariant,
   values: Parameters<typeof tinyConfig>[0],
   options: DeviceOptions = {},
   points = 37,
@@ -301,7 +305,7 @@ async function step(
   scenes.push(scene("one leaf", region(0, range(0, points)), config.input_feat_dim));
   const items = scenes.map((item) => ({ scene: item, view1: item, view2: item }));
   const batch = buildBatch(items, { maxHierarchyDepth: null });
-  using model = new Model(device, config, { rowFamily });
+  using model = new Model(device, config, { rowVariant });
   model.parameters.initialise(5);
   using _ = device.scope();
   const output = model.encode(uploadBatch(device, batch));

@@ -130,7 +130,8 @@ deviceTest("steps are applied in turn, with what each reads side by side", async
   using _ = device.scope();
   const a = tensor(device, [4, 1, 0, 0], [2, 2]), b = tensor(device, [1, 2], [2, 1]);
   const [first, second] = await applySteps(steps, { a, b }, set).data();
-  // Row 0: [6, 3], normalised [1, -1], times 2 plus [0.5, 0]: [2.5, -2], relu [2.5, 0], [2.5, 1], 10 + 2.5 + 2 - 1.
+  // Row 0: [6, 3], normalised [1, -1], times 2 plus [0.5, 0]: [2.5, -2], relu [2.5, 0], [2.5, 1],
+  // 10 + 2.5 + 2 - 1.
   assertAlmostEquals(first, 13.5, 1e-4);
   // Row 1: [4, 1], as row 0; the last layer reads b = 2.
   assertAlmostEquals(second, 23.5, 1e-4);

@@ -230,7 +230,8 @@ Deno.test("a file that is no checkpoint of this program is pointed to --init-fro
 });
 
 Deno.test("weights written by PyTorch's safetensors are read", { ignore }, async () => {
-  // make_pytorch_weights.py wrote it: parameter number i of the model, in order of name, holds i + position / 1000.
+  // make_pytorch_weights.py wrote it: parameter number i of the model, in order of name, holds i +
+  // position / 1000.
   const path = fromFileUrl(new URL("../fixtures/pytorch_weights.safetensors", import.meta.url));
   const weights = await readWeights(path, specs);
   const names = [...weights.keys()].sort();

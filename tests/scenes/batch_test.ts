@@ -5,7 +5,10 @@ import { type NestedRegion, treeFromNested } from "../../src/scenes/region_tree.
 import type { Scene } from "../../src/scenes/scene.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
 
-/** A scene of `count` points, its tree grown at random: points in no child, one-point regions, uneven depth. */
+/**
+ * A scene of `count` points, its tree grown at random: points in no child, one-point regions,
+ * uneven depth.
+ */
 function scene(
   id: string,
   count: number,

@@ -15,7 +15,10 @@ function region(indices: number[], level: number, ...children: NestedRegion[]): 
   return { indices, center_idx: indices[indices.length - 1], level, children };
 }
 
-/** 11 points; leaves at levels 1, 2 and 3; points 0 and 10 are in no child of the root, 4 in none of its region. */
+/**
+ * 11 points; leaves at levels 1, 2 and 3; points 0 and 10 are in no child of the root, 4 in none of
+ * its region.
+ */
 function ragged(): NestedRegion {
   return region(
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],

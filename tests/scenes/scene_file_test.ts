@@ -156,7 +156,8 @@ Deno.test("scene file: another's safetensors are read by their names", () => {
 Deno.test("scene file: what is wrong with one is said", files, async () => {
   await using folder = await tempFolder();
   const { tensors, metadata } = await readSafetensors(await write(folder.path, scene));
-  // Without checksums, as earlier versions wrote it: what is wrong is to be found by what stands there.
+  // Without checksums, as earlier versions wrote it: what is wrong is to be found by what stands
+  // there.
   const bytes = encodeSafetensors(tensors, metadata);
   const text = new TextDecoder("latin1").decode(bytes);
   const changed = (from: string, to: string): Uint8Array => {

@@ -4,7 +4,10 @@ import { type NestedRegion, treeFromNested, validateTree } from "../../src/scene
 import { buildTree, type TreeOptions } from "../../src/scenes/tree_builder.ts";
 import { DataError, UsageError } from "../../src/base/errors.ts";
 
-/** The words of docs/model.md, Scene and region tree, one after the other, in as many passes as it takes. */
+/**
+ * The words of docs/model.md, Scene and region tree, one after the other, in as many passes as it
+ * takes.
+ */
 function buildByTheBook(coords: Float32Array, options: Required<TreeOptions>): NestedRegion {
   const count = coords.length / 3;
   const distance = (a: number, to: ArrayLike<number>): number =>

@@ -9,7 +9,10 @@ import { UsageError } from "../../src/base/errors.ts";
 
 const COUNT = 613;
 
-/** Points in a box with unit normals (none for point 5) and a height; every coordinate is unlike every other. */
+/**
+ * Points in a box with unit normals (none for point 5) and a height; every coordinate is unlike
+ * every other.
+ */
 function scene(): Scene {
   const random = new Random(3, "covered views test");
   const coords = random.fillUniform(new Float32Array(3 * COUNT), -1, 1);
@@ -31,7 +34,10 @@ function scene(): Scene {
   };
 }
 
-/** For each point of the view the point of the scene whose row it holds; both rows must be the same point's. */
+/**
+ * For each point of the view the point of the scene whose row it holds; both rows must be the same
+ * point's.
+ */
 function sources(one: Scene, view: { coords: Float32Array; feats: Float32Array }): number[] {
   const byX = new Map(Array.from({ length: COUNT }, (_, i) => [one.coords[3 * i], i]));
   return Array.from({ length: COUNT }, (_, i) => {

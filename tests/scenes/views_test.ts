@@ -10,7 +10,10 @@ import { DataError, UsageError } from "../../src/base/errors.ts";
 
 const COUNT = 37, WIDTH = 8;
 
-/** Points with, in this order, an intensity, unit normals, colours and a height. Point 5 has no normal. */
+/**
+ * Points with, in this order, an intensity, unit normals, colours and a height. Point 5 has no
+ * normal.
+ */
 function scene(): Scene {
   const random = new Random(1, "views test");
   const coords = random.fillNormal(new Float32Array(3 * COUNT), 0.5, 2);

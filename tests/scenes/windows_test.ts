@@ -23,12 +23,12 @@ import {
   normalize,
   relu,
   rowIndex,
-  runMax,
-  runMean,
-  runsOfLengths,
-  runSoftmax,
-  runSum,
   scale,
+  segmentMax,
+  segmentMean,
+  segmentsOfLengths,
+  segmentSoftmax,
+  segmentSum,
   sqrt,
   sub,
   sum,
@@ -40,7 +40,10 @@ import {
 } from "../../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
 
-/** Tensors of more than 64 KiB do not fit in one binding of this device, so operations go over them in windows. */
+/**
+ * Tensors of more than 64 KiB do not fit in one binding of this device, so operations go over them
+ * in windows.
+ */
 const windowed = () => testDevice({ maxBindingBytes: 65_536 });
 
 type Op = (...inputs: Tensor[]) => Tensor;
@@ -122,11 +125,11 @@ const ragged = (rows: number) => {
   }
   return [...lengths, 0];
 };
-for (const [name, op] of Object.entries({ runSum, runMean, runMax, runSoftmax })) {
+for (const [name, op] of Object.entries({ segmentSum, segmentMean, segmentMax, segmentSoftmax })) {
   // More rows than a binding, and more runs; a long run puts a second stage over windows of pieces.
-  for (const rows of name === "runSoftmax" ? [900] : [900, 6016]) {
+  for (const rows of name === "segmentSoftmax" ? [900] : [900, 6016]) {
     const lengths = ragged(rows);
-    const over: Op = (x) => op(x, runsOfLengths(x.device, lengths));
+    const over: Op = (x) => op(x, segmentsOfLengths(x.device, lengths));
     sameInWindows(`${name} over ${lengths.length} runs`, over, [[rows, 40]]);
   }
 }
@@ -159,7 +162,11 @@ deviceTest("a single run or row that fits in no binding is refused in words", as
   ) {
     assertThrows(() => op(wide), DeviceError, "Cannot bind");
   }
-  assertThrows(() => runSum(wide, runsOfLengths(device, [300])), DeviceError, "Cannot bind");
+  assertThrows(
+    () => segmentSum(wide, segmentsOfLengths(device, [300])),
+    DeviceError,
+    "Cannot bind",
+  );
   await device.sync();
 });
 

@@ -1,4 +1,7 @@
-/** Small files of the binary formats: arrays, pickles, scenes, laser scans. What `all_format_samples.ts` adds to the others. */
+/**
+ * Small files of the binary formats: arrays, pickles, scenes, laser scans. What
+ * `all_format_samples.ts` adds to the others.
+ */
 
 import { treeFromNested } from "../../src/scenes/region_tree.ts";
 import { encodeSafetensors } from "../../src/base/safetensors.ts";

@@ -7,8 +7,9 @@ import { missingPermissions } from "./permissions.ts";
 const devices = new Map<string, Promise<Device>>();
 
 /**
- * The device of this test file: the fastest there is. Its adapter is asked for once and its kernels are compiled
- * once; test files have modules of their own, so nothing else shares it. Closed after the file's last test.
+ * The device of this test file: the fastest there is. Its adapter is asked for once and its kernels
+ * are compiled once; test files have modules of their own, so nothing else shares it. Closed after
+ * the file's last test.
  * @param options for a device that is made differently; one for each value
  */
 export function testDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -25,8 +26,8 @@ Deno.test.afterAll(async () => {
 });
 
 /**
- * Whether tests that need a device are to be ignored: there is none, and this is a plain `deno test`, which may not
- * install one. With -A (`deno task test`) a missing device is a failure.
+ * Whether tests that need a device are to be ignored: there is none, and this is a plain `deno
+ * test`, which may not install one. With -A (`deno task test`) a missing device is a failure.
  */
 export const noDevice: boolean = missingPermissions("env", "run") &&
   await testDevice().then(() => false, (error) => {

@@ -95,7 +95,10 @@ export function packBits(values: readonly number[], bits: number): Uint8Array {
 const floats = (...values: number[]): Uint8Array =>
   new Uint8Array(Float32Array.from(values).buffer);
 
-/** Three cartesian points with colour; four scaled ones, one invalid, turned a quarter about z and moved. */
+/**
+ * Three cartesian points with colour; four scaled ones, one invalid, turned a quarter about z and
+ * moved.
+ */
 export function e57Scans(): E57Scan[] {
   const raw = packBits([0, 500, 1000, 250], 10);
   return [

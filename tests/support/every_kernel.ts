@@ -1,4 +1,6 @@
-/** Work by which every kernel of the program is run, but for those that not every device can have. */
+/**
+ * Work by which every kernel of the program is run, but for those that not every device can have.
+ */
 
 import { assert } from "@std/assert";
 import { Random } from "../../src/base/random.ts";
@@ -48,11 +50,11 @@ async function otherOperations(device: Device): Promise<void> {
       requiresGrad: true,
     });
   const x = draw(70, 12), y = draw(70, 12);
-  const runs = ops.runsOfLengths(device, [3, 0, 67]);
+  const runs = ops.segmentsOfLengths(device, [3, 0, 67]);
   const results = [
     ops.div(ops.transpose(x), 3),
-    ops.runMax(x, runs),
-    ops.runSoftmax(x, runs),
+    ops.segmentMax(x, runs),
+    ops.segmentSoftmax(x, runs),
     ops.sqrt(ops.exp(ops.relu(ops.gelu(x)))),
     ops.columns(ops.concat([x, y]), 3, 5),
     ops.sumCols(ops.matmul(x, y, { transposeA: true })),
@@ -64,7 +66,10 @@ async function otherOperations(device: Device): Promise<void> {
   await device.sync();
 }
 
-/** Runs every kernel on a device of WebGPU's default limits; gives all that were compiled for it. */
+/**
+ * Segments every kernel on a device of WebGPU's default limits; gives all that were compiled for
+ * it.
+ */
 export async function everyKernel(): Promise<{ device: Device; kernels: Kernel[] }> {
   const device = await Device.create({ limits: "default", debug: 3 });
   const kernels: Kernel[] = [];
@@ -72,7 +77,7 @@ export async function everyKernel(): Promise<{ device: Device; kernels: Kernel[]
   for (const pooling of ["max", "mean"] as const) {
     await modelStep(device, { encoder_pooling: pooling }, {});
     await modelStep(device, { encoder_pooling: pooling, propagator_coords: "parent" }, {
-      rowFamily: "straight-line",
+      rowVariant: "straight-line",
     });
   }
   await modelStep(device, { aggregator_mode: "attention" }, {});

@@ -23,9 +23,9 @@ const MOST_VALUES_A_BYTE = 64;
 const MESSAGE = /^Cannot read [^\n]+$/;
 
 /**
- * Cuts the sample at every byte and flips bytes in `flips` copies, one to four in each, drawn from the seed.
- * A failure is an error that is no DataError or whose message has several lines, a cloud that contradicts
- * itself, an allocation beyond all proportion or a read of seconds.
+ * Cuts the sample at every byte and flips bytes in `flips` copies, one to four in each, drawn from
+ * the seed. A failure is an error that is no DataError or whose message has several lines, a cloud
+ * that contradicts itself, an allocation beyond all proportion or a read of seconds.
  */
 export async function fuzz(
   sample: FormatSample,

@@ -1,4 +1,7 @@
-/** Small files of every point cloud format, made here byte by byte, for the readers' tests and the fuzzing tool. */
+/**
+ * Small files of every point cloud format, made here byte by byte, for the readers' tests and the
+ * fuzzing tool.
+ */
 
 /** One sample file. */
 export interface FormatSample {
@@ -93,8 +96,8 @@ export function samplePoint(i: number): {
 }
 
 /**
- * Five points with doubles, normals, colours, a list and a label each, between an element with a list before them
- * and two faces (a triangle and a square) and an element of one number after them.
+ * Five points with doubles, normals, colours, a list and a label each, between an element with a
+ * list before them and two faces (a triangle and a square) and an element of one number after them.
  */
 export function plySample(
   format: "ascii" | "binary_little_endian" | "binary_big_endian",
@@ -148,7 +151,9 @@ end_header
   return joinBytes(header, ...rows.map((row) => pack(row, format === "binary_little_endian")));
 }
 
-/** Five points with packed colours, four bytes of padding, a label and two values of `scores` each. */
+/**
+ * Five points with packed colours, four bytes of padding, a label and two values of `scores` each.
+ */
 export function pcdSample(data: "ascii" | "binary" | "binary_compressed"): Uint8Array {
   const header = textBytes(`# .PCD v.7 - Point Cloud Data file format
 VERSION .7

@@ -1,4 +1,7 @@
-/** Checks an operation against a float64 reference: values, and gradients by finite differences of the reference. */
+/**
+ * Checks an operation against a float64 reference: values, and gradients by finite differences of
+ * the reference.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { Random } from "../../src/base/random.ts";
@@ -11,7 +14,10 @@ import type { Matrix } from "./matrix.ts";
 export interface CheckOptions {
   /** Entries of input `k`; default normal with deviation 1. */
   readonly values?: (random: Random, k: number) => number;
-  /** Largest difference allowed, relative to the largest magnitude in the result (at least 1). Default 5e-6. */
+  /**
+   * Largest difference allowed, relative to the largest magnitude in the result (at least 1).
+   * Default 5e-6.
+   */
   readonly tolerance?: number;
   /** The same for gradients. Default four times `tolerance`. */
   readonly gradientTolerance?: number;
@@ -19,7 +25,10 @@ export interface CheckOptions {
   readonly device?: Device;
 }
 
-/** Entries of each input whose derivative is taken one by one; all of them are in the random directions. */
+/**
+ * Entries of each input whose derivative is taken one by one; all of them are in the random
+ * directions.
+ */
 const SINGLE = 40;
 const DIRECTIONS = 3;
 const STEP = 1e-5;
@@ -44,7 +53,10 @@ function compare(
   }
 }
 
-/** Inputs one after the other in one buffer, as parameters are: operations must mind where a tensor starts. */
+/**
+ * Inputs one after the other in one buffer, as parameters are: operations must mind where a tensor
+ * starts.
+ */
 function inOneBuffer(
   device: Device,
   data: readonly Float32Array[],
@@ -71,9 +83,9 @@ function inOneBuffer(
 }
 
 /**
- * Run `op` on random inputs of these shapes and compare its values with `reference`, and its gradients with
- * central differences of `reference`: of some entries one by one, and of all along random directions. Also: inputs
- * stay as they were, and nothing is left allocated.
+ * Run `op` on random inputs of these shapes and compare its values with `reference`, and its
+ * gradients with central differences of `reference`: of some entries one by one, and of all along
+ * random directions. Also: inputs stay as they were, and nothing is left allocated.
  */
 export async function checkOp(
   name: string,

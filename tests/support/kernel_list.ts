@@ -1,6 +1,7 @@
 /**
- * The list of generated kernels: for each its name and a hash of its WGSL. A change that is meant to alter none is held to it;
- * one that alters some says which (`deno run -A tests/support/list_kernels.ts`).
+ * The list of generated kernels: for each its name and a hash of its WGSL. A change that is meant
+ * to alter none is held to it; one that alters some says which (`deno run -A
+ * tests/support/list_kernels.ts`).
  */
 
 import { fromFileUrl } from "@std/path";
@@ -33,7 +34,9 @@ export async function kernelList(
   return `${sorted.join("\n")}\n`;
 }
 
-/** Which kernels a list has that another had not, and the other way round; empty: they are the same. */
+/**
+ * Which kernels a list has that another had not, and the other way round; empty: they are the same.
+ */
 export function comparison(before: string, after: string): string {
   const lines = (text: string) => text.split("\n").filter((line) => line !== "");
   const [old, now] = [new Set(lines(before)), new Set(lines(after))];

@@ -1,4 +1,7 @@
-/** Small labelled scenes for evaluation tests: shapes that differ, and points that differ by where they lie. */
+/**
+ * Small labelled scenes for evaluation tests: shapes that differ, and points that differ by where
+ * they lie.
+ */
 
 import { join } from "@std/path";
 import { Random } from "../../src/base/random.ts";

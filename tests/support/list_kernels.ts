@@ -3,7 +3,8 @@
  *
  * deno run -A tests/support/list_kernels.ts [--write] [--dump DIR]
  *
- * --write makes the list anew; --dump writes each kernel's WGSL into DIR, so that two states can be compared by `diff -r`.
+ * --write makes the list anew; --dump writes each kernel's WGSL into DIR, so that two states can be
+ * compared by `diff -r`.
  */
 
 import { parseArgs } from "@std/cli/parse-args";

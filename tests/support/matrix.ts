@@ -75,7 +75,10 @@ export function total(values: Iterable<number>): number {
   return sum;
 }
 
-/** The error function to about 1e-15: its Taylor series below 3, the continued fraction of erfc above. */
+/**
+ * The error function to about 1e-15: its Taylor series below 3, the continued fraction of erfc
+ * above.
+ */
 export function erf(x: number): number {
   const t = Math.abs(x);
   if (t > 6) return Math.sign(x);

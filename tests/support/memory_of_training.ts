@@ -1,6 +1,7 @@
 /**
- * Trains small steps in a process of its own (test files share one) and prints its memory after some of them, one JSON object a
- * line. Arguments: settings that differ from those of small trainings, points of a room, steps to print after.
+ * Trains small steps in a process of its own (test files share one) and prints its memory after
+ * some of them, one JSON object a line. Arguments: settings that differ from those of small
+ * trainings, points of a room, steps to print after.
  */
 
 import { tinyRooms, tinyTrainer } from "./training.ts";

@@ -40,7 +40,8 @@ export function zipFile(files: Readonly<Record<string, Uint8Array>>, packed = fa
     head.setUint16(28, label.length, true);
     const local = new Uint8Array(30);
     local.set([0x50, 0x4b, 3, 4]);
-    // Version, flags, method, times, CRC, sizes and lengths stand in both, four bytes apart by their starts.
+    // Version, flags, method, times, CRC, sizes and lengths stand in both, four bytes apart by
+    // their starts.
     local.set(new Uint8Array(head.buffer, 6, 24), 4);
     head.setUint32(0, 0x02014b50, true);
     head.setUint32(42, offset, true);

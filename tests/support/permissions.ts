@@ -5,7 +5,10 @@ export function missingPermissions(...names: readonly Deno.PermissionName[]): bo
   return names.some((name) => Deno.permissions.querySync({ name }).state !== "granted");
 }
 
-/** A test that reads YAML: the library asks for an environment variable (LOG_TOKENS) while it parses. */
+/**
+ * A test that reads YAML: the library asks for an environment variable (LOG_TOKENS) while it
+ * parses.
+ */
 export function yamlTest(name: string, test: () => void | Promise<void>): void {
   Deno.test({ name, ignore: missingPermissions("env"), fn: test });
 }

@@ -1,4 +1,7 @@
-/** Small pickles by name, made by Python (`fixtures/make_pickles.py`). Those named `refused: …` hold no data. */
+/**
+ * Small pickles by name, made by Python (`fixtures/make_pickles.py`). Those named `refused: …` hold
+ * no data.
+ */
 
 import pickles from "../fixtures/pickles.json" with { type: "json" };
 

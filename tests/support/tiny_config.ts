@@ -1,4 +1,7 @@
-/** The settings of a small training: narrow widths, one step in a fraction of a second. Needs no device. */
+/**
+ * The settings of a small training: narrow widths, one step in a fraction of a second. Needs no
+ * device.
+ */
 
 import { TrainingConfig } from "../../src/run/config.ts";
 import type { ConfigValues } from "../../src/run/config.ts";

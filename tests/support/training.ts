@@ -1,4 +1,7 @@
-/** Small trainings for tests: narrow widths, rooms of a few hundred points, one step in a fraction of a second. */
+/**
+ * Small trainings for tests: narrow widths, rooms of a few hundred points, one step in a fraction
+ * of a second.
+ */
 
 import { SyntheticDataset } from "../../src/scenes/synthetic/synthetic.ts";
 import type { Dataset } from "../../src/scenes/scene.ts";
@@ -14,7 +17,10 @@ export function tinyRooms(scenes = 5, start = 0, points = 203): Dataset {
   return new SyntheticDataset({ scenes, start, points, maxDepth: 2, minPoints: 9, branching: 3 });
 }
 
-/** A trainer on this file's device: 5 rooms for training (3 steps an epoch), 3 for validation (2 batches). */
+/**
+ * A trainer on this file's device: 5 rooms for training (3 steps an epoch), 3 for validation (2
+ * batches).
+ */
 export async function tinyTrainer(
   values: Partial<ConfigValues> = {},
   options: TrainerOptions = {},

@@ -8,7 +8,10 @@ import * as table from "../../src/tensor/operations.ts";
 import type { Tensor } from "../../src/tensor/mod.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
 
-/** Every operation on tensors, called with one (2, 3) tensor where it takes any, and others of the kind it wants. */
+/**
+ * Every operation on tensors, called with one (2, 3) tensor where it takes any, and others of the
+ * kind it wants.
+ */
 const OPERATIONS: Readonly<Record<string, (x: Tensor, other: Tensor) => unknown>> = {
   add: (x, y) => t.add(y, x),
   sub: (x, y) => t.sub(x, y),
@@ -24,10 +27,10 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, other: Tensor) => unknown>
   matmul: (x, y) => t.matmul(y, x, { transposeB: true }),
   linear: (x, y) => t.linear(y, x),
   normalize: (x) => t.normalize(x),
-  runMax: (x) => t.runMax(x, t.runsOfLengths(x.device, [2])),
-  runMean: (x) => t.runMean(x, t.runsOfLengths(x.device, [2])),
-  runSum: (x) => t.runSum(x, t.runsOfLengths(x.device, [2])),
-  runSoftmax: (x) => t.runSoftmax(x, t.runsOfLengths(x.device, [2])),
+  segmentMax: (x) => t.segmentMax(x, t.segmentsOfLengths(x.device, [2])),
+  segmentMean: (x) => t.segmentMean(x, t.segmentsOfLengths(x.device, [2])),
+  segmentSum: (x) => t.segmentSum(x, t.segmentsOfLengths(x.device, [2])),
+  segmentSoftmax: (x) => t.segmentSoftmax(x, t.segmentsOfLengths(x.device, [2])),
   expand: (x) => t.expand(x, [2, 3]),
   mean: (x) => t.mean(x),
   sum: (x) => t.sum(x),
@@ -151,13 +154,13 @@ deviceTest("sizes that count nothing are refused", async () => {
     [() => t.concat([]), "concat: expected at least one tensor, got none"],
     [() => t.weightedSum([], []), "Cannot add 0 values with 0 weights"],
     [() => t.mean(t.zeros(device, [0, 3])), "Cannot take the mean of a tensor of shape [0, 3]"],
-    [() => t.runsOfLengths(device, [-1, 3]), "Cannot make a run of -1 rows (number 0)"],
-    [() => t.runsOfLengths(device, [1, 0.5]), "Cannot make a run of 0.5 rows (number 1)"],
+    [() => t.segmentsOfLengths(device, [-1, 3]), "Cannot make a segment of -1 rows (number 0)"],
+    [() => t.segmentsOfLengths(device, [1, 0.5]), "Cannot make a segment of 0.5 rows (number 1)"],
     [
-      () => t.makeRuns(device, Uint32Array.of(0, 1), Uint32Array.of(2, 3), 3),
-      "Cannot make run 1 of rows 1 to 3",
+      () => t.makeSegments(device, Uint32Array.of(0, 1), Uint32Array.of(2, 3), 3),
+      "Cannot make segment 1 of rows 1 to 3",
     ],
-    [() => t.makeRuns(device, Uint32Array.of(0), Uint32Array.of(4), 3), "within 3 rows"],
+    [() => t.makeSegments(device, Uint32Array.of(0), Uint32Array.of(4), 3), "within 3 rows"],
     [() => t.rowIndex(device, Uint32Array.of(0), -1), "Cannot index -1 rows"],
     [() => t.tensor(device, new Float64Array(3) as unknown as Float32Array), "Float64Array"],
     [

@@ -16,7 +16,10 @@ import {
 import { DataError } from "../../src/base/errors.ts";
 import { deviceTest, testDevice } from "../support/device.ts";
 
-/** Run `work` in a scope of a device that checks every operation's output; its messages of DBBD_DEBUG=2 are muted. */
+/**
+ * Run `work` in a scope of a device that checks every operation's output; its messages of
+ * DBBD_DEBUG=2 are muted.
+ */
 async function checked(work: (device: Device) => Promise<unknown>): Promise<void> {
   const { error } = console;
   console.error = () => {};

@@ -233,7 +233,8 @@ deviceTest(
     const w = leaf(device, [1, 2]);
     w.grad = tensor(device, [10, 20]);
     const order: string[] = [];
-    // `shared` is used twice; each use leaves its gradient with the pass, and `shared` adds them to the leaf at the end.
+    // `shared` is used twice; each use leaves its gradient with the pass, and `shared` adds them to
+    // the leaf at the end.
     const key = {};
     const shared = w.detach();
     recordAll("shared", [shared], [w], (own, pass) => {

@@ -17,7 +17,10 @@ interface Event {
   value?: number;
 }
 
-/** A decoder written apart from the writer: records with checked checksums, then the fields of each Event. */
+/**
+ * A decoder written apart from the writer: records with checked checksums, then the fields of each
+ * Event.
+ */
 function decode(bytes: Uint8Array): Event[] {
   const events: Event[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset);

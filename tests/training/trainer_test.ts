@@ -371,7 +371,8 @@ Deno.test("300 steps leave memory of device and process where they were", {
 }, async () => {
   const [after10, after200, after300] = await memoryAfter({}, 61, [10, 200, 300]);
   assertEquals([after300.live, after300.buffers], [after10.live, after10.buffers]);
-  // The runtime frees its handles of the device's objects late: measured, it levels off within 200 steps.
+  // The runtime frees its handles of the device's objects late: measured, it levels off within 200
+  // steps.
   assertLess(mib(after300.rss - after10.rss), 200);
   assertLess(mib(after300.rss - after200.rss), 32);
 });
@@ -379,7 +380,8 @@ Deno.test("300 steps leave memory of device and process where they were", {
 Deno.test("rows that fill whole workgroups leave memory where it was, at 256 bits", {
   ignore: ignoreFiles || missingPermissions("run"),
 }, async () => {
-  // Mesa's software device made a kernel anew for each dispatch at this shape, a megabyte each; see nce_similarity.wgsl.
+  // Mesa's software device made a kernel anew for each dispatch at this shape, a megabyte each; see
+  // nce_similarity.wgsl.
   const settings = { point_num_samples: 512, projection_dim: 64 };
   const env = { LP_NATIVE_VECTOR_WIDTH: "256" };
   const [early, late] = await memoryAfter(settings, 1024, [40, 120], env);
@@ -422,7 +424,8 @@ deviceTest(
     // What has no finite gradient is left as it was.
     const [[name, values]] = before;
     assertEquals((await weights(trainer)).get(name), values);
-    // It is that step's alone: what goes on after it, as it stands or from a checkpoint, is judged anew.
+    // It is that step's alone: what goes on after it, as it stands or from a checkpoint, is judged
+    // anew.
     model.losses = losses;
     const { gradientIsFinite } = await trainer.trainStep(await trainer.nextBatch());
     assertEquals(gradientIsFinite, true);

@@ -49,7 +49,8 @@ for (const aggregator_mode of ["max", "mean", "attention"] as const) {
     const { parameters } = trainer.model;
     for (const [name, gradient] of await parameters.read(parameters.gradients)) {
       assert(gradient.every(Number.isFinite), name);
-      // Softmax does not change when all scores of a head do: that bias has a gradient of exactly 0 in real numbers.
+      // Softmax does not change when all scores of a head do: that bias has a gradient of exactly 0
+      // in real numbers.
       if (name === "encoder.aggregator.attention.key_proj.bias") continue;
       const largest = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       assert(largest > 1e-7, `${name}: largest gradient ${largest}`);

@@ -1,4 +1,5 @@
-// LayerNorm over channels: out = (x − mean) · rstd · weight + bias, rstd = 1 / sqrt(var + eps), biased variance.
+// LayerNorm over channels: out = (x − mean) · rstd · weight + bias, rstd = 1 / sqrt(var + eps),
+// biased variance.
 //   x, out (rows, cols); weight, bias (cols); stats (rows, 2): mean, rstd for the backward pass.
 // One invocation a row; two passes over the row, so the variance does not cancel.
 struct Params { rows: u32, cols: u32, eps: f32 }

@@ -1,5 +1,5 @@
-// out = gradient · x̂ with x̂ = (x − mean) rstd: its column sums are LayerNorm's gradient to the weight. One
-// invocation an element.
+// out = gradient · x̂ with x̂ = (x − mean) rstd: its column sums are LayerNorm's gradient to the
+// weight. One invocation an element.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> stats: array<vec2f>;

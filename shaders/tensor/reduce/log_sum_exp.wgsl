@@ -1,5 +1,5 @@
-// out[r] = log Σ_c exp(x[r, c]), shifted by the row's largest value so that nothing overflows. One workgroup a row:
-// 64 lanes take every 64th column, then combine in a fixed order.
+// out[r] = log Σ_c exp(x[r, c]), shifted by the row's largest value so that nothing overflows. One
+// workgroup a row: 64 lanes take every 64th column, then combine in a fixed order.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

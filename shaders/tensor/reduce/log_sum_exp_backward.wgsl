@@ -1,4 +1,5 @@
-// Gradient of log-sum-exp: out[r, c] = gradient[r] · exp(x[r, c] − lse[r]). One invocation an element.
+// Gradient of log-sum-exp: out[r, c] = gradient[r] · exp(x[r, c] − lse[r]). One invocation an
+// element.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> lse: array<f32>;

@@ -1,4 +1,5 @@
-// Gradient of y = x / max(‖x‖, floor): (g − y (y·g)) / ‖x‖, or g / floor where the floor held. One invocation a row.
+// Gradient of y = x / max(‖x‖, floor): (g − y (y·g)) / ‖x‖, or g / floor where the floor held. One
+// invocation a row.
 struct Params { rows: u32, cols: u32, floor_norm: f32 }
 @group(0) @binding(0) var<storage, read> y: array<f32>;
 @group(0) @binding(1) var<storage, read> norms: array<f32>;

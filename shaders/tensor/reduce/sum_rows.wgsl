@@ -1,7 +1,8 @@
-// Partial column sums: out[first_out + k, c] = Σ x[r, c] over the rows r = k, k + chunks, k + 2·chunks, … below rows.
+// Partial column sums: out[first_out + k, c] = Σ x[r, c] over the rows r = k, k + chunks, k +
+// 2·chunks, … below rows.
 //   x (rows, cols), out (chunks, cols). One invocation an output; repeated until one row is left.
-// Interleaved rows keep neighbouring invocations on neighbouring addresses also where cols is 1. The order of
-// summation is fixed, so results repeat to the bit.
+// Interleaved rows keep neighbouring invocations on neighbouring addresses also where cols is 1.
+// The order of summation is fixed, so results repeat to the bit.
 struct Params { rows: u32, cols: u32, chunks: u32, first_out: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;

@@ -93,14 +93,18 @@ function describeEnd(trainer: Trainer, summary: FitSummary, log: RunLog): string
     `${(steps / seconds).toFixed(2)} steps/s.\nCheckpoint: ${checkpoint}\nLogs: ${log.directory}`;
 }
 
-/** Run what the arguments of `train.ts` ask for. Returns the exit code; throws what `reportError` explains. */
+/**
+ * Run what the arguments of `train.ts` ask for. Returns the exit code; throws what `reportError`
+ * explains.
+ */
 export async function runTraining(
   args: TrainArguments,
   say: (line: string) => void = sayOnOutput,
 ): Promise<number> {
   const { config, checkpoint } = await readStart(args, say);
   const datasets = await openDatasets(config);
-  // Found out now, not after the first epoch: whether checkpoints can be written, and nobody else writes there.
+  // Found out now, not after the first epoch: whether checkpoints can be written, and nobody else
+  // writes there.
   await checkFolder(config.checkpoint_dir, "checkpoint_dir");
   using device = await Device.create({ request: config.device });
   say(`Device: ${device.description}`);

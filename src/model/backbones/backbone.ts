@@ -3,11 +3,11 @@
 import type { Step } from "../../nn/network.ts";
 import type { ParameterSet, ParameterSpec } from "../../nn/parameters.ts";
 import type { Encoder } from "../encoder.ts";
-import type { FamilyOptions } from "../fused/plan/families.ts";
+import type { VariantOptions } from "../fused/plan/variants.ts";
 import type { ModelConfig } from "../model_config.ts";
 
 /** How a model computes. */
-export interface ComputeOptions extends FamilyOptions {
+export interface ComputeOptions extends VariantOptions {
   /** The fused kernels (default), or the plain operations they are tested against. */
   readonly fused?: boolean;
 }

@@ -1,4 +1,7 @@
-/** The backbone of docs/model.md, "Modules and parameter names": a shared MLP over each region's points, in a tree of regions. */
+/**
+ * The backbone of docs/model.md, "Modules and parameter names": a shared MLP over each region's
+ * points, in a tree of regions.
+ */
 
 import { FusedEncoder } from "../fused/fused_encoder.ts";
 import { encoderParameters } from "../networks.ts";

@@ -1,8 +1,9 @@
 /**
- * The region encoder as one operation. Forward stores no activations: each point's feature goes to its place among all
- * points, each region keeps its pooled values and the points the maxima came from. Backward lists the points that
- * received gradient (with max pooling at most one a region and channel, and the points drawn for the point loss),
- * recomputes them and differentiates that short list alone, in chunks.
+ * The region encoder as one operation. Forward stores no activations: each point's feature goes to
+ * its place among all points, each region keeps its pooled values and the points the maxima came
+ * from. Backward lists the points that received gradient (with max pooling at most one a region and
+ * channel, and the points drawn for the point loss), recomputes them and differentiates that short
+ * list alone, in chunks.
  */
 
 import gradientWgsl from "../../../shaders/model/fused/rows/row_gradient.wgsl" with {
@@ -10,18 +11,18 @@ import gradientWgsl from "../../../shaders/model/fused/rows/row_gradient.wgsl" w
 };
 import regionSumWgsl from "../../../shaders/model/fused/rows/region_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
-import { addRuns, largestOfRuns, runMean } from "../../tensor/ops/runs.ts";
+import { addSegments, largestOfSegments, segmentMean } from "../../tensor/ops/segments.ts";
 import {
   type BackwardPass,
   empty,
   noGrad,
   record,
-  type Runs,
+  type Segments,
   type Tensor,
   zeros,
 } from "../../tensor/mod.ts";
 import type { DeviceView } from "../region_batch.ts";
-import type { RowPlans } from "./plan/families.ts";
+import type { RowPlans } from "./plan/variants.ts";
 import type { FusedRegions, PooledRows } from "./fused_batch.ts";
 import type { ProgramRun } from "./weights/fused_step.ts";
 import type { ProgramSums } from "./weights/step_gradients.ts";
@@ -41,7 +42,7 @@ import {
   markLeafPoints,
   markPoints,
   type PointList,
-} from "./loops/row_list.ts";
+} from "./loops/compaction.ts";
 import { blocks, type RowProgram, rowsOfChunk, widestBlocks } from "./plan/row_program.ts";
 import type { SampledGradient } from "./sample_gradients.ts";
 import { type SampledBranch, sampledGradient } from "./sampled_points.ts";
@@ -53,8 +54,8 @@ import {
 } from "./straight_line/straight_line_rows.ts";
 
 /**
- * Chunks that an encoding's rows are cut into, however many there are: so dispatches depend on the depth alone, and what a
- * chunk needs is a fraction of what all rows would.
+ * Chunks that an encoding's rows are cut into, however many there are: so dispatches depend on the
+ * depth alone, and what a chunk needs is a fraction of what all rows would.
  */
 const CHUNKS = 4;
 /** Chunks of a backward pass whose rows need more than so many bytes. */
@@ -62,12 +63,16 @@ const WIDE = { bytes: 4096, chunks: 8 } as const;
 /** Up to so many rows are one chunk. */
 const FEW = 1024;
 /**
- * With max pooling few rows of the first levels have gradient (a row a region and channel, and the points drawn): one chunk,
- * two at level 2. Trees may be wide, so these have at most so many rows, or a quarter of all points.
+ * With max pooling few rows of the first levels have gradient (a row a region and channel, and the
+ * points drawn): one chunk, two at level 2. Trees may be wide, so these have at most so many rows,
+ * or a quarter of all points.
  */
 const UPPER = { chunks: [1, 1, 2], rows: 16384 } as const;
 
-/** One branch's features of all points, written level by level: a deeper level overwrites its parents' values. */
+/**
+ * One branch's features of all points, written level by level: a deeper level overwrites its
+ * parents' values.
+ */
 export interface BranchState extends SampledBranch {
   readonly view: DeviceView;
 }
@@ -145,15 +150,15 @@ function forward(encoding: Encoding): Pooled {
   using _scope = device.scope();
   using _ = noGrad(device);
   const pieces = pooledRows && {
-    value: empty(device, [pooledRows.runs.rows, cols]),
-    arg: empty(device, [pooledRows.runs.rows, cols], "u32"),
+    value: empty(device, [pooledRows.segments.rows, cols]),
+    arg: empty(device, [pooledRows.segments.rows, cols], "u32"),
   };
   forwardRows(encoding, pieces);
   const pooled: Pooled = pieces
-    ? largestOfRuns(pieces.value, pooledRows!.runs, pieces.arg)
+    ? largestOfSegments(pieces.value, pooledRows!.segments, pieces.arg)
     : pooling === "max"
-    ? largestOfRuns(state.points, regions.runs)
-    : { value: runMean(state.points, regions.runs), arg: null };
+    ? largestOfSegments(state.points, regions.segments)
+    : { value: segmentMean(state.points, regions.segments), arg: null };
   pooled.value.keep();
   pooled.arg?.keep();
   return pooled;
@@ -204,10 +209,10 @@ function poolOf({ value, arg }: Pieces, leafHere: Tensor, first: number, last: n
   return { leafHere, value: window(value), arg: window(arg), first: from };
 }
 
-/** Where the gradient of the regions' start values is gathered: pieces of the parents' runs. */
+/** Where the gradient of the regions' start values is gathered: pieces of the parents' segments. */
 interface StartSums {
   readonly pieces: Tensor;
-  readonly runs: Runs;
+  readonly segments: Segments;
   filled: boolean;
 }
 
@@ -247,7 +252,7 @@ function addStartGradient(
   into: StartSums,
 ): void {
   const { device } = chunk;
-  const stage = into.runs.stages[0];
+  const stage = into.segments.stages[0];
   const own = gradient.cols / 4;
   device.run(
     fusedKernel(device, "region_sum", regionSumWgsl, { BLOCKS: own }),
@@ -265,12 +270,17 @@ function addStartGradient(
   into.filled = true;
 }
 
-/** The points drawn for the point loss, if they have gradient and leaves of theirs are encoded here. */
+/**
+ * The points drawn for the point loss, if they have gradient and leaves of theirs are encoded here.
+ */
 function drawnHere({ regions, state }: Encoding, pass: BackwardPass): SampledGradient | null {
   return regions.hasLeaves ? sampledGradient(state, pass) : null;
 }
 
-/** The gradient at each listed point's feature: from its region's pooled value, and from the point loss. */
+/**
+ * The gradient at each listed point's feature: from its region's pooled value, and from the point
+ * loss.
+ */
 function outputGradient(
   encoding: Encoding,
   chunk: RowChunk,
@@ -335,8 +345,8 @@ function backward(
   const { device } = pooled;
   const { points, bound } = listPoints(encoding, arg, sampled);
   const startSums = parent && {
-    pieces: zeros(device, [parent.parents.runs.stages[0].count, parent.values.cols]),
-    runs: parent.parents.runs,
+    pieces: zeros(device, [parent.parents.segments.stages[0].count, parent.values.cols]),
+    segments: parent.parents.segments,
     filled: false,
   };
   // Made here, outside the chunks' scopes, for all of them.
@@ -359,13 +369,13 @@ function backward(
     backwardChunk(encoding, sums, chunk, points, gradient, startSums);
   }
   if (!startSums) return null;
-  const { runs, pieces } = startSums;
-  return addRuns(pieces, { ...runs, stages: runs.stages.slice(1) });
+  const { segments, pieces } = startSums;
+  return addSegments(pieces, { ...segments, stages: segments.stages.slice(1) });
 }
 
 /**
- * Encode regions: their points' features go into `state.points`, their pooled features, (regions, 4 · blocks), are the
- * result.
+ * Encode regions: their points' features go into `state.points`, their pooled features, (regions, 4
+ * · blocks), are the result.
  * @param pooledRows of these regions, for plans that pool
  * @param parent start values from the level above, for a program that wants them
  */

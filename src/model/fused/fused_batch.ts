@@ -1,13 +1,16 @@
-/** What the fused path needs of a batch on the device: for each level, which points it encodes and in which region. */
+/**
+ * What the fused path needs of a batch on the device: for each level, which points it encodes and
+ * in which region.
+ */
 
 import type { Batch, BatchLevel } from "../../scenes/batches/batch.ts";
 import type { Device } from "../../gpu/device.ts";
 import {
-  makeRuns,
+  makeSegments,
   NO_ROW,
   type RowIndex,
   rowIndex,
-  type Runs,
+  type Segments,
   type Tensor,
   tensor,
 } from "../../tensor/mod.ts";
@@ -26,7 +29,7 @@ export interface FusedRegions {
   /** (N + 1) encoded points before each point; null unless `listsAll`. */
   readonly position: Tensor | null;
   /** Each region's run of points. */
-  readonly runs: Runs;
+  readonly segments: Segments;
   /** (regions) points of each region; null with max pooling, which does not ask. */
   readonly lengths: Tensor | null;
   /** (N) region of each point, none for points outside. */
@@ -41,26 +44,38 @@ export interface FusedRegions {
   readonly origin: Tensor | null;
 }
 
-/** Up to so many points all are taken to have gradient: finding out which costs more than the arithmetic. */
+/**
+ * Up to so many points all are taken to have gradient: finding out which costs more than the
+ * arithmetic.
+ */
 const FEW = 1024;
 
-/** Whether the backward pass goes over all of so many encoded points, or over those that it finds to have gradient. */
+/**
+ * Whether the backward pass goes over all of so many encoded points, or over those that it finds to
+ * have gradient.
+ */
 export function listsAll(points: number, pooling: "max" | "mean"): boolean {
   return pooling === "mean" || points <= FEW;
 }
 
-/** Rows of regions for a kernel that takes the maxima of 8 rows: each region begins at a multiple of 8. */
+/**
+ * Rows of regions for a kernel that takes the maxima of 8 rows: each region begins at a multiple of
+ * 8.
+ */
 export interface PooledRows {
-  /** Points of the rows, ascending; a region's last point is repeated up to the next region's first row. */
+  /**
+   * Points of the rows, ascending; a region's last point is repeated up to the next region's first
+   * row.
+   */
   readonly points: Uint32Array;
   /** The same on the device. */
   readonly list: Tensor;
   /** Each region's run of eights. */
-  readonly runs: Runs;
+  readonly segments: Segments;
 }
 
 /** Put the rows of regions on the device for a kernel that pools. */
-export function pooledRows(device: Device, { runs: { start, end } }: FusedRegions): PooledRows {
+export function pooledRows(device: Device, { segments: { start, end } }: FusedRegions): PooledRows {
   const first = new Uint32Array(start.length), last = new Uint32Array(start.length);
   let eights = 0;
   for (let region = 0; region < start.length; region++) {
@@ -73,7 +88,11 @@ export function pooledRows(device: Device, { runs: { start, end } }: FusedRegion
     for (let point = start[region]; point < end[region]; point++) points[row++] = point;
     for (const next = last[region] * POOLED_ROWS; row < next; row++) points[row] = end[region] - 1;
   }
-  return { points, list: tensor(device, points), runs: makeRuns(device, first, last, eights) };
+  return {
+    points,
+    list: tensor(device, points),
+    segments: makeSegments(device, first, last, eights),
+  };
 }
 
 /** A batch for the fused path. It lives in the scope that was open when it was made. */
@@ -82,7 +101,10 @@ export interface FusedBatch {
   readonly levels: readonly FusedRegions[];
   /** All leaves, in the order of their points (L2G). */
   readonly leaves: FusedRegions;
-  /** For each level, which leaf (in their order) each region is, none for the others; null: the level has no leaf. */
+  /**
+   * For each level, which leaf (in their order) each region is, none for the others; null: the
+   * level has no leaf.
+   */
   readonly leafOfRegion: readonly (RowIndex | null)[];
   /** Points in no leaf, on the device. */
   readonly strays: Tensor | null;
@@ -126,7 +148,7 @@ function fusedRegions(
     points,
     list: tensor(device, points),
     position: listsAll(listed, pooling) ? tensor(device, position) : null,
-    runs: makeRuns(device, start, end, count),
+    segments: makeSegments(device, start, end, count),
     lengths: pooling === "mean" ? tensor(device, start.map((first, r) => end[r] - first)) : null,
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),

@@ -1,4 +1,7 @@
-/** Both branches on the fused path: the same functions as `PlainEncoder`, a fraction of the arithmetic and memory. */
+/**
+ * Both branches on the fused path: the same functions as `PlainEncoder`, a fraction of the
+ * arithmetic and memory.
+ */
 
 import zeroWgsl from "../../../shaders/model/fused/rows/zero_rows.wgsl" with { type: "text" };
 import type { Step } from "../../nn/network.ts";
@@ -15,11 +18,11 @@ import { fillBlocks, fusedHeads } from "./fused_heads.ts";
 import { denseRows, parted } from "./loops/dense_rows.ts";
 import { fusedKernel, GROUP } from "./loops/row_kernels.ts";
 import {
-  type FamilyOptions,
-  type FamilyPolicy,
-  familyPolicy,
   type RowPlans,
-} from "./plan/families.ts";
+  type VariantOptions,
+  type VariantPolicy,
+  variantPolicy,
+} from "./plan/variants.ts";
 import { blocks } from "./plan/row_program.ts";
 import { samplePoints } from "./sampled_points.ts";
 import type { FusedStep } from "./weights/fused_step.ts";
@@ -30,18 +33,18 @@ export class FusedEncoder implements Encoder {
   readonly #config: ModelConfig;
   readonly #weights: ProgramWeights;
   readonly #aggregator: Aggregator;
-  readonly #families: FamilyPolicy;
+  readonly #variants: VariantPolicy;
 
   /** @param heads the objective's, by name */
   constructor(
     config: ModelConfig,
     parameters: ParameterSet,
     heads: Readonly<Record<string, readonly Step[]>>,
-    options: FamilyOptions = {},
+    options: VariantOptions = {},
   ) {
     this.#config = config;
     this.#weights = new ProgramWeights(networks(config), heads, parameters);
-    this.#families = familyPolicy(parameters.device, options);
+    this.#variants = variantPolicy(parameters.device, options);
     this.#aggregator = new Aggregator(config, parameters);
   }
 
@@ -83,7 +86,7 @@ export class FusedEncoder implements Encoder {
     const fused = uploadFusedBatch(device, batch.source, pooling, places);
     const plansOf = (name: "raw" | "propagated", ...regions: FusedRegions[]) => {
       const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
-      return this.#families.plans(this.#weights.program(name), rows, pooling === "max");
+      return this.#variants.plans(this.#weights.program(name), rows, pooling === "max");
     };
     const [root, ...below] = fused.levels;
     const raw = plansOf("raw", root, fused.leaves);
@@ -105,7 +108,7 @@ export class FusedEncoder implements Encoder {
         return;
       }
       const [values] = parted(
-        denseRows(programs.regionStart, [regions[l - 1]], this.#families),
+        denseRows(programs.regionStart, [regions[l - 1]], this.#variants),
       );
       const parent = { values, parents: fused.levels[l - 1] };
       regions.push(
@@ -125,7 +128,7 @@ export class FusedEncoder implements Encoder {
       pooling,
     );
     const l2g = this.#finish(local, fused, this.#upwards(batch, fused, leaves, step), [leaves]);
-    return { batch, g2l, l2g, ...fusedHeads(step.heads, this.#families) };
+    return { batch, g2l, l2g, ...fusedHeads(step.heads, this.#variants) };
   }
 
   /** L2G's regions of every level from the leaves', (regions, 4 · blocks). */
@@ -144,7 +147,7 @@ export class FusedEncoder implements Encoder {
     return this.#aggregator.upwards(
       batch,
       (l) => indexes[l] && gatherRows(leaves, indexes[l]!),
-      (children) => parted(denseRows(step.encoder.children, [children], this.#families))[0],
+      (children) => parted(denseRows(step.encoder.children, [children], this.#variants))[0],
     );
   }
 

@@ -5,7 +5,7 @@ import type { ContrastPair, Heads } from "../encoder.ts";
 import { fusedInfoNCE } from "./contrast/info_nce.ts";
 import { SMALL_SET, smallContrasts } from "./contrast/small_contrast.ts";
 import { type DenseRows, denseRows, parted } from "./loops/dense_rows.ts";
-import type { FamilyPolicy } from "./plan/families.ts";
+import type { VariantPolicy } from "./plan/variants.ts";
 import type { ProgramRun } from "./weights/fused_step.ts";
 
 /** A tensor with its columns filled up to whole blocks of four. */
@@ -17,7 +17,7 @@ export function fillBlocks(x: Tensor): Tensor {
 /** The heads of a step. */
 export function fusedHeads(
   runs: Readonly<Record<string, ProgramRun>>,
-  families: FamilyPolicy,
+  variants: VariantPolicy,
 ): Heads {
   const project = (head: string, rows: readonly Tensor[]): DenseRows => {
     const run = runs[head];
@@ -25,7 +25,7 @@ export function fusedHeads(
       const known = Object.keys(runs).join(", ") || "none";
       throw new TypeError(`There is no head ${head}; the objective has ${known}.`);
     }
-    return denseRows(run, rows.map(fillBlocks), families);
+    return denseRows(run, rows.map(fillBlocks), variants);
   };
   return {
     project: (head, rows) => parted(project(head, rows)),

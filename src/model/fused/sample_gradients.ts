@@ -12,7 +12,9 @@ export interface SampledPoints {
   readonly drawOfPoint: Tensor;
 }
 
-/** Points whose features have gradient in a backward pass, and that gradient, (draws, 4 · blocks). */
+/**
+ * Points whose features have gradient in a backward pass, and that gradient, (draws, 4 · blocks).
+ */
 export interface SampledGradient extends SampledPoints {
   readonly gradient: Tensor;
 }
@@ -46,7 +48,8 @@ export class SampleGradients {
   }
 
   /**
-   * The gradient of all points that were drawn; null: none has any. To be asked when all have been added.
+   * The gradient of all points that were drawn; null: none has any. To be asked when all have been
+   * added.
    * @param points (N, 4 · blocks), which they were drawn from
    * @param samples in the order in which they were drawn
    */

@@ -1,6 +1,7 @@
 /**
- * Points drawn for the point loss. Their gradient is not carried back to all points: the encodings' backward passes, which come
- * later, find it in the step's gradients and add it to the rows that they recompute anyway.
+ * Points drawn for the point loss. Their gradient is not carried back to all points: the encodings'
+ * backward passes, which come later, find it in the step's gradients and add it to the rows that
+ * they recompute anyway.
  */
 
 import {
@@ -54,7 +55,8 @@ export function samplePoints(
   const { device } = points;
   const once = rows && distinct(rows.source, points.rows);
   if (rows && once) {
-    // Points that repeat are drawn once here, and their gradients added up by the operation that repeats them.
+    // Points that repeat are drawn once here, and their gradients added up by the operation that
+    // repeats them.
     const place = new Uint32Array(points.rows).fill(NO_ROW);
     once.forEach((point, draw) => place[point] = draw);
     const repeat = rows.source.map((point) => point === NO_ROW ? NO_ROW : place[point]);

@@ -1,4 +1,7 @@
-/** The contrast of both branches, region by region of each level and point by point: docs/model.md, "Loss and metrics". */
+/**
+ * The contrast of both branches, region by region of each level and point by point: docs/model.md,
+ * "Loss and metrics".
+ */
 
 import { mlp } from "../../nn/network.ts";
 import { weightedSum } from "../../tensor/mod.ts";

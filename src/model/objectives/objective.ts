@@ -33,9 +33,14 @@ export interface Objective<Name extends string = string> {
   readonly name: string;
   /** Scalars that every step has besides the total; logged under these names. */
   readonly scalars: readonly Name[];
-  /** Networks on rows named `row`, by name; their parameters' names begin with `loss.`. They are what `output.project` and `output.contrast` can be asked for. Default: none. */
+  /**
+   * Networks on rows named `row`, by name; their parameters' names begin with `loss.`. They are
+   * what `output.project` and `output.contrast` can be asked for. Default: none.
+   */
   heads?(config: ModelConfig): Readonly<Record<string, readonly Step[]>>;
-  /** Parameters of its own besides the heads', with names that begin with `loss.`. Default: none. */
+  /**
+   * Parameters of its own besides the heads', with names that begin with `loss.`. Default: none.
+   */
   parameters?(config: ModelConfig): readonly ParameterSpec[];
   /** The loss of a step. */
   compute(step: ObjectiveInput): Losses<Name>;

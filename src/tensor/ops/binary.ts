@@ -10,7 +10,10 @@ import { expand, sum, sumCols, sumRows } from "./sum.ts";
 /** Names of the operations. */
 type Op = "add" | "sub" | "mul" | "div";
 
-/** How b meets a, both seen as matrices: the same shape, a row for all rows, a column for all columns, one value. */
+/**
+ * How b meets a, both seen as matrices: the same shape, a row for all rows, a column for all
+ * columns, one value.
+ */
 type Broadcast = "same" | "row" | "column" | "scalar";
 
 function broadcastOf(a: Tensor, b: Tensor): Broadcast {
@@ -106,7 +109,10 @@ function binary(op: Op, left: Operand, right: Operand): Tensor {
   });
 }
 
-/** a + b. b has a's shape, or is a row [cols], a column [rows, 1], a single value or a number; a may be a number too. */
+/**
+ * a + b. b has a's shape, or is a row [cols], a column [rows, 1], a single value or a number; a may
+ * be a number too.
+ */
 export function add(a: Operand, b: Operand): Tensor {
   return binary("add", a, b);
 }

@@ -1,9 +1,9 @@
 /** Rows of a matrix picked by index: parents for points, samples of points, levels put together. */
 
 import gatherWgsl from "../../../shaders/tensor/gather_rows.wgsl" with { type: "text" };
-import sumWgsl from "../../../shaders/tensor/reduce/run_sum.wgsl" with { type: "text" };
+import sumWgsl from "../../../shaders/tensor/reduce/segment_sum.wgsl" with { type: "text" };
 import { type Device, rowsOf } from "../../gpu/device.ts";
-import { makeRuns, type Runs } from "../runs.ts";
+import { makeSegments, type Segments } from "../segments.ts";
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { isCount } from "../shapes.ts";
@@ -21,12 +21,16 @@ export interface RowIndex {
   readonly source: Uint32Array;
   /** (rows) u32 on the device. */
   readonly index: Tensor;
-  /** Rows of the result that come from each source row: positions [start, end) of `list`, made when first needed. */
-  inverse(): { readonly list: Tensor; readonly runs: Runs; readonly inOrder: boolean };
+  /**
+   * Rows of the result that come from each source row: positions [start, end) of `list`, made when
+   * first needed.
+   */
+  inverse(): { readonly list: Tensor; readonly segments: Segments; readonly inOrder: boolean };
 }
 
 /**
- * Put an index on the device. Entries are rows of the source or `NO_ROW`; a source row may be picked often.
+ * Put an index on the device. Entries are rows of the source or `NO_ROW`; a source row may be
+ * picked often.
  */
 export function rowIndex(device: Device, index: Uint32Array, sourceRows: number): RowIndex {
   if (!(index instanceof Uint32Array) || !isCount(sourceRows)) {
@@ -83,7 +87,11 @@ function invert(
     inOrder &&= position === i;
     list[position] = i;
   }
-  return { list: tensor(device, list), runs: makeRuns(device, start, end, index.length), inOrder };
+  return {
+    list: tensor(device, list),
+    segments: makeSegments(device, start, end, index.length),
+    inOrder,
+  };
 }
 
 /** out[r] = x[index[r]] without recording. */
@@ -107,19 +115,19 @@ function pickRows(x: Tensor, index: Tensor): Tensor {
 /** Sum, for each source row, the rows of `gradient` that were picked from it. */
 function scatterSum(gradient: Tensor, index: RowIndex): Tensor {
   const { device, cols } = gradient;
-  const { list, runs, inOrder } = index.inverse();
+  const { list, segments, inOrder } = index.inverse();
   // A list cannot be followed through windows: what is larger than a binding is put in order first.
   const follow = !inOrder && gradient.slice.size <= device.maxBindingBytes;
   let out = inOrder || follow ? gradient : pickRows(gradient, list);
-  runs.stages.forEach((stage, k) => {
+  segments.stages.forEach((stage, k) => {
     const indirect = k === 0 && follow;
     const next = empty(device, [stage.count, cols]);
-    const byRun = { out: next.slice };
+    const bySegment = { out: next.slice };
     reduceStage(
-      device.kernel("run_sum", sumWgsl, { INDIRECT: indirect }),
+      device.kernel("segment_sum", sumWgsl, { INDIRECT: indirect }),
       out,
       stage,
-      indirect ? { byRun, list: list.slice } : { byRun, byRow: { list: out.slice } },
+      indirect ? { bySegment, list: list.slice } : { bySegment, byRow: { list: out.slice } },
     );
     out = next;
   });

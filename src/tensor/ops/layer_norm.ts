@@ -13,8 +13,8 @@ import { empty, record, type Tensor } from "../tensor.ts";
 import { sumRows } from "./sum.ts";
 
 /**
- * (x − mean) / sqrt(var + eps) · weight + bias over each row, with the biased variance, as PyTorch's LayerNorm.
- * x (…, C), weight [C], bias [C].
+ * (x − mean) / sqrt(var + eps) · weight + bias over each row, with the biased variance, as
+ * PyTorch's LayerNorm. x (…, C), weight [C], bias [C].
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   const device = checkInputs("layerNorm", [x, weight, bias]);

@@ -18,8 +18,9 @@ export interface MatmulOptions {
 }
 
 /**
- * The kernel for a product of these sizes, and rows and columns of its workgroups. On the software device an invocation does
- * better with 8 × 8 outputs than with 4 × 4 (two values loaded where it were four), where there are enough of them.
+ * The kernel for a product of these sizes, and rows and columns of its workgroups. On the software
+ * device an invocation does better with 8 × 8 outputs than with 4 × 4 (two values loaded where it
+ * were four), where there are enough of them.
  */
 function matmulKernel(
   device: Device,
@@ -56,7 +57,8 @@ function tallProduct(a: Tensor, b: Tensor, k: number, m: number, n: number): Ten
   const windowRows = Math.max(chunk, Math.floor(fitting / chunk) * chunk);
   const planes = Math.ceil(k / chunk);
   const partial = empty(device, [planes, m * n]);
-  // Planes of one window are bound together; their offset must be aligned, so windows get their own buffer.
+  // Planes of one window are bound together; their offset must be aligned, so windows get their own
+  // buffer.
   for (let first = 0, plane = 0; first < k; first += windowRows) {
     const count = Math.min(windowRows, k - first);
     const windowPlanes = Math.ceil(count / chunk);

@@ -1,7 +1,9 @@
 import type { Tensor } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
-/** Past ±80 the value is 0 or 1 to float32's last digit but one, and shaders need not know infinity. */
+/**
+ * Past ±80 the value is 0 or 1 to float32's last digit but one, and shaders need not know infinity.
+ */
 const NEAR = "clamp(v, -80.0, 80.0)";
 const SIGMOID = {
   forward: `1.0 / (1.0 + exp(-${NEAR}))`,

@@ -12,8 +12,8 @@ import { empty, record, reshape, type Tensor, zeros } from "../tensor.ts";
 const ROWS_PER_SUM = 64;
 
 /**
- * Column sums [cols] without recording, of x seen as (rows, cols). A tensor larger than a binding is summed in
- * windows of rows.
+ * Column sums [cols] without recording, of x seen as (rows, cols). A tensor larger than a binding
+ * is summed in windows of rows.
  */
 export function addRows(x: Tensor, rows: number = x.rows, cols: number = x.cols): Tensor {
   const { device } = x;

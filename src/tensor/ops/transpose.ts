@@ -5,7 +5,9 @@ import { rowsOf } from "../../gpu/device.ts";
 import { checkInputs } from "../inputs.ts";
 import { empty, record, type Tensor } from "../tensor.ts";
 
-/** (rows, cols) → (cols, rows). `matmul` takes transposed operands as they are, without this copy. */
+/**
+ * (rows, cols) → (cols, rows). `matmul` takes transposed operands as they are, without this copy.
+ */
 export function transpose(x: Tensor): Tensor {
   const device = checkInputs("transpose", [x]);
   const { rows, cols } = x;

@@ -95,7 +95,8 @@ Deno.test("pickle: damaged ones name the byte", () => {
 });
 
 Deno.test("pickle: no bomb goes off", () => {
-  // A list of lists of lists …, each holding the one before ten times; never unfolded, for nothing walks it.
+  // A list of lists of lists …, each holding the one before ten times; never unfolded, for nothing
+  // walks it.
   let text = "\x80\x04]\x94K\x01a";
   for (let i = 0; i < 40; i++) text += `]\x94(${`h${String.fromCharCode(i)}`.repeat(10)}e`;
   assert(readPickle(bytesOf(text + "."), "p") instanceof Array);

@@ -1,9 +1,11 @@
-// InfoNCE, gradient to the keys: out_j = factor · Σ_i w_i p_ij q_i, the sum over chunks of queries: a chunk whose first
-// row is not 0 adds to what is there. factor = 1 / (n τ), p as nce_similarity.wgsl stores it, w_i its weight if FIXED, else 1.
-// OWN: the gradient to the queries, sides exchanged: `keys` queries from first_key on, all keys as rows, `across` as p. The
-// weights are then those of the sums. WEIGHTED: they are the rows'.
-// An invocation computes SETS blocks of 8 keys × HALVES · LOADS pairs of vec4 of columns; workgroup y takes the next columns.
-// BROADCAST: 8 · HALVES lanes load 4 queries × HALVES pairs of columns and hand them round (nce_similarity.wgsl).
+// InfoNCE, gradient to the keys: out_j = factor · Σ_i w_i p_ij q_i, the sum over chunks of queries:
+// a chunk whose first row is not 0 adds to what is there. factor = 1 / (n τ), p as
+// nce_similarity.wgsl stores it, w_i its weight if FIXED, else 1. OWN: the gradient to the queries,
+// sides exchanged: `keys` queries from first_key on, all keys as rows, `across` as p. The weights
+// are then those of the sums. WEIGHTED: they are the rows'. An invocation computes SETS blocks of 8
+// keys × HALVES · LOADS pairs of vec4 of columns; workgroup y takes the next columns. BROADCAST: 8
+// · HALVES lanes load 4 queries × HALVES pairs of columns and shuffle them
+// (nce_similarity.wgsl).
 struct Params {
   rows: u32,
   first_row: u32,
@@ -110,8 +112,8 @@ fn main(
     let y_$r_$o_$h = query[start_$r + next_$o_$h] * w_$r;
 //! end
 //! end
-    // Query by query into one sum and then the next, first columns before second ones: a sum and four queries stay in
-    // registers meanwhile.
+    // Query by query into one sum and then the next, first columns before second ones: a sum and
+    // four queries stay in registers meanwhile.
 //! for s in SETS
 //! for r in FOUR
     sum_$s_0_$o_$h = fma(vec4f(a_$r_$s.x), x_$r_$o_$h, sum_$s_0_$o_$h);

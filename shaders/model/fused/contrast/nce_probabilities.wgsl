@@ -1,5 +1,5 @@
-// InfoNCE at a small τ: stored similarities s/τ become exp(s/τ − lse) − [i = j], in place. p as in nce_similarity.wgsl,
-// `blocks` of 8 keys. One invocation a row and block.
+// InfoNCE at a small τ: stored similarities s/τ become exp(s/τ − lse) − [i = j], in place. p as in
+// nce_similarity.wgsl, `blocks` of 8 keys. One invocation a row and block.
 struct Params { rows: u32, first_row: u32, keys: u32, stride: u32, blocks: u32 }
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;

@@ -1,7 +1,7 @@
-// InfoNCE, gradient to a chunk's queries: out_i = factor · w_i Σ_j p_ij k_j, factor = 1 / (n τ), p as nce_similarity.wgsl
-// stores it, w_i its weight if FIXED, else 1. An invocation computes ROWS neighbouring rows × PAIRS pairs of vec4 of columns;
-// workgroup y takes the next columns. BROADCAST: 8 lanes load 4 keys × a pair
-// of columns and hand them round (nce_similarity.wgsl).
+// InfoNCE, gradient to a chunk's queries: out_i = factor · w_i Σ_j p_ij k_j, factor = 1 / (n τ), p
+// as nce_similarity.wgsl stores it, w_i its weight if FIXED, else 1. An invocation computes ROWS
+// neighbouring rows × PAIRS pairs of vec4 of columns; workgroup y takes the next columns.
+// BROADCAST: 8 lanes load 4 keys × a pair of columns and shuffle them (nce_similarity.wgsl).
 struct Params { rows: u32, first_row: u32, depth: u32, keys: u32, stride: u32, factor: f32 }
 @group(0) @binding(0) var<storage, read> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> key: array<vec4f>;
@@ -61,8 +61,8 @@ fn main(
     let y_$c_$b = key[min(j * 4u + $cu, last) * params.depth + next_$b];
 //! end
 //! end
-    // Key by key into one sum and then the next, first columns before second ones: a sum and four keys stay in registers
-    // meanwhile.
+    // Key by key into one sum and then the next, first columns before second ones: a sum and four
+    // keys stay in registers meanwhile.
 //! for r in ROWS
 //! for c in FOUR
     sum_$r_$b = fma(vec4f(p_$r[$cu]), x_$c_$b, sum_$r_$b);

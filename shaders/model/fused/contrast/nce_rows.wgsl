@@ -1,9 +1,12 @@
-// InfoNCE, rows: joins a row's parts (nce_similarity.wgsl; `parts` of them) to lse = log Σ_j exp(s_j / τ) and stores
-// loss = lse − q·k / τ of the row's own key, and in weight what makes stored similarities probabilities:
+// InfoNCE, rows: joins a row's parts (nce_similarity.wgsl; `parts` of them) to lse = log Σ_j
+// exp(s_j / τ) and stores loss = lse − q·k / τ of the row's own key, and in weight what makes
+// stored similarities probabilities:
 //   FIXED: 1 / Σ_j exp(s_j / τ − shift), a factor. Else: lse, to be taken off before exp.
-//   STORE: similarities are in p, ACROSS: in across too. With FIXED the sum is taken off the row's own key there, so that p · weight is the gradient, probability − [i = j]. Taking 1
-//   off later would lose the digits that are left when a row finds its own key.
-// One invocation a row. MEAN: one workgroup walks all rows and stores their mean loss in loss[0] alone.
+//   STORE: similarities are in p, ACROSS: in across too. With FIXED the sum is taken off the row's
+//   own key there, so that p · weight is the gradient, probability − [i = j]. Taking 1 off later
+//   would lose the digits that are left when a row finds its own key.
+// One invocation a row. MEAN: one workgroup walks all rows and stores their mean loss in loss[0]
+// alone.
 struct Params {
   rows: u32,
   first_row: u32,
@@ -76,8 +79,9 @@ fn row_loss(row: u32) -> f32 {
 //! if ACROSS
   across[((row / 8u) * params.across_stride + own) * 8u + row % 8u] = term - joined.y;
 //! end
-  // One quotient keeps the digits of a loss near 0. Where it would pass f32's range, as that of a row opposed to its own key and
-  // like another does at a small τ, the loss is far from 0 and the difference of logarithms has digits enough.
+  // One quotient keeps the digits of a loss near 0. Where it would pass f32's range, as that of a
+  // row opposed to its own key and like another does at a small τ, the loss is far from 0 and the
+  // difference of logarithms has digits enough.
   return select(log(joined.y) - log(term), log(joined.y / term), joined.y < term * 1e38);
 //! end
 //! if !FIXED

@@ -1,4 +1,5 @@
-// out = x · gradient[0]: gradients of a loss of weight 1 made those of its true weight. One invocation a vec4.
+// out = x · gradient[0]: gradients of a loss of weight 1 made those of its true weight. One
+// invocation a vec4.
 struct Params { rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gradient: array<f32>;

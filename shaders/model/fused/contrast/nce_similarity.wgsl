@@ -1,11 +1,16 @@
-// InfoNCE, similarities: query rows first_row … first_row + rows − 1 against all keys, rows of `depth` vec4 both. Workgroup y takes
-// `span` tiles of 8 · HALVES · LOADS keys; what is left of a row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
-//   FIXED: shift = 1/τ, which unit rows cannot pass; right while exp(−2/τ) is no denormal. Else the largest s_j / τ.
-//   STORE: p[(block · stride + row) · 2 + half], 8 keys a block, gets exp(s/τ − shift) (FIXED) or s/τ, 0 past the last key.
-//   ACROSS (with STORE, 8 ROWS): the same 8 × 8 values also by blocks of 8 rows, across[(row / 8 · across_stride + key) · 2 + half].
+// InfoNCE, similarities: query rows first_row … first_row + rows − 1 against all keys, rows of
+// `depth` vec4 both. Workgroup y takes `span` tiles of 8 · HALVES · LOADS keys; what is left of a
+// row there is part[y · rows + row] = (shift, Σ_j exp(s_j / τ − shift)).
+//   FIXED: shift = 1/τ, which unit rows cannot pass; right while exp(−2/τ) is no denormal. Else the
+//   largest s_j / τ.
+//   STORE: p[(block · stride + row) · 2 + half], 8 keys a block, gets exp(s/τ − shift) (FIXED) or
+//   s/τ, 0 past the last key.
+//   ACROSS (with STORE, 8 ROWS): the same 8 × 8 values also by blocks of 8 rows, across[(row / 8 ·
+//   across_stride + key) · 2 + half].
 // An invocation computes ROWS neighbouring rows. Keys are the same for all lanes.
-//   BROADCAST: a key is loaded by each of 8 · HALVES lanes and handed round by subgroupBroadcast. On the software device a load
-//   costs 20 multiply-adds whether its lanes differ or not, and handing round about one: 50–84 GFLOP/s instead of 25.
+//   BROADCAST: a key is loaded by each of 8 · HALVES lanes and shared by subgroupBroadcast.
+//   On the software device a load costs 20 multiply-adds whether its lanes differ or not, and
+//   shuffling about one: 50–84 GFLOP/s instead of 25.
 struct Params {
   rows: u32,
   first_row: u32,
@@ -49,8 +54,9 @@ fn main(
 //! end
 ) {
   let row = (group.x * GROUP + lane) * ROWS;
-  // group.z is 0. Of a loop that runs to a parameter, Mesa's software device makes the shader anew for each dispatch, unrolled to
-  // the parameter's value, and keeps it: a megabyte a dispatch, where that halves the shader (measured with Mesa 22.3).
+  // group.z is 0. Of a loop that runs to a parameter, Mesa's software device makes the shader anew
+  // for each dispatch, unrolled to the parameter's value, and keeps it: a megabyte a dispatch,
+  // where that halves the shader (measured with Mesa 22.3).
   let depth = params.depth + group.z;
   let scale = params.inverse_temperature;
 //! for r in ROWS

@@ -1,7 +1,9 @@
-// InfoNCE of small sets in one dispatch, gradients included: set s has size_s query rows of x from query_s on and as many
-// key rows from key_s on, GROUP at most. loss[64 s] = the mean over i of −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)) of the rows
-// scaled to unit length (at least floor_norm long), and gradient = its gradient to the rows as they were; rows of no set are
-// left alone. x, gradient and unit (rows, BLOCKS) in vec4; p (sets, GROUP, GROUP). A workgroup a set, a lane a query and its key.
+// InfoNCE of small sets in one dispatch, gradients included: set s has size_s query rows of x from
+// query_s on and as many key rows from key_s on, GROUP at most. loss[64 s] = the mean over i of
+// −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)) of the rows scaled to unit length (at least floor_norm
+// long), and gradient = its gradient to the rows as they were; rows of no set are left alone. x,
+// gradient and unit (rows, BLOCKS) in vec4; p (sets, GROUP, GROUP). A workgroup a set, a lane a
+// query and its key.
 struct Params {
   inverse_temperature: f32, floor_norm: f32,
 //! for s in SETS
@@ -83,7 +85,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       largest = max(largest, s);
       own_s = select(own_s, s, j == lane);
     }
-    // The other keys' part of the sum is the probability that is missing: 1 − p would lose its digits.
+    // The other keys' part of the sum is the probability that is missing: 1 − p would lose its
+    // digits.
     var others = 0.0;
     for (var j = 0u; j < size; j++) {
       let term = exp(p[at + j] - largest);

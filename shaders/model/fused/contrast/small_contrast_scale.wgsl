@@ -1,5 +1,6 @@
-// Gradients of small_contrast.wgsl times those of the sets' losses: out = x · gradient_s in the query and key rows of set s,
-// zeros in rows of no set. x, out (rows, BLOCKS) in vec4. One invocation a vec4.
+// Gradients of small_contrast.wgsl times those of the sets' losses: out = x · gradient_s in the
+// query and key rows of set s, zeros in rows of no set. x, out (rows, BLOCKS) in vec4. One
+// invocation a vec4.
 struct Params {
   rows: u32,
 //! for s in SETS

@@ -1,5 +1,5 @@
-// First of three steps that list the marked points in ascending order: marked points in each piece of 256. One
-// invocation a piece.
+// First of three steps that list the marked points in ascending order: marked points in each piece
+// of 256. One invocation a piece.
 struct Params { points: u32, pieces: u32 }
 @group(0) @binding(0) var<storage, read> flags: array<u32>;
 @group(0) @binding(1) var<storage, read_write> piece_count: array<u32>;

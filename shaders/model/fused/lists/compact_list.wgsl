@@ -1,5 +1,5 @@
-// Third step: list holds the marked points in ascending order, position[p] the number of marked points before p (one
-// entry more than there are points). One invocation a piece of 256 points.
+// Third step: list holds the marked points in ascending order, position[p] the number of marked
+// points before p (one entry more than there are points). One invocation a piece of 256 points.
 struct Params { points: u32, pieces: u32 }
 @group(0) @binding(0) var<storage, read> flags: array<u32>;
 @group(0) @binding(1) var<storage, read> piece_first: array<u32>;

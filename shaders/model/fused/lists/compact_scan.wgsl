@@ -1,5 +1,5 @@
-// Second step: piece_count becomes the sum of the counts before each piece, total[0] the number of marked points. One
-// workgroup.
+// Second step: piece_count becomes the sum of the counts before each piece, total[0] the number of
+// marked points. One workgroup.
 struct Params { pieces: u32 }
 @group(0) @binding(0) var<storage, read_write> piece_count: array<u32>;
 @group(0) @binding(1) var<storage, read_write> total: array<u32>;

@@ -1,5 +1,6 @@
-// Indirect dispatch arguments for a chunk of a list whose length the device knows: for each of four numbers of rows a
-// workgroup and each second dimension y from 1 to `most`, the words (workgroups, y, 1). One invocation a triple.
+// Indirect dispatch arguments for a chunk of a list whose length the device knows: for each of four
+// numbers of rows a workgroup and each second dimension y from 1 to `most`, the words (workgroups,
+// y, 1). One invocation a triple.
 struct Params { first: u32, rows: u32, most: u32, per_group_0: u32, per_group_1: u32, per_group_2: u32, per_group_3: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read_write> arguments: array<u32>;

@@ -1,5 +1,6 @@
 // Which points of a level receive gradient: flags[point] = 1.
-//   FROM_MAX: for each entry of arg (regions, channels), the point a maximum came from (0xffffffff: none).
+//   FROM_MAX: for each entry of arg (regions, channels), the point a maximum came from (0xffffffff:
+//   none).
 //   otherwise: for each sampled point whose leaf lies in this level (leaf_here).
 // Several invocations may mark one point; the stores are atomic and equal. One invocation an entry.
 struct Params { entries: u32 }

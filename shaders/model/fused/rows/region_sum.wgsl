@@ -1,6 +1,6 @@
-// Sums of listed rows over runs of points: out[s] (+)= Σ x[row − chunk_first] over the rows of the list that this chunk holds
-// and whose points lie in [run_start[s], run_end[s]); position maps points to rows. (runs, BLOCKS) vec4. One invocation a run
-// and block.
+// Sums of listed rows over runs of points: out[s] (+)= Σ x[row − chunk_first] over the rows of the
+// list that this chunk holds and whose points lie in [run_start[s], run_end[s]); position maps
+// points to rows. (runs, BLOCKS) vec4. One invocation a run and block.
 struct Params { chunk_first: u32, chunk_rows: u32, runs: u32, add: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;

@@ -1,9 +1,11 @@
-// Gradient of the encoder's output at a chunk of listed points, (rows, BLOCKS) vec4, zero past the width:
+// Gradient of the encoder's output at a chunk of listed points, (rows, BLOCKS) vec4, zero past the
+// width:
 //   MAX: a region's gradient goes to the point each channel's maximum came from;
 //   otherwise to all its points, divided by their number.
-// SAMPLED: points drawn for the point loss add their own, where this level holds their leaf. An invocation makes OWN blocks of
-// a row (x), along y the next; past the list's end some point's, into the room that a chunk's buffers have: branches around
-// loads cost more on the software device. All entries of `list` are points; more buffers than 8 no device need bind.
+// SAMPLED: points drawn for the point loss add their own, where this level holds their leaf. An
+// invocation makes OWN blocks of a row (x), along y the next; past the list's end some point's,
+// into the room that a chunk's buffers have: branches around loads cost more on the software
+// device. All entries of `list` are points; more buffers than 8 no device need bind.
 struct Params { chunk_first: u32, last: u32 }
 @group(0) @binding(1) var<storage, read> list: array<u32>;
 @group(0) @binding(2) var<storage, read> region_of_point: array<u32>;

@@ -1,8 +1,11 @@
-// What the layers of the region encoder read besides activations, for a chunk of listed rows, in vec4 slots:
+// What the layers of the region encoder read besides activations, for a chunk of listed rows, in
+// vec4 slots:
 //   [x, 0] [x − c, 1] [features …, 1, 0 …] [1, 0, 0, 0]
-// x the point's coordinates, c its region's centre. With PLACED the first x is from the point `origin`, its parent region's centre. The ones make biases ordinary weight columns.
-// FEATURES are 4 · FULL + TAIL. One invocation a row; no branches and no loops, which cost several times as much on the
-// software device: past the end the last row is written again, into the room that buffers of a chunk have.
+// x the point's coordinates, c its region's centre. With PLACED the first x is from the point
+// `origin`, its parent region's centre. The ones make biases ordinary weight columns. FEATURES are
+// 4 · FULL + TAIL. One invocation a row; no branches and no loops, which cost several times as much
+// on the software device: past the end the last row is written again, into the room that buffers of
+// a chunk have.
 struct Params { chunk_first: u32, chunk_rows: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> list: array<u32>;

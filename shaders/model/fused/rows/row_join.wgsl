@@ -1,6 +1,6 @@
-// Parts, each (rows_k, blocks) in vec4, put together: rows first_k … of out hold part k from row from_k on, with [1, 0, 0, 0]
-// behind each row (the input that makes a bias a weight column); rows of no part are zeros. Rows first … first + rows of
-// out are written. One invocation a vec4 of out.
+// Parts, each (rows_k, blocks) in vec4, put together: rows first_k … of out hold part k from row
+// from_k on, with [1, 0, 0, 0] behind each row (the input that makes a bias a weight column); rows
+// of no part are zeros. Rows first … first + rows of out are written. One invocation a vec4 of out.
 struct Params {
   first: u32, rows: u32, blocks: u32,
 //! for k in COUNT

@@ -1,10 +1,13 @@
-// A linear layer on a chunk of listed rows: out = x · Wᵀ, W packed in 4 × 4 blocks (block (j, k): outputs 4j … and inputs 4k …, a column an input).
+// A linear layer on a chunk of listed rows: out = x · Wᵀ, W packed in 4 × 4 blocks (block (j, k):
+// outputs 4j … and inputs 4k …, a column an input).
 //   x: IN_BLOCKS vec4 a row at x_first + row · x_stride; out: out_blocks vec4 a row.
-//   GATHER: out starts from init[region_of_point[list[row]]] (a region's constant part) instead of 0.
-//   SCATTER: rows are stored at their own place list[row] − out_first instead of one after the other.
-// An invocation computes ROWS neighbouring rows × COLS blocks of columns. Weights are the same for all of a workgroup; from a
-// uniform buffer they are a broadcast (measured fastest on the software device in loops: 8 × 4 at 29 GFLOP/s, 4 × 4 at 22,
-// rows 64 apart at 10).
+//   GATHER: out starts from init[region_of_point[list[row]]] (a region's constant part) instead of
+//   0.
+//   SCATTER: rows are stored at their own place list[row] − out_first instead of one after the
+//   other.
+// An invocation computes ROWS neighbouring rows × COLS blocks of columns. Weights are the same for
+// all of a workgroup; from a uniform buffer they are a broadcast (measured fastest on the software
+// device in loops: 8 × 4 at 29 GFLOP/s, 4 × 4 at 22, rows 64 apart at 10).
 struct Params { chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, out_blocks: u32, out_first: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
@@ -30,8 +33,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = (group.x * 64u + lane) * ROWS;
   let first_block = group.y * COLS;
 //! for r in ROWS
-  // Past the end the last row is computed again and not stored: a branch before the loop costs speed on the
-  // software device.
+  // Past the end the last row is computed again and not stored: a branch before the loop costs
+  // speed on the software device.
   let row_$r = min(row + $ru, max(rows, 1u) - 1u);
   let at_$r = params.x_first + row_$r * params.x_stride;
 //! if GATHER

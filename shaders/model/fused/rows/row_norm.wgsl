@@ -1,8 +1,9 @@
-// LayerNorm and activation of a chunk of listed rows, then the extra inputs of the next layer appended:
+// LayerNorm and activation of a chunk of listed rows, then the extra inputs of the next layer
+// appended:
 //   out row = [act(LN(z)) in BLOCKS vec4] [EXTRA vec4 of inputs from extra_first on]
-// z (rows, BLOCKS) vec4; gamma, beta (BLOCKS) vec4; stats (rows) keeps (mean, rstd). Past WIDTH z, gamma and beta are zero, and
-// so is out. One invocation a row;
-// rows past the chunk's end compute on what is there, in room that the buffers have (RowChunk.room).
+// z (rows, BLOCKS) vec4; gamma, beta (BLOCKS) vec4; stats (rows) keeps (mean, rstd). Past WIDTH z,
+// gamma and beta are zero, and so is out. One invocation a row; rows past the chunk's end compute
+// on what is there, in room that the buffers have (RowChunk.room).
 struct Params { input_slots: u32, extra_first: u32, eps: f32 }
 @group(0) @binding(1) var<storage, read> z: array<vec4f>;
 @group(0) @binding(2) var<storage, read> gamma: array<vec4f>;

@@ -1,6 +1,7 @@
-// Gradient of row_norm.wgsl: from gradient (rows, BLOCKS), of the activations, to dz (rows, BLOCKS); gradient itself becomes
-// that of LayerNorm's output, from which row_norm_weights.wgsl makes the gradients of γ and β. One invocation a row;
-// rows past the chunk's end compute on what is there, in room that the buffers have (RowChunk.room).
+// Gradient of row_norm.wgsl: from gradient (rows, BLOCKS), of the activations, to dz (rows,
+// BLOCKS); gradient itself becomes that of LayerNorm's output, from which row_norm_weights.wgsl
+// makes the gradients of γ and β. One invocation a row; rows past the chunk's end compute on what
+// is there, in room that the buffers have (RowChunk.room).
 @group(0) @binding(1) var<storage, read> z: array<vec4f>;
 @group(0) @binding(2) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(3) var<storage, read> beta: array<vec4f>;

@@ -1,6 +1,7 @@
-// Partial gradients of γ and β over slices of the rows of a chunk: [Σ dy · x̂, Σ dy], 2 · BLOCKS vec4 from sum_first
-// on in each slice of out, added to what is there when `add`. The slices follow from the number of rows, so the order of summation repeats. One invocation a
-// slice and block of channels.
+// Partial gradients of γ and β over slices of the rows of a chunk: [Σ dy · x̂, Σ dy], 2 · BLOCKS
+// vec4 from sum_first on in each slice of out, added to what is there when `add`. The slices follow
+// from the number of rows, so the order of summation repeats. One invocation a slice and block of
+// channels.
 struct Params { chunk_first: u32, chunk_rows: u32, slices: u32, slice_rows: u32, slice_stride: u32, sum_first: u32, add: u32 }
 @group(0) @binding(0) var<storage, read> total: array<u32>;
 @group(0) @binding(1) var<storage, read> z: array<vec4f>;

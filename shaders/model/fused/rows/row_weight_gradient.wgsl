@@ -1,6 +1,7 @@
-// Partial weight gradients over slices of the rows of a chunk: Σ dz[row][n] · x[row][k], (4 · OUT_BLOCKS,
-// IN_BLOCKS) vec4 from sum_first on in each slice of out, added to what is there when `add`. An invocation computes a tile of 4 · TILE_N outputs by
-// TILE_K vec4 of inputs over its slice. The slices follow from the number of rows, so the order of summation repeats.
+// Partial weight gradients over slices of the rows of a chunk: Σ dz[row][n] · x[row][k], (4 ·
+// OUT_BLOCKS, IN_BLOCKS) vec4 from sum_first on in each slice of out, added to what is there when
+// `add`. An invocation computes a tile of 4 · TILE_N outputs by TILE_K vec4 of inputs over its
+// slice. The slices follow from the number of rows, so the order of summation repeats.
 struct Params {
   chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, slices: u32, slice_rows: u32, slice_stride: u32, sum_first: u32, add: u32,
 }
@@ -16,7 +17,8 @@ const TILES_K = (IN_BLOCKS + TILE_K - 1u) / TILE_K;
 @compute @workgroup_size(GROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let own_slice = id.x / (TILES_N * TILES_K);
-  // Past the end the last slice is summed again and not stored: a branch around the loop costs speed on the software device.
+  // Past the end the last slice is summed again and not stored: a branch around the loop costs
+  // speed on the software device.
   let slice = min(own_slice, params.slices - 1u);
   let tile = id.x % (TILES_N * TILES_K);
   let n0 = (tile / TILES_K) * TILE_N;

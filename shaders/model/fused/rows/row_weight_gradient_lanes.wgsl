@@ -1,9 +1,11 @@
-// Partial weight gradients as row_weight_gradient.wgsl makes them, for a device where 8 neighbouring invocations hand values
-// round cheaply: there a load costs as much as a dozen multiplications, so 8 invocations, a workgroup, share a tile of 8 · VECS blocks of
-// outputs by K_BLOCKS blocks of inputs over a slice of the rows. Each loads VECS blocks of dz, its own outputs', and one of every 8
-// blocks of x, which all take from it by subgroupShuffle. WHOLE · 8 + REST = K_BLOCKS. With HALVES of 2 a workgroup is 16
-// neighbouring invocations, of which the upper 8 do the same for every other row; their sums are added at the end. The sums go
-// through workgroup memory, for hundreds of stores to `out` would compile for seconds.
+// Partial weight gradients as row_weight_gradient.wgsl makes them, for a device where 8
+// neighbouring invocations shuffle values cheaply: there a load costs as much as a dozen
+// multiplications, so 8 invocations, a workgroup, share a tile of 8 · VECS blocks of outputs by
+// K_BLOCKS blocks of inputs over a slice of the rows. Each loads VECS blocks of dz, its own
+// outputs', and one of every 8 blocks of x, which all take from it by subgroupShuffle. WHOLE · 8 +
+// REST = K_BLOCKS. With HALVES of 2 a workgroup is 16 neighbouring invocations, of which the upper
+// 8 do the same for every other row; their sums are added at the end. The sums go through workgroup
+// memory, for hundreds of stores to `out` would compile for seconds.
 struct Params {
   chunk_first: u32, chunk_rows: u32, x_first: u32, x_stride: u32, out_blocks: u32, in_blocks: u32, slices: u32, slice_rows: u32, slice_stride: u32,
   sum_first: u32, add: u32,
@@ -31,7 +33,8 @@ fn main(
   let slice = unit / (tiles_n * tiles_k);
   let tile = unit % (tiles_n * tiles_k);
   let n0 = tile / tiles_k * 8u * VECS;
-  // The last tile begins early enough to be whole; what it shares with the one before, that one stores.
+  // The last tile begins early enough to be whole; what it shares with the one before, that one
+  // stores.
   let own_k = tile % tiles_k * K_BLOCKS;
   let k0 = min(own_k, params.in_blocks - K_BLOCKS);
 //! for i in VECS

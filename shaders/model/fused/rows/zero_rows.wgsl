@@ -1,5 +1,5 @@
-// out[list[r]] = 0 for listed rows of BLOCKS vec4; out is bound from row first_out on and has out_rows rows. One invocation
-// a row and block.
+// out[list[r]] = 0 for listed rows of BLOCKS vec4; out is bound from row first_out on and has
+// out_rows rows. One invocation a row and block.
 struct Params { rows: u32, first_out: u32, out_rows: u32 }
 @group(0) @binding(0) var<storage, read> list: array<u32>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;

@@ -1,6 +1,7 @@
-// Two linear layers as one, (outs, ins + 1) from `at` on: outer · inner, and in the last column outer · inner_bias +
-// outer_bias. outer (outs, middle) with rows outer_stride apart, inner (middle, ins). The layer along z; an invocation makes
-// a tile of 8 × 8 values. Past the edges the last row or column is computed again: no branch before the loop.
+// Two linear layers as one, (outs, ins + 1) from `at` on: outer · inner, and in the last column
+// outer · inner_bias + outer_bias. outer (outs, middle) with rows outer_stride apart, inner
+// (middle, ins). The layer along z; an invocation makes a tile of 8 × 8 values. Past the edges the
+// last row or column is computed again: no branch before the loop.
 @group(0) @binding(0) var<storage, read> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> layers: array<Merged>;
 @group(0) @binding(2) var<storage, read_write> merged: array<f32>;

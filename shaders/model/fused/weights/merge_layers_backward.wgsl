@@ -1,8 +1,9 @@
-// Gradients of merge_layers.wgsl, added to the parameters': from that of the product, g (outs, ins + 1) from `at` on,
+// Gradients of merge_layers.wgsl, added to the parameters': from that of the product, g (outs, ins
+// + 1) from `at` on,
 //   outer += g · [inner, inner_bias]ᵀ, outer_bias += g's last column (z even);
 //   [inner, inner_bias] += outerᵀ · g (z odd).
-// Layer z / 2; no two of a dispatch share a parameter. An invocation makes a tile of 8 × 8 values. Past the edges the last row
-// or column is computed again: no branch before the loop.
+// Layer z / 2; no two of a dispatch share a parameter. An invocation makes a tile of 8 × 8 values.
+// Past the edges the last row or column is computed again: no branch before the loop.
 @group(0) @binding(0) var<storage, read> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> layers: array<Merged>;
 @group(0) @binding(2) var<storage, read> merged_gradient: array<f32>;

@@ -1,8 +1,9 @@
-// Gradients of the weights of all programs, from each one's partial sums (slices_p, stride_p), which begin at first_p, to
-// the values they belong to. Entry n takes four sums in a row of program source.x, at source.y of each slice; to[n] says
-// where they go: among the parameters, whose gradients are added to, or behind them among the merged layers, whose are
-// written; 0xffffffff: nowhere. No two entries of a dispatch go to the same place. Everything is counted in vec4 but `to`. One
-// invocation an entry; slices are added in order.
+// Gradients of the weights of all programs, from each one's partial sums (slices_p, stride_p),
+// which begin at first_p, to the values they belong to. Entry n takes four sums in a row of program
+// source.x, at source.y of each slice; to[n] says where they go: among the parameters, whose
+// gradients are added to, or behind them among the merged layers, whose are written; 0xffffffff:
+// nowhere. No two entries of a dispatch go to the same place. Everything is counted in vec4 but
+// `to`. One invocation an entry; slices are added in order.
 struct Params {
   first: u32, count: u32, parameters: u32,
 //! for p in PROGRAMS

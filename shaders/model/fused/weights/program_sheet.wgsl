@@ -1,6 +1,7 @@
-// The weights of all row programs of a model, in the order in which kernels read them: sheet[i] = the value numbered
-// source[i], among the parameters, or behind them among the merged layers; 0xffffffff: zero. One invocation four elements,
-// which are parameters or zeros all, or merged or zeros.
+// The weights of all row programs of a model, in the order in which kernels read them: sheet[i] =
+// the value numbered source[i], among the parameters, or behind them among the merged layers;
+// 0xffffffff: zero. One invocation four elements, which are parameters or zeros all, or merged or
+// zeros.
 struct Params { quads: u32, parameters: u32 }
 @group(0) @binding(0) var<storage, read> parameters: array<f32>;
 @group(0) @binding(1) var<storage, read> merged: array<f32>;

@@ -1,8 +1,9 @@
 /**
- * InfoNCE in chunks of queries (Inf-CL, arXiv 2410.17243): similarities exist for one chunk at a time, nothing of size
- * n × n is stored. The loss is a scalar, so its gradients are known up to a factor as soon as a chunk's similarities
- * are: forward computes both while it has them, which saves making the similarities again (a quarter of the
- * arithmetic), and backward only multiplies. Without gradients no similarity is stored at all.
+ * InfoNCE in chunks of queries (Inf-CL, arXiv 2410.17243): similarities exist for one chunk at a
+ * time, nothing of size n × n is stored. The loss is a scalar, so its gradients are known up to a
+ * factor as soon as a chunk's similarities are: forward computes both while it has them, which
+ * saves making the similarities again (a quarter of the arithmetic), and backward only multiplies.
+ * Without gradients no similarity is stored at all.
  */
 
 import keyGradientWgsl from "../../../../shaders/model/fused/contrast/nce_key_gradient.wgsl" with {
@@ -29,19 +30,22 @@ import { checkContrast } from "../../info_nce.ts";
 import { concat, empty, record, Tensor, zeros } from "../../../tensor/mod.ts";
 
 /**
- * Bytes of similarities that exist at once. Each chunk adds to the gradients once more: for 4,096 rows of 128, with chunks of
- * 8 MiB, that takes some 7 % of the time, more than is won by keeping them in a processor's caches.
+ * Bytes of similarities that exist at once. Each chunk adds to the gradients once more: for 4,096
+ * rows of 128, with chunks of 8 MiB, that takes some 7 % of the time, more than is won by keeping
+ * them in a processor's caches.
  */
 const CHUNK_BYTES: Readonly<Record<DeviceKind, number>> = { gpu: 64 << 20, software: 32 << 20 };
 /**
- * Columns from which similarities are stored a second time, by blocks of 8 queries, so that the keys' kernel computes the queries'
- * gradient too. On the software device, where a lane of `nce_similarity` has 8 rows of 8 keys anyway, that is faster
- * for wide rows: a fifth of the time is saved with 4096 rows of 128, a twentieth is lost with 64 columns.
+ * Columns from which similarities are stored a second time, by blocks of 8 queries, so that the
+ * keys' kernel computes the queries' gradient too. On the software device, where a lane of
+ * `nce_similarity` has 8 rows of 8 keys anyway, that is faster for wide rows: a fifth of the time
+ * is saved with 4096 rows of 128, a twentieth is lost with 64 columns.
  *
- * Straight-line kernels as in `straight_line.ts` (Mesa 22.3) gained nothing here: a multiply-add costs 0.2 ns instead of 0.6, but
- * every vec4 that lanes load or store at addresses of their own 25 to 40 ns, for Mesa loops over the lanes and checks bounds. A row
- * of 128 and its sums are a hundred of these, and between them fit 64 to 128 rows of the other side:
- * 16,384 multiply-adds are 350 KB of code and 4 s to compile, with twice as many code no longer fits the caches.
+ * Straight-line kernels as in `straight_line.ts` (Mesa 22.3) gained nothing here: a multiply-add
+ * costs 0.2 ns instead of 0.6, but every vec4 that lanes load or store at addresses of their own 25
+ * to 40 ns, for Mesa loops over the lanes and checks bounds. A row of 128 and its sums are a
+ * hundred of these, and between them fit 64 to 128 rows of the other side: 16,384 multiply-adds are
+ * 350 KB of code and 4 s to compile, with twice as many code no longer fits the caches.
  */
 const ACROSS_COLS: Readonly<Record<DeviceKind, number>> = { gpu: Infinity, software: 96 };
 /** 1/τ up to which exp((s − 1) / τ) of unit rows is a normal number. */
@@ -73,7 +77,10 @@ const TILES: Readonly<Record<DeviceKind, Tiles>> = {
   },
 };
 
-/** What each load of a lane that hands round 16 values serves: twice as many keys. Loads cost twice as much there. */
+/**
+ * What each load of a lane that shuffles 16 values serves: twice as many keys. Loads cost twice
+ * as much there.
+ */
 const WIDE_SIMILARITY = { GROUP: 16, ROWS: 8, BLOCKS: 4 } as const;
 
 /** A tile as the kernels count it: HALVES of 8 lanes share each of an invocation's LOADS. */
@@ -96,13 +103,14 @@ function wholeBlocks(x: Tensor): Tensor {
 /**
  * InfoNCE (van den Oord et al. 2018) of unit rows, query and key (n, d): the mean over i of
  * −log(exp(q_i·k_i/τ) / Σ_j exp(q_i·k_j/τ)).
- * @param broadcast whether lanes hand keys round by subgroup operations; default: where the device can and it pays
+ * @param broadcast whether lanes shuffle keys by subgroup operations; default: where the device
+ * can and it pays
  */
 export function fusedInfoNCE(
   query: Tensor,
   key: Tensor,
   temperature: number,
-  broadcast: boolean = query.device.handsRound,
+  broadcast: boolean = query.device.shuffles,
 ): Tensor {
   checkContrast(query, key, temperature);
   return contrast(wholeBlocks(query), wholeBlocks(key), temperature, broadcast);

@@ -1,6 +1,7 @@
 /**
- * InfoNCE of several small sets of rows at once, their scaling to unit length included: loss and gradients in one dispatch.
- * Sets of a few dozen rows are a few microseconds of work each, a dispatch costs more; for larger ones see info_nce.ts.
+ * InfoNCE of several small sets of rows at once, their scaling to unit length included: loss and
+ * gradients in one dispatch. Sets of a few dozen rows are a few microseconds of work each, a
+ * dispatch costs more; for larger ones see info_nce.ts.
  */
 
 import scaleWgsl from "../../../../shaders/model/fused/contrast/small_contrast_scale.wgsl" with {
@@ -33,7 +34,8 @@ export interface ContrastSet {
 }
 
 /**
- * For each set the InfoNCE of its rows of x scaled to unit length, as `fusedInfoNCE` of `normalize`.
+ * For each set the InfoNCE of its rows of x scaled to unit length, as `fusedInfoNCE` of
+ * `normalize`.
  * @param x (rows, 4 · blocks); sets share no rows
  */
 export function smallContrasts(

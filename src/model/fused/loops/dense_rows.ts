@@ -1,9 +1,12 @@
-/** A row program on whole tensors: projection heads, the aggregator's layers, start values of regions. */
+/**
+ * A row program on whole tensors: projection heads, the aggregator's layers, start values of
+ * regions.
+ */
 
 import joinWgsl from "../../../../shaders/model/fused/rows/row_join.wgsl" with { type: "text" };
 import type { BufferSlice } from "../../../gpu/device.ts";
 import { empty, record, recordAll, Tensor, zeros } from "../../../tensor/mod.ts";
-import type { FamilyPolicy } from "../plan/families.ts";
+import type { VariantPolicy } from "../plan/variants.ts";
 import type { ProgramRun } from "../weights/fused_step.ts";
 import { fusedKernel, GROUP, roomOf, RowChunk } from "./row_kernels.ts";
 import { backwardRows, hiddenRows, inputGradient, type KeptRows, lastRows } from "./row_layers.ts";
@@ -29,14 +32,19 @@ export interface Place {
 /** Parts put together by one dispatch: with the result, as many buffers as every device binds. */
 const TOGETHER = 7;
 
-/** Rows from which on views of a tensor of `cols` columns may begin: bindings begin at multiples of 256 bytes. */
+/**
+ * Rows from which on views of a tensor of `cols` columns may begin: bindings begin at multiples of
+ * 256 bytes.
+ */
 function alignment(cols: number): number {
   let rows = 1;
   while (rows * cols % 64 !== 0) rows *= 2;
   return rows;
 }
 
-/** Rows [first, first + rows) of all parts, one after the other, with the input of 1 behind each. */
+/**
+ * Rows [first, first + rows) of all parts, one after the other, with the input of 1 behind each.
+ */
 function inputsOf(
   run: ProgramRun,
   parts: readonly Tensor[],
@@ -93,12 +101,12 @@ interface DenseChunk {
 
 /**
  * The program of `run` on the rows of all `parts`, each (rows, 4 · blocks), in one go.
- * @param families decide how weight gradients are summed
+ * @param variants decide how weight gradients are summed
  */
 export function denseRows(
   run: ProgramRun,
   parts: readonly Tensor[],
-  families: FamilyPolicy,
+  variants: VariantPolicy,
 ): DenseRows {
   const { device } = run.step.sheet;
   const { layers, slots } = run.program;
@@ -115,7 +123,7 @@ export function denseRows(
   });
   const total = roomOf(end);
   run.expect(total);
-  const gradients = families.gradients(total);
+  const gradients = variants.gradients(total);
   // One chunk, unless a binding is too small for it.
   const step = rowsOfChunk(run.program, device);
   const values = empty(device, [total, cols]);
@@ -131,7 +139,8 @@ export function denseRows(
     lastRows(run, chunk, inputs, kept, null, view(values, first, rows).slice);
     return made;
   });
-  // A part alone is all there is to differentiate: what fills up the last workgroup gets no gradient.
+  // A part alone is all there is to differentiate: what fills up the last workgroup gets no
+  // gradient.
   const out = parts.length === 1 ? view(values, 0, parts[0].rows) : values;
   record("denseRows", out, [run.step.sheet, ...parts], (gradient, pass) => {
     const sums = run.sums(pass);
@@ -147,7 +156,8 @@ export function denseRows(
       device.copy(view(gradient, first, known).slice, own.slice);
       const toFirst = backwardRows(run, sums, chunk, inputs, kept, own, gradients);
       inputGradient(run, chunk, 0, toFirst, view(toInputs, first, rows).slice);
-      // What was kept for this is not needed again; the encodings' backward passes, yet to come, can have the memory.
+      // What was kept for this is not needed again; the encodings' backward passes, yet to come,
+      // can have the memory.
       for (const x of [toFirst, inputs, ...kept.zs, ...kept.stats, ...kept.activations]) {
         x.dispose();
       }

@@ -1,4 +1,7 @@
-/** Gradients of a program's weights, γ and β from a chunk's rows: added to partial sums, in an order that repeats. */
+/**
+ * Gradients of a program's weights, γ and β from a chunk's rows: added to partial sums, in an order
+ * that repeats.
+ */
 
 import normSumsWgsl from "../../../../shaders/model/fused/rows/norm_sums.wgsl" with {
   type: "text",
@@ -17,12 +20,16 @@ import type { Tensor } from "../../../tensor/mod.ts";
 import { type ProgramSums, ROWS_PER_SLICE } from "../weights/step_gradients.ts";
 import { fusedKernel, type RowBlocks, type RowChunk } from "./row_kernels.ts";
 
-/** Invocations of a workgroup: on the software device the same sums are few invocations, and a workgroup is one core's. */
+/**
+ * Invocations of a workgroup: on the software device the same sums are few invocations, and a
+ * workgroup is one core's.
+ */
 const GROUP = { gpu: 64, software: 16 } as const;
 
 /**
- * Blocks that one invocation of row_weight_gradient computes: registers allow more on the software device (6 × 6 at 33 to 36
- * GFLOP/s, 4 × 4 at 26 to 30, 2 × 2 at 20). Few rows are few invocations: smaller tiles make more of them.
+ * Blocks that one invocation of row_weight_gradient computes: registers allow more on the software
+ * device (6 × 6 at 33 to 36 GFLOP/s, 4 × 4 at 26 to 30, 2 × 2 at 20). Few rows are few invocations:
+ * smaller tiles make more of them.
  */
 const GRADIENT_TILE = { gpu: 2, software: 6 } as const;
 const FEW_ROWS = { rows: 2048, tile: 2 } as const;
@@ -38,21 +45,31 @@ function sumParams({ layout, slices, filled }: ProgramSums, at: number, rows: nu
   };
 }
 
-/** The tile of 8 invocations of row_weight_gradient_lanes: 8 · vecs blocks of outputs by `inputs` blocks of inputs. */
+/**
+ * The tile of 8 invocations of row_weight_gradient_lanes: 8 · vecs blocks of outputs by `inputs`
+ * blocks of inputs.
+ */
 export interface LaneTile {
   readonly vecs: number;
   readonly inputs: number;
 }
 
 /**
- * Measured on lavapipe (Mesa 22.3): nanoseconds of a load of a vec4 in each of 8 lanes inside a loop, of a
- * multiply-add in each of them, its share of keeping the sums included, and of a multiply-add of row_weight_gradient.
+ * Measured on lavapipe (Mesa 22.3): nanoseconds of a load of a vec4 in each of 8 lanes inside a
+ * loop, of a multiply-add in each of them, its share of keeping the sums included, and of a
+ * multiply-add of row_weight_gradient.
  */
 const COST = { load: 24, multiplyAdd: 0.32, loops: 0.125 } as const;
-/** Past so many blocks in `vecs` rows and `inputs` columns the sums, 128 · 4 bytes each, leave the innermost cache. */
+/**
+ * Past so many blocks in `vecs` rows and `inputs` columns the sums, 128 · 4 bytes each, leave the
+ * innermost cache.
+ */
 const MOST_BLOCKS = 40;
 
-/** The tile by which lanes are fastest, or null where loops are as fast: with few inputs both only load. */
+/**
+ * The tile by which lanes are fastest, or null where loops are as fast: with few inputs both only
+ * load.
+ */
 export function laneTile(
   outBlocks: number,
   inBlocks: number,
@@ -77,23 +94,29 @@ export function laneTile(
   return best;
 }
 
-/** How weight gradients are summed: in loops alone, or by lanes that hand values round where that is faster. */
-export type GradientFamily = "loops" | "lanes";
+/**
+ * How weight gradients are summed: in loops alone, or by lanes that shuffle values where that is
+ * faster.
+ */
+export type GradientVariant = "loops" | "lanes";
 
-function laneTileOf(device: Device, family: GradientFamily, outBlocks: number, inBlocks: number) {
-  return family === "lanes" && device.handsRound
+function laneTileOf(device: Device, variant: GradientVariant, outBlocks: number, inBlocks: number) {
+  return variant === "lanes" && device.shuffles
     ? laneTile(outBlocks, inBlocks, device.limits.maxComputeWorkgroupStorageSize)
     : null;
 }
 
-/** Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's sums. */
+/**
+ * Add a chunk's weight gradient dzᵀ x of a layer, (4 · outBlocks, 4 · inBlocks), to the program's
+ * sums.
+ */
 export function addWeightGradient(
   chunk: RowChunk,
   into: ProgramSums,
   layer: number,
   x: RowBlocks,
   dz: Tensor,
-  family: GradientFamily = "loops",
+  variant: GradientVariant = "loops",
 ): void {
   const { device } = chunk;
   const { inBlocks } = into.program.layers[layer];
@@ -105,7 +128,7 @@ export function addWeightGradient(
     x_stride: x.stride,
     ...sumParams(into, into.layout.weightSums[layer], chunk.rows),
   };
-  const lanes = laneTileOf(device, family, outBlocks, inBlocks);
+  const lanes = laneTileOf(device, variant, outBlocks, inBlocks);
   if (lanes) {
     const { vecs, inputs } = lanes;
     const tiles = Math.ceil(outBlocks / (8 * vecs)) * Math.ceil(inBlocks / inputs);
@@ -178,7 +201,8 @@ export function addNormGradients(
 
 /**
  * Add a chunk's gradients of every layer's γ and β to the program's sums.
- * @param eighths what each 8 rows have of them, (rows / 8, 8 · channel blocks), as a `reduce` kernel makes them
+ * @param eighths what each 8 rows have of them, (rows / 8, 8 · channel blocks), as a `reduce`
+ * kernel makes them
  */
 export function addNormSums(chunk: RowChunk, into: ProgramSums, eighths: Tensor): void {
   const { device } = chunk;

@@ -57,9 +57,15 @@ export class RowChunk {
   readonly first: number;
   /** Rows the chunk has room for. */
   readonly rows: number;
-  /** Rows that buffers of the chunk must have: kernels without branches also write the last workgroup's unused rows. */
+  /**
+   * Rows that buffers of the chunk must have: kernels without branches also write the last
+   * workgroup's unused rows.
+   */
   readonly room: number;
-  /** For each of `ROWS_PER_GROUP` and each second dimension from 1 to `#most` three words; null: the length is known. */
+  /**
+   * For each of `ROWS_PER_GROUP` and each second dimension from 1 to `#most` three words; null: the
+   * length is known.
+   */
   readonly #arguments: Tensor | null;
   readonly #most: number;
 
@@ -93,7 +99,10 @@ export class RowChunk {
     );
   }
 
-  /** Neighbouring rows for an invocation: `most`, or fewer where there are few rows and lanes would stand idle. */
+  /**
+   * Neighbouring rows for an invocation: `most`, or fewer where there are few rows and lanes would
+   * stand idle.
+   */
   rowsPerLane(most: number): number {
     if (this.#arguments) return most;
     let rows = most;
@@ -107,8 +116,8 @@ export class RowChunk {
   }
 
   /**
-   * Workgroups for `perGroup` rows a workgroup, for kernels that take their number from both axes (`linear_group`): a list
-   * with repeated points may have more rows than a chunk has points.
+   * Workgroups for `perGroup` rows a workgroup, for kernels that take their number from both axes
+   * (`linear_group`): a list with repeated points may have more rows than a chunk has points.
    */
   foldedGroups(perGroup: number): DispatchGroups {
     return this.#arguments ? this.groups(perGroup) : Math.ceil(this.rows / perGroup);
@@ -194,7 +203,10 @@ export interface Scatter {
   readonly list: Tensor;
 }
 
-/** x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places, or goes into `into`. */
+/**
+ * x · Wᵀ for a chunk's rows; the result is new, or scattered to the points' places, or goes into
+ * `into`.
+ */
 export function rowLinear(
   chunk: RowChunk,
   x: RowBlocks,
@@ -287,7 +299,10 @@ export function rowNorm(
   return { activations, stats };
 }
 
-/** Turn `gradient`, of the activations, into LayerNorm's output gradient, in place; returns the gradient to z. */
+/**
+ * Turn `gradient`, of the activations, into LayerNorm's output gradient, in place; returns the
+ * gradient to z.
+ */
 export function rowNormBackward(
   chunk: RowChunk,
   run: ProgramRun,

@@ -4,7 +4,7 @@ import type { Tensor } from "../../../tensor/mod.ts";
 import type { BufferSlice } from "../../../gpu/device.ts";
 import type { ProgramRun } from "../weights/fused_step.ts";
 import type { ProgramSums } from "../weights/step_gradients.ts";
-import { addNormGradients, addWeightGradient, type GradientFamily } from "./row_gradients.ts";
+import { addNormGradients, addWeightGradient, type GradientVariant } from "./row_gradients.ts";
 import {
   type RegionStart,
   type RowBlocks,
@@ -55,7 +55,8 @@ export function hiddenRows(
 }
 
 /**
- * The last layer, on what `hiddenRows` gave; the result is new, or scattered to the points' places, or goes into `out`.
+ * The last layer, on what `hiddenRows` gave; the result is new, or scattered to the points' places,
+ * or goes into `out`.
  */
 export function lastRows(
   run: ProgramRun,
@@ -71,7 +72,8 @@ export function lastRows(
 }
 
 /**
- * The backward pass: adds to `sums`, the program's. `gradient`, of the last layer's output, is used up.
+ * The backward pass: adds to `sums`, the program's. `gradient`, of the last layer's output, is used
+ * up.
  * @param gradients how weight gradients are summed
  * @returns the gradient of the first layer's output, before LayerNorm
  */
@@ -82,7 +84,7 @@ export function backwardRows(
   inputs: Tensor,
   { zs, stats, activations }: KeptRows,
   gradient: Tensor,
-  gradients: GradientFamily = "loops",
+  gradients: GradientVariant = "loops",
 ): Tensor {
   for (let i = run.program.layers.length - 1; i >= 0; i--) {
     addWeightGradient(chunk, sums, i, layerInput(run, i, inputs, activations), gradient, gradients);

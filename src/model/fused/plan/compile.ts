@@ -1,4 +1,7 @@
-/** Compiles networks into row programs: passes over the description, then places among parameters and input slots. */
+/**
+ * Compiles networks into row programs: passes over the description, then places among parameters
+ * and input slots.
+ */
 
 import type { Step } from "../../../nn/network.ts";
 import type { Network, Networks } from "../../networks.ts";
@@ -116,7 +119,10 @@ class Compiler {
     };
   }
 
-  /** A layer's weight columns in the order of its blocks: of the layer before, of its slots, and there its bias. */
+  /**
+   * A layer's weight columns in the order of its blocks: of the layer before, of its slots, and
+   * there its bias.
+   */
   #parts(layer: Layer, slot: Slot, product: MergedLayer | null): WeightPart[] {
     const { inputs, bias } = layer;
     const part = ({ input, weight }: LayerInput, width: number): WeightPart => {
@@ -139,7 +145,8 @@ class Compiler {
 
   /**
    * A program of a network's layers.
-   * @param points what points' slots are made of; null: rows are those of a tensor, whose gradient is wanted
+   * @param points what points' slots are made of; null: rows are those of a tensor, whose gradient
+   * is wanted
    */
   program(
     name: string,

@@ -1,7 +1,8 @@
 /**
- * Passes over the description of a network (`nn/network.ts`) that leave what it computes, in real arithmetic, and take away what need
- * not be computed for each row: what a whole region shares is hoisted out of its rows, linear layers with nothing between them
- * become one, and of pooled rows only those that have gradient are recomputed.
+ * Passes over the description of a network (`nn/network.ts`) that leave what it computes, in real
+ * arithmetic, and take away what need not be computed for each row: what a whole region shares is
+ * hoisted out of its rows, linear layers with nothing between them become one, and of pooled rows
+ * only those that have gradient are recomputed.
  */
 
 import { inputWidth, type RowInput, type Step } from "../../../nn/network.ts";
@@ -17,7 +18,10 @@ export interface WeightColumns {
   readonly stride: number;
 }
 
-/** Two linear layers as one: the outer's columns times the inner's weight; bias: the outer's columns times the inner's, plus the outer's. */
+/**
+ * Two linear layers as one: the outer's columns times the inner's weight; bias: the outer's columns
+ * times the inner's, plus the outer's.
+ */
 export interface Product {
   readonly outer: WeightColumns;
   /** The inner step's name; it reads `ins` columns and makes `middle`. */
@@ -37,7 +41,10 @@ export interface LayerInput {
 export interface Layer {
   /** In the order of the weight's columns. */
   readonly inputs: readonly LayerInput[];
-  /** Whose bias: a step's name, or a product's; null: the layer starts from what was hoisted, its bias included. */
+  /**
+   * Whose bias: a step's name, or a product's; null: the layer starts from what was hoisted, its
+   * bias included.
+   */
   readonly bias: string | Product | null;
   readonly outs: number;
   /** The norm's name; null: nothing follows. */
@@ -71,15 +78,18 @@ export function layersOf(steps: readonly Step[]): Layer[] {
   return layers;
 }
 
-/** A network's layers without what they read of their region, and that part as a layer of its own, on regions; null: nothing. */
+/**
+ * A network's layers without what they read of their region, and that part as a layer of its own,
+ * on regions; null: nothing.
+ */
 export interface Hoisted {
   readonly start: Layer | null;
   readonly layers: readonly Layer[];
 }
 
 /**
- * Hoists what the first layer reads of the region: W [a, b] + bias = W_a a + bias, once a region, and W_b b for each row, which
- * starts from it.
+ * Hoists what the first layer reads of the region: W [a, b] + bias = W_a a + bias, once a region,
+ * and W_b b for each row, which starts from it.
  */
 export function hoistShared(layers: readonly Layer[]): Hoisted {
   const isShared = ({ input }: LayerInput) => input.shared === "region";
@@ -96,7 +106,10 @@ export function hoistShared(layers: readonly Layer[]): Hoisted {
   };
 }
 
-/** Merges each linear layer that has nothing behind it with the next: W₂ (W₁ x + b₁) + b₂ = (W₂ W₁) x + (W₂ b₁ + b₂). */
+/**
+ * Merges each linear layer that has nothing behind it with the next: W₂ (W₁ x + b₁) + b₂ = (W₂ W₁)
+ * x + (W₂ b₁ + b₂).
+ */
 export function mergeLinear(layers: readonly Layer[]): Layer[] {
   const merged: Layer[] = [];
   for (const layer of layers) {
@@ -125,7 +138,10 @@ export function mergeLinear(layers: readonly Layer[]): Layer[] {
   return merged;
 }
 
-/** Which rows the backward pass computes again: of maxima at most one a region and channel has gradient, of means every row. */
+/**
+ * Which rows the backward pass computes again: of maxima at most one a region and channel has
+ * gradient, of means every row.
+ */
 export function recomputedRows({ pooling }: Network): "with gradient" | "all" {
   return pooling === "max" ? "with gradient" : "all";
 }

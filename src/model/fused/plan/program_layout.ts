@@ -1,4 +1,7 @@
-/** Where a program's weights stand in the sheet that kernels read, and its gradients among the partial sums. */
+/**
+ * Where a program's weights stand in the sheet that kernels read, and its gradients among the
+ * partial sums.
+ */
 
 import { blocks, type RowProgram } from "./row_program.ts";
 
@@ -15,13 +18,18 @@ export interface ProgramLayout {
   readonly weightsAt: readonly number[];
   /** Each layer's γ and β: columns 0 and 1 of a block for every four channels. */
   readonly normAt: readonly number[];
-  /** Each layer's weights transposed, for the gradient to its input; of `gradientBlocks` block rows. */
+  /**
+   * Each layer's weights transposed, for the gradient to its input; of `gradientBlocks` block rows.
+   */
   readonly transposedAt: readonly number[];
   /** Behind each of them γ and β of the layer before, which the gradient goes on to. */
   readonly normBeforeAt: readonly number[];
   /** In all. */
   readonly blocks: number;
-  /** Each layer's weight gradient among a slice of partial sums, (4 · outBlocks, 4 · inBlocks), in values. */
+  /**
+   * Each layer's weight gradient among a slice of partial sums, (4 · outBlocks, 4 · inBlocks), in
+   * values.
+   */
   readonly weightSums: readonly number[];
   /** Each layer's [γ, β] gradient: behind all weights', one after the other. */
   readonly normSums: readonly number[];
@@ -93,7 +101,9 @@ function weightSources({ parts, outs, inBlocks }: RowProgram["layers"][number]):
   return sources;
 }
 
-/** For each value of the program's part of the sheet the number of the value it is, or `NOTHING`. */
+/**
+ * For each value of the program's part of the sheet the number of the value it is, or `NOTHING`.
+ */
 export function sheetSources(program: RowProgram, layout: ProgramLayout): Uint32Array {
   const table = new Uint32Array(layout.blocks * BLOCK).fill(NOTHING);
   program.layers.forEach((layer, l) => {
@@ -122,7 +132,8 @@ export function sheetSources(program: RowProgram, layout: ProgramLayout): Uint32
 }
 
 /**
- * For each position in a slice of partial sums the number of the value whose gradient it is, or `NOTHING`.
+ * For each position in a slice of partial sums the number of the value whose gradient it is, or
+ * `NOTHING`.
  */
 export function gradientTargets(
   { layers }: Pick<RowProgram, "layers">,

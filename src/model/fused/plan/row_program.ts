@@ -1,7 +1,8 @@
 /**
- * Row programs: a network's layers arranged for kernels. Weight columns stand in blocks of four, biases are weight columns for an
- * input of 1, and what rows read besides the layer before lies in input slots. Nothing here touches a device: a program says
- * where each weight stands among the parameters, `program_weights.ts` fetches it.
+ * Row programs: a network's layers arranged for kernels. Weight columns stand in blocks of four,
+ * biases are weight columns for an input of 1, and what rows read besides the layer before lies in
+ * input slots. Nothing here touches a device: a program says where each weight stands among the
+ * parameters, `program_weights.ts` fetches it.
  */
 
 /** Blocks of four columns. */
@@ -9,7 +10,10 @@ export function blocks(width: number): number {
   return Math.ceil(width / 4);
 }
 
-/** Slots of four values that layers read besides activations; see shaders/model/fused/rows/row_inputs.wgsl. */
+/**
+ * Slots of four values that layers read besides activations; see
+ * shaders/model/fused/rows/row_inputs.wgsl.
+ */
 export interface InputSlots {
   readonly coords: 0;
   readonly offset: 1;
@@ -101,15 +105,18 @@ export interface RowLimits {
 }
 
 /**
- * Rows of a program that a chunk may have, whole workgroups of 64: a binding holds the widest, and no kernel is asked for more
- * workgroups than the device runs along an axis, which would be refused, or skipped where the device counts them itself.
+ * Rows of a program that a chunk may have, whole workgroups of 64: a binding holds the widest, and
+ * no kernel is asked for more workgroups than the device runs along an axis, which would be
+ * refused, or skipped where the device counts them itself.
  */
 export function rowsOfChunk(program: RowProgram, device: RowLimits): number {
   const bound = Math.floor(device.maxBindingBytes / 16 / widestBlocks(program) / 64);
   return 64 * Math.max(1, Math.min(bound, device.limits.maxComputeWorkgroupsPerDimension));
 }
 
-/** outer (inner x + innerBias) + outerBias as one matrix (outs, ins + 1), the bias its last column. */
+/**
+ * outer (inner x + innerBias) + outerBias as one matrix (outs, ins + 1), the bias its last column.
+ */
 export interface MergedLayer {
   readonly outs: number;
   readonly middle: number;

@@ -1,12 +1,14 @@
 /**
- * Plans straight-line kernels of a row program: one row a lane, all layers in one dispatch, weights staged phase by phase
- * through workgroup memory and read at literal indices. `straight_line_source.ts` writes their WGSL.
+ * Plans straight-line kernels of a row program: one row a lane, all layers in one dispatch, weights
+ * staged phase by phase through workgroup memory and read at literal indices.
+ * `straight_line_source.ts` writes their WGSL.
  *
- * Made for the software device (Mesa's lavapipe), where they are several times faster than loops: a load is one load and
- * a broadcast only where its address is a constant and no control flow is open. So there is no `if`, no loop and no
- * early return: lanes past the last row compute the last row again and store it in a place of their own. Where they have none,
- * among all points, stores are conditional, one statement each.
- * The price is compile time, about 0.2 ms a multiply-add in the source; `families.ts` weighs it.
+ * Made for the software device (Mesa's lavapipe), where they are several times faster than loops: a
+ * load is one load and a broadcast only where its address is a constant and no control flow is
+ * open. So there is no `if`, no loop and no early return: lanes past the last row compute the last
+ * row again and store it in a place of their own. Where they have none, among all points, stores
+ * are conditional, one statement each. The price is compile time, about 0.2 ms a multiply-add in
+ * the source; `variants.ts` weighs it.
  */
 
 import { ALIGN, type ProgramLayout, programLayout } from "../plan/program_layout.ts";
@@ -59,17 +61,18 @@ export interface StraightLineLimits {
 }
 
 /**
- * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points whose leaf is encoded alone,
- * and beside it the maxima of each 8 rows; `backward` makes all layers but the last again, takes the gradient of the result
- * back to the first layer's, and stores what the gradients of weights, γ and β are made of; `reduce` does the same, but stores
- * the gradients of γ and β that each 8 rows have. Two kernels, the second of which loads what the first has stored of each
- * LayerNorm, take the same time, more memory and a dispatch more.
+ * What a kernel does: `forward` makes a row's result; `pool` makes it too, stores it for points
+ * whose leaf is encoded alone, and beside it the maxima of each 8 rows; `backward` makes all layers
+ * but the last again, takes the gradient of the result back to the first layer's, and stores what
+ * the gradients of weights, γ and β are made of; `reduce` does the same, but stores the gradients
+ * of γ and β that each 8 rows have. Two kernels, the second of which loads what the first has
+ * stored of each LayerNorm, take the same time, more memory and a dispatch more.
  */
 export type StraightLineJob = "forward" | "pool" | "backward" | "reduce";
 
 /**
- * Neighbouring rows whose maxima a `pool` kernel and whose sums a `reduce` kernel takes: lanes that hand their values round.
- * Those of a `pool` kernel are of one region.
+ * Neighbouring rows whose maxima a `pool` kernel and whose sums a `reduce` kernel takes: lanes that
+ * hand their values round. Those of a `pool` kernel are of one region.
  */
 export const POOLED_ROWS = 8;
 
@@ -78,7 +81,10 @@ export function takesBack(job: StraightLineJob): boolean {
   return job === "backward" || job === "reduce";
 }
 
-/** Blocks of γ's and β's gradients of all layers before `end`, as a `reduce` kernel stores them for 8 rows. */
+/**
+ * Blocks of γ's and β's gradients of all layers before `end`, as a `reduce` kernel stores them for
+ * 8 rows.
+ */
 export function normBlocks({ layers }: RowShape, end: number = layers.length - 1): number {
   return layers.slice(0, end).reduce((sum, { outs }) => sum + 2 * blocks(outs), 0);
 }
@@ -94,8 +100,8 @@ export interface PhasePiece {
 }
 
 /**
- * What is computed from weights that lie in workgroup memory together: columns of one layer or several, γ and β with a layer's
- * last ones.
+ * What is computed from weights that lie in workgroup memory together: columns of one layer or
+ * several, γ and β with a layer's last ones.
  */
 export interface Phase {
   readonly pieces: readonly PhasePiece[];
@@ -118,19 +124,25 @@ export interface StraightLinePlan {
 }
 
 /**
- * Invocations of a workgroup: the more, the more rows share the staging of the weights. At most `SHEET_MARGIN`; those that
- * `RowChunk` has dispatch arguments for.
+ * Invocations of a workgroup: the more, the more rows share the staging of the weights. At most
+ * `SHEET_MARGIN`; those that `RowChunk` has dispatch arguments for.
  */
 const WORKGROUPS = [512, 256, 128, 64] as const;
 /**
- * Values that are alive at once in a workgroup larger than the smallest: they lie in memory across barriers, and past so many
- * leave a processor's inner caches. Measured at 64 to 128 channels, forward and back.
+ * Values that are alive at once in a workgroup larger than the smallest: they lie in memory across
+ * barriers, and past so many leave a processor's inner caches. Measured at 64 to 128 channels,
+ * forward and back.
  */
 const MOST_VALUES = 96 << 10;
-/** Workgroups that there should be at least: few rows would leave cores, and most lanes of a workgroup, without work. */
+/**
+ * Workgroups that there should be at least: few rows would leave cores, and most lanes of a
+ * workgroup, without work.
+ */
 const ENOUGH_WORKGROUPS = 8;
 const BLOCK_BYTES = 64;
-/** Past these a program is not offered: a minute of compiling, 4 MiB of private memory a workgroup. */
+/**
+ * Past these a program is not offered: a minute of compiling, 4 MiB of private memory a workgroup.
+ */
 const LARGEST = { multiplyAdds: 300_000, values: 2048 } as const;
 
 /** Blocks of a layer's whole input. */
@@ -138,7 +150,10 @@ export function inBlocks({ mainBlocks, extraCount }: RowLayerShape): number {
   return mainBlocks + extraCount;
 }
 
-/** A matrix that a kernel multiplies rows with: `columns` × `ins` blocks from `at` on, γ and β from `norm` on. */
+/**
+ * A matrix that a kernel multiplies rows with: `columns` × `ins` blocks from `at` on, γ and β from
+ * `norm` on.
+ */
 interface Product {
   readonly layer: number;
   readonly back: boolean;
@@ -176,7 +191,10 @@ function buffers(job: StraightLineJob, { layers, points, fromRegion }: RowShape)
   return read + { forward: 1, pool: 4, backward: 2 + 4 * hidden, reduce: 3 + 2 * hidden }[job];
 }
 
-/** Values of a row that are alive at once, at most: a product's, and LayerNorm's of all layers if they are gone back through. */
+/**
+ * Values of a row that are alive at once, at most: a product's, and LayerNorm's of all layers if
+ * they are gone back through.
+ */
 function valuesAtOnce(job: StraightLineJob, { layers }: RowShape, all: readonly Product[]): number {
   const hidden = layers.slice(0, -1).reduce((sum, { outs }) => sum + blocks(outs), 0);
   const largest = Math.max(0, ...all.map(({ columns, ins }) => columns + ins));
@@ -248,7 +266,10 @@ export function planStraightLine(
   };
 }
 
-/** Phases whose weights lie next to each other in the sheet and fit into `room` blocks together become one: barriers cost. */
+/**
+ * Phases whose weights lie next to each other in the sheet and fit into `room` blocks together
+ * become one: barriers cost.
+ */
 function joinPhases(phases: readonly Phase[], room: number): Phase[] {
   const joined: Phase[] = [];
   for (const phase of phases) {

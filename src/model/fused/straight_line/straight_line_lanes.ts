@@ -1,14 +1,14 @@
 /**
- * The parts of straight-line kernels in which 8 lanes hand values round: maxima and sums of 8 rows, and a region's start value.
- * Lines of WGSL; see `straight_line_source.ts`.
+ * The parts of straight-line kernels in which 8 lanes shuffle values: maxima and sums of 8 rows,
+ * and a region's start value. Lines of WGSL; see `straight_line_source.ts`.
  */
 
 import { blocks } from "../plan/row_program.ts";
 import { normBlocks, POOLED_ROWS, type RowShape } from "./straight_line.ts";
 
 /**
- * The larger of two lanes' values and where it comes from: of equal ones the lower lane's. NaN wins, so that it is seen.
- * `above`: the value handed over is from a higher lane.
+ * The larger of two lanes' values and where it comes from: of equal ones the lower lane's. NaN
+ * wins, so that it is seen. `above`: the value handed over is from a higher lane.
  */
 export const TAKES = `
 fn takes(value: vec4f, own: vec4f, above: vec4<bool>) -> vec4<bool> {
@@ -20,7 +20,7 @@ fn takes(value: vec4f, own: vec4f, above: vec4<bool>) -> vec4<bool> {
 /** How far apart lanes are that hand values to each other, step by step. */
 const STEPS = Array.from({ length: Math.log2(POOLED_ROWS) }, (_, i) => 1 << i);
 
-/** What handing values round needs of a lane, once. */
+/** What shuffling needs of a lane, once. */
 export function shareLines(): string[] {
   return [
     ...STEPS.map((step) => `let above_${step} = vec4<bool>((place & ${step}u) == 0u);`),
@@ -49,8 +49,9 @@ interface Maxima {
 }
 
 /**
- * Two blocks of channels, each over lanes that are `step` apart: the lower lane goes on with the first block, the upper with
- * the second. So 8 lanes end with an eighth of 8 blocks each, and half the comparisons that each block by itself would take.
+ * Two blocks of channels, each over lanes that are `step` apart: the lower lane goes on with the
+ * first block, the upper with the second. So 8 lanes end with an eighth of 8 blocks each, and half
+ * the comparisons that each block by itself would take.
  */
 function halve(step: number, name: string, [a, b]: readonly Maxima[]): [Maxima, string[]] {
   const [v, o] = [`v${name}`, `o${name}`];
@@ -69,7 +70,10 @@ function halve(step: number, name: string, [a, b]: readonly Maxima[]): [Maxima, 
   ]];
 }
 
-/** Maxima of 8 blocks of channels, fewer at the end, over 8 neighbouring rows; they go to row `own_row / 8` of the pools. */
+/**
+ * Maxima of 8 blocks of channels, fewer at the end, over 8 neighbouring rows; they go to row
+ * `own_row / 8` of the pools.
+ */
 export function poolBlocks(first: number, values: readonly string[], blocks: number): string[] {
   // Blocks that are missing at the end are the last one again, and are not stored.
   let maxima: Maxima[] = Array.from(
@@ -95,7 +99,10 @@ export function poolBlocks(first: number, values: readonly string[], blocks: num
   ];
 }
 
-/** Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth and hands it round. */
+/**
+ * Where a row's start value is; `shared` by 8 rows of a region, of which each lane loads an eighth
+ * and shuffles it.
+ */
 export function startLines(blocks: number, shared: boolean): string[] {
   const first = `let first = parent_of_point[point] * ${blocks}u;`;
   if (!shared) return [first];
@@ -117,8 +124,8 @@ export function startBlock(j: number, shared: boolean): string {
 export const SUMMED_COLUMNS = POOLED_ROWS / 2;
 
 /**
- * γ's and β's gradients of 4 blocks of layer i from block `first` on, fewer at the end, over 8 neighbouring rows: each lane ends with
- * an eighth, as in `halve`.
+ * γ's and β's gradients of 4 blocks of layer i from block `first` on, fewer at the end, over 8
+ * neighbouring rows: each lane ends with an eighth, as in `halve`.
  */
 export function sumBlocks(shape: RowShape, i: number, first: number): string[] {
   const columns = blocks(shape.layers[i].outs);

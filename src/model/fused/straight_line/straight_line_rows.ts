@@ -1,4 +1,4 @@
-/** Runs the generated kernels of a row program, a chunk of rows at a time. */
+/** Segments the generated kernels of a row program, a chunk of rows at a time. */
 
 import count from "../../../../shaders/model/fused/rows/count.wgsl" with { type: "text" };
 import math from "../../../../shaders/math.wgsl" with { type: "text" };

@@ -1,4 +1,7 @@
-/** Writes the WGSL of straight-line kernels; see `straight_line.ts`. It needs shaders/math.wgsl and count.wgsl before it. */
+/**
+ * Writes the WGSL of straight-line kernels; see `straight_line.ts`. It needs shaders/math.wgsl and
+ * count.wgsl before it.
+ */
 
 import { blocks, type InputSlots, inputSlots } from "../plan/row_program.ts";
 import {
@@ -91,7 +94,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ${shares ? "  @builtin(subgroup_invocation_id) place: u32,\n" : ""}) {
-  // Past the end the last row is computed again: no control flow may be open around the loads below.
+  // Past the end the last row is computed again: no control flow may be open around the loads
+  // below.
   let rows = max(rows_here(total[0], params.chunk_first, params.chunk_rows), 1u);
   let own_row = linear_group(group, groups) * ${workgroup}u + lane;
   let row = min(own_row, rows - 1u);
@@ -108,7 +112,10 @@ function staging({ workgroup }: StraightLinePlan, { at, count }: Phase, first: b
   return [...lines, "workgroupBarrier();"];
 }
 
-/** The columns of each phase, with the block where its weights begin, and before the first of a phase the loads of them. */
+/**
+ * The columns of each phase, with the block where its weights begin, and before the first of a
+ * phase the loads of them.
+ */
 function piecesOf(plan: StraightLinePlan): { piece: PhasePiece; at: number; staged: string[] }[] {
   return plan.phases.flatMap((phase, p) =>
     phase.pieces.map((piece, i) => ({
@@ -139,8 +146,9 @@ function slotOf({ shape: { points } }: StraightLinePlan, slot: number): string {
 }
 
 /**
- * LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ and β of a column block. What is
- * gone back through has its normalised values as n{i}_0 … besides, and stores what the next layer multiplies.
+ * LayerNorm of z{i}_0 … over the true channels, then the activation: h{i+1}_0 …; `block` names γ
+ * and β of a column block. What is gone back through has its normalised values as n{i}_0 … besides,
+ * and stores what the next layer multiplies.
  */
 function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: number) => string) {
   const { shape: { layers }, job } = plan;
@@ -169,8 +177,8 @@ function norm(plan: StraightLinePlan, i: number, epsilon: number, block: (j: num
       if (job === "backward") lines.push(`normal_${i}[own_row * ${own}u + ${j}u] = ${normal};`);
     }
     const y = `${normal} * ${block(j)}[0] + ${block(j)}[1]`;
-    // max turns NaN into 0. A NaN among a row's values is in r, and one select a row keeps it; one a value, instead of max,
-    // took the forward pass a quarter longer.
+    // max turns NaN into 0. A NaN among a row's values is in r, and one select a row keeps it; one
+    // a value, instead of max, took the forward pass a quarter longer.
     const relu = j > 0
       ? `max(${y}, vec4f())`
       : `select(max(${y}, vec4f()), vec4f(r${i}), is_nan(r${i}))`;
@@ -199,8 +207,9 @@ function onwardLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiec
   const shared = sharesStart(job);
   const columns = blocks(layer.outs);
   const lines: string[] = [];
-  // One block of columns at a time, and no barriers but those of the staging: what is alive across a barrier is kept
-  // in memory for every row of the workgroup. Two blocks at a time are no faster, more barriers cost a quarter.
+  // One block of columns at a time, and no barriers but those of the staging: what is alive across
+  // a barrier is kept in memory for every row of the workgroup. Two blocks at a time are no faster,
+  // more barriers cost a quarter.
   for (let j = first; j < end; j++) {
     const block = (k: number) => `stage[${layout.weightsAt[i] + j * ins + k - at}]`;
     const start = i === 0 && fromRegion ? startBlock(j, shared) : "vec4f()";
@@ -284,7 +293,10 @@ function backLines(plan: StraightLinePlan, { layer: i, first, end }: PhasePiece,
   return lines;
 }
 
-/** The input slots of a row that its layers read, as shaders/model/fused/rows/row_inputs.wgsl makes them. */
+/**
+ * The input slots of a row that its layers read, as shaders/model/fused/rows/row_inputs.wgsl makes
+ * them.
+ */
 function inputLines({ shape: { layers, points }, job }: StraightLinePlan): string[] {
   const slots = inputSlots(points.features);
   const used = (slot: number) =>

@@ -1,4 +1,7 @@
-/** A step of the fused path: every program's weights, and the gradients that a backward pass gathers. */
+/**
+ * A step of the fused path: every program's weights, and the gradients that a backward pass
+ * gathers.
+ */
 
 import type { BufferSlice } from "../../../gpu/device.ts";
 import type { ParameterSet } from "../../../nn/parameters.ts";
@@ -88,7 +91,10 @@ export class ProgramRun {
     return { gamma: place(gamma), beta: place(beta) };
   }
 
-  /** Say before a backward pass how many rows one use has: the largest decides in how many pieces sums are made. */
+  /**
+   * Say before a backward pass how many rows one use has: the largest decides in how many pieces
+   * sums are made.
+   */
   expect(rows: number): void {
     this.step.expect(this.#number, rows);
   }
@@ -103,8 +109,8 @@ export class ProgramRun {
 export class FusedStep {
   readonly parameters: ParameterSet;
   /**
-   * All weights, made of the parameters. Operations name it among what they read, so that on the tape it comes after all of them;
-   * its gradient is what they gather in `gradients`.
+   * All weights, made of the parameters. Operations name it among what they read, so that on the
+   * tape it comes after all of them; its gradient is what they gather in `gradients`.
    */
   readonly sheet: Tensor;
   readonly encoder: Readonly<Record<keyof EncoderPrograms, ProgramRun>>;
@@ -151,7 +157,10 @@ export class FusedStep {
     this.#rows[program] = Math.max(this.#rows[program], rows);
   }
 
-  /** What a backward pass gathers; whoever asks, adds to it, and it goes to the parameters when all have. */
+  /**
+   * What a backward pass gathers; whoever asks, adds to it, and it goes to the parameters when all
+   * have.
+   */
   gradients(pass: BackwardPass): StepGradients {
     pass.visit(this.sheet);
     const { device } = this.sheet;

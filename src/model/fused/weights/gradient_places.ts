@@ -1,4 +1,7 @@
-/** Brings the gradients of a model's row programs from their partial sums to the parameters, all at once. */
+/**
+ * Brings the gradients of a model's row programs from their partial sums to the parameters, all at
+ * once.
+ */
 
 import mergeWgsl from "../../../../shaders/model/fused/weights/merge_layers_backward.wgsl" with {
   type: "text",
@@ -18,7 +21,9 @@ interface Range {
   readonly count: number;
 }
 
-/** Puts each of `items` into the first round in which no other item claims any of the same places. */
+/**
+ * Puts each of `items` into the first round in which no other item claims any of the same places.
+ */
 export function rounds<T>(items: readonly T[], places: (item: T) => readonly number[]): T[][] {
   const taken: Set<number>[] = [];
   const out: T[][] = [];

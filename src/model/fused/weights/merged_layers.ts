@@ -1,4 +1,7 @@
-/** Products of linear layers with nothing between them, computed once a step; see `mergeLinear` in ../plan/passes.ts. */
+/**
+ * Products of linear layers with nothing between them, computed once a step; see `mergeLinear` in
+ * ../plan/passes.ts.
+ */
 
 import mergedWgsl from "../../../../shaders/model/fused/weights/merged_layer.wgsl" with {
   type: "text",

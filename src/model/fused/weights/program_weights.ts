@@ -1,4 +1,7 @@
-/** The weights of a model's row programs: fetched once a step from the parameters into one sheet that kernels read. */
+/**
+ * The weights of a model's row programs: fetched once a step from the parameters into one sheet
+ * that kernels read.
+ */
 
 import mergeWgsl from "../../../../shaders/model/fused/weights/merge_layers.wgsl" with {
   type: "text",

@@ -1,4 +1,7 @@
-/** What a backward pass gathers of gradients in a step: of the programs' weights, and of the points that were drawn. */
+/**
+ * What a backward pass gathers of gradients in a step: of the programs' weights, and of the points
+ * that were drawn.
+ */
 
 import type { Device } from "../../../gpu/device.ts";
 import { empty, Tensor } from "../../../tensor/mod.ts";
@@ -27,7 +30,10 @@ export interface ProgramSums {
 export class StepGradients {
   readonly #device: Device;
   readonly #places: GradientPlaces;
-  /** Most rows that one use of each program has; the largest decides in how many pieces its sums are made. */
+  /**
+   * Most rows that one use of each program has; the largest decides in how many pieces its sums are
+   * made.
+   */
   readonly #rows: readonly number[];
   readonly #samples = new Map<object, SampleGradients>();
   #made: { all: Tensor; parts: { first: number; sums: ProgramSums }[] } | null = null;
@@ -45,7 +51,10 @@ export class StepGradients {
     return samples;
   }
 
-  /** Sums of a program's weights; those of all are made when one is first asked for, in the scope open then. */
+  /**
+   * Sums of a program's weights; those of all are made when one is first asked for, in the scope
+   * open then.
+   */
   sums(program: number): ProgramSums {
     this.#made ??= this.#make();
     return this.#made.parts[program].sums;
@@ -77,7 +86,10 @@ export class StepGradients {
     return { all, parts };
   }
 
-  /** Adds what has gathered to the parameters' gradients; gives the numbers of the programs that had any. */
+  /**
+   * Adds what has gathered to the parameters' gradients; gives the numbers of the programs that had
+   * any.
+   */
   place(): number[] {
     if (!this.#made) return [];
     const { all, parts } = this.#made;

@@ -1,12 +1,13 @@
 /**
- * Which kernels compute rows: loops, which compile at once and run well on any device, or
- * generated straight-line code, which is faster on the software device but compiles for seconds. Chosen by the work ahead.
- * The choice depends on the configuration and the batch alone, so that a resumed run computes what the unbroken one did.
+ * Which kernels compute rows: loops, which compile at once and run well on any device, or generated
+ * straight-line code, which is faster on the software device but compiles for seconds. Chosen by
+ * the work ahead. The choice depends on the configuration and the batch alone, so that a resumed
+ * run computes what the unbroken one did.
  */
 
 import { warn } from "../../../base/terminal.ts";
 import type { Device } from "../../../gpu/device.ts";
-import type { GradientFamily } from "../loops/row_gradients.ts";
+import type { GradientVariant } from "../loops/row_gradients.ts";
 import type { RowProgram } from "./row_program.ts";
 import {
   planStraightLine,
@@ -17,29 +18,39 @@ import {
 } from "../straight_line/straight_line.ts";
 
 /** How rows are computed. */
-export type RowFamily = "loops" | "straight-line";
+export type RowVariant = "loops" | "straight-line";
 
 /** What the choice is made by. */
-export interface FamilyOptions {
-  /** Steps the model will be trained for, from the first to the last; default 0: a short life, nothing big is compiled. */
+export interface VariantOptions {
+  /**
+   * Steps the model will be trained for, from the first to the last; default 0: a short life,
+   * nothing big is compiled.
+   */
   readonly steps?: number;
-  /** The family wherever it can be had, whatever the work ahead. Default: chosen. */
-  readonly rowFamily?: RowFamily;
+  /** The variant wherever it can be had, whatever the work ahead. Default: chosen. */
+  readonly rowVariant?: RowVariant;
 }
 
 /**
- * Measured on lavapipe (Mesa 22.3, two Zen 5 cores, full sizes): seconds to compile one multiply-add of the source, and
- * seconds of one multiply-add at run time (loops with the LayerNorm kernels between them). The first is paid once a machine, for Mesa keeps what it compiled on disk.
+ * Measured on lavapipe (Mesa 22.3, two Zen 5 cores, full sizes): seconds to compile one
+ * multiply-add of the source, and seconds of one multiply-add at run time (loops with the LayerNorm
+ * kernels between them). The first is paid once a machine, for Mesa keeps what it compiled on disk.
  */
 export const COST = { compile: 2.5e-4, loops: 2 / 15e9, straightLine: 2 / 65e9 } as const;
 
 /** Rows from which compiling pays, whatever the size of the program. */
 export const ROWS_TO_COMPILE = COST.compile / (COST.loops - COST.straightLine);
 
-/** Rows with gradient from which compiling row_weight_gradient_lanes pays: 0.2 ms a multiply-add, which it makes 0.06 ns faster. */
+/**
+ * Rows with gradient from which compiling row_weight_gradient_lanes pays: 0.2 ms a multiply-add,
+ * which it makes 0.06 ns faster.
+ */
 export const ROWS_TO_COMPILE_LANES = 4e6;
 
-/** Share of the rows that have gradient, roughly: with max pooling 13 % (G2L) and 47 % (L2G) were measured. */
+/**
+ * Share of the rows that have gradient, roughly: with max pooling 13 % (G2L) and 47 % (L2G) were
+ * measured.
+ */
 export const ROWS_WITH_GRADIENT = 0.25;
 
 /** How a program's rows are computed; null: by loops. */
@@ -49,9 +60,10 @@ export interface RowPlans {
 }
 
 /**
- * The plan to take for `rows` rows a step, among plans of one source but for their workgroups, all of which compute the same
- * bits: `wanted`, or one that was taken before where using it for `steps` steps costs less than compiling another one. So the
- * smaller batch at an epoch's end does not stop a training for a minute.
+ * The plan to take for `rows` rows a step, among plans of one source but for their workgroups, all
+ * of which compute the same bits: `wanted`, or one that was taken before where using it for `steps`
+ * steps costs less than compiling another one. So the smaller batch at an epoch's end does not stop
+ * a training for a minute.
  */
 export function planToTake(
   wanted: StraightLinePlan,
@@ -59,8 +71,8 @@ export function planToTake(
   rows: number,
   steps: number,
 ): StraightLinePlan {
-  // In larger workgroups lanes compute for nothing; in smaller ones fewer rows share what is staged, which costs a quarter
-  // or so.
+  // In larger workgroups lanes compute for nothing; in smaller ones fewer rows share what is
+  // staged, which costs a quarter or so.
   const loss = ({ workgroup }: StraightLinePlan) =>
     workgroup >= wanted.workgroup ? workgroup - wanted.workgroup : rows / 4;
   let best = wanted, least = Infinity;
@@ -69,27 +81,27 @@ export function planToTake(
 }
 
 /** Decides for each program of a step. */
-export interface FamilyPolicy {
+export interface VariantPolicy {
   /**
    * The kernels of a program that is run on `rows` rows a step.
-   * @param pooled whether the largest results of runs of rows are wanted: then `forward` is a plan that pools, where the
-   * device can
+   * @param pooled whether the largest results of runs of rows are wanted: then `forward` is a plan
+   * that pools, where the device can
    */
   plans(program: RowProgram, rows: number, pooled?: boolean): RowPlans;
   /** How weight gradients are summed over `rows` rows a step. */
-  gradients(rows: number): GradientFamily;
+  gradients(rows: number): GradientVariant;
 }
 
 /**
  * The policy of a model on a device.
  * @param debug from 1 on choices are told, each once
  */
-export function familyPolicy(
+export function variantPolicy(
   device: Device,
-  options: FamilyOptions,
+  options: VariantOptions,
   debug: number = device.debug,
-): FamilyPolicy {
-  const { steps = 0, rowFamily } = options;
+): VariantPolicy {
+  const { steps = 0, rowVariant } = options;
   const { limits } = device;
   const said = new Set<string>();
   const taken = new Map<string, StraightLinePlan[]>();
@@ -122,10 +134,10 @@ export function familyPolicy(
       return null;
     }
     const ahead = rows * steps;
-    const straight = rowFamily
-      ? rowFamily === "straight-line"
+    const straight = rowVariant
+      ? rowVariant === "straight-line"
       : device.kind === "software" && ahead >= ROWS_TO_COMPILE;
-    const why = rowFamily
+    const why = rowVariant
       ? "asked for"
       : device.kind !== "software"
       ? "a GPU"
@@ -141,17 +153,17 @@ export function familyPolicy(
   };
   return {
     plans(program, rows, pooled = false) {
-      const pools = pooled && device.handsRound;
+      const pools = pooled && device.shuffles;
       const forward = pools && planOf(program, rows, "pool") || planOf(program, rows, "forward");
       const some = rows * ROWS_WITH_GRADIENT;
       return {
         forward,
-        backward: planOf(program, some, device.handsRound ? "reduce" : "backward"),
+        backward: planOf(program, some, device.shuffles ? "reduce" : "backward"),
       };
     },
     gradients(rows) {
-      const lanes = rowFamily
-        ? rowFamily === "straight-line"
+      const lanes = rowVariant
+        ? rowVariant === "straight-line"
         : device.kind === "software" && rows * steps >= ROWS_TO_COMPILE_LANES;
       return lanes ? "lanes" : "loops";
     },

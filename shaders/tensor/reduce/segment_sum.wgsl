@@ -1,6 +1,6 @@
-// Sums over runs: out[s, c] = Σ x[row, c] over positions p in [run_start[s], run_end[s]); row is p, or list[p] with
-// INDIRECT. x is bound from row first_row on; of the runs bound, first_run … first_run + runs − 1 are done. One invocation an
-// output.
+// Sums over segments: out[s, c] = Σ x[row, c] over positions p in [run_start[s], run_end[s]); row
+// is p, or list[p] with INDIRECT. x is bound from row first_row on; of the segments bound,
+// first_run … first_run + runs − 1 are done. One invocation an output.
 struct Params { runs: u32, first_run: u32, cols: u32, first_row: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> list: array<u32>;

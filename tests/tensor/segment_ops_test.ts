@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  makeRuns,
-  runMax,
-  runMean,
-  type Runs,
-  runsOfLengths,
-  runSoftmax,
-  runSum,
+  makeSegments,
+  segmentMax,
+  segmentMean,
+  type Segments,
+  segmentsOfLengths,
+  segmentSoftmax,
+  segmentSum,
   sum,
   type Tensor,
   tensor,
@@ -32,17 +32,17 @@ function consecutive(what: string, lengths: readonly number[], cols: number): Ca
 
 const CASES = [
   consecutive("one run of one row", [1], 1),
-  consecutive("runs of one row", Array(70).fill(1), 3),
+  consecutive("segments of one row", Array(70).fill(1), 3),
   consecutive("a run past one piece", [3, 257, 1], 5),
-  consecutive("runs of exactly one and two pieces", [256, 512, 255], 2),
+  consecutive("segments of exactly one and two pieces", [256, 512, 255], 2),
   consecutive("a run of 70,000 rows", [2, 70_000, 5], 2),
-  consecutive("empty runs among others", [0, 4, 0, 0, 300, 0], 3),
-  consecutive("only empty runs", [0, 0], 3),
+  consecutive("empty segments among others", [0, 4, 0, 0, 300, 0], 3),
+  consecutive("only empty segments", [0, 0], 3),
   consecutive("no run", [], 3),
-  consecutive("many ragged runs", Array.from({ length: 300 }, (_, i) => i * i % 11), 7),
+  consecutive("many ragged segments", Array.from({ length: 300 }, (_, i) => i * i % 11), 7),
 ];
 const GAPS: Case[] = [
-  { what: "gaps between runs", start: [2, 10, 300], end: [5, 280, 310], rows: 333, cols: 4 },
+  { what: "gaps between segments", start: [2, 10, 300], end: [5, 280, 310], rows: 333, cols: 4 },
 ];
 
 function entries(x: Matrix, c: number, from: number, to: number): number[] {
@@ -71,9 +71,9 @@ function softmax({ start, end }: Case) {
   };
 }
 
-function testRuns(
+function testSegments(
   name: string,
-  op: (x: Tensor, runs: Runs) => Tensor,
+  op: (x: Tensor, segments: Segments) => Tensor,
   reference: (one: Case) => (x: Matrix) => Matrix,
   cases: readonly Case[],
 ): void {
@@ -83,7 +83,7 @@ function testRuns(
       const end = Uint32Array.from(one.end);
       await checkOp(
         `${name} over ${one.what}`,
-        (x) => op(x, makeRuns(x.device, start, end, one.rows)),
+        (x) => op(x, makeSegments(x.device, start, end, one.rows)),
         reference(one),
         [[one.rows, one.cols]],
       );
@@ -91,29 +91,32 @@ function testRuns(
   });
 }
 
-testRuns("runSum", runSum, pooled(total), [...CASES, ...GAPS]);
-testRuns("runMean", runMean, pooled((v) => total(v) / Math.max(1, v.length)), [...CASES, ...GAPS]);
+testSegments("segmentSum", segmentSum, pooled(total), [...CASES, ...GAPS]);
+testSegments("segmentMean", segmentMean, pooled((v) => total(v) / Math.max(1, v.length)), [
+  ...CASES,
+  ...GAPS,
+]);
 const largestOf = (values: number[]) => values.reduce((a, b) => Math.max(a, b), values[0] ?? 0);
-testRuns("runMax", runMax, pooled(largestOf), [...CASES, ...GAPS]);
-testRuns("runSoftmax", runSoftmax, softmax, [...CASES, ...GAPS]);
+testSegments("segmentMax", segmentMax, pooled(largestOf), [...CASES, ...GAPS]);
+testSegments("segmentSoftmax", segmentSoftmax, softmax, [...CASES, ...GAPS]);
 
-deviceTest("runMax gives all of a tie's gradient to the first row", async () => {
+deviceTest("segmentMax gives all of a tie's gradient to the first row", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const values = new Float32Array(600).fill(3);
   values[0] = 1;
   const x = tensor(device, values, [600, 1], { requiresGrad: true });
-  const y = runMax(x, runsOfLengths(device, [600]));
+  const y = segmentMax(x, segmentsOfLengths(device, [600]));
   sum(y).backward();
   const grad = await x.grad!.data();
   assertEquals([grad[1], total(grad)], [1, 1]);
 });
 
-deviceTest("runMax of negative values is negative", async () => {
+deviceTest("segmentMax of negative values is negative", async () => {
   const device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, new Float32Array(300).fill(-2), [300, 1]);
-  assertEquals([...await runMax(x, runsOfLengths(device, [299, 1])).data()], [-2, -2]);
+  assertEquals([...await segmentMax(x, segmentsOfLengths(device, [299, 1])).data()], [-2, -2]);
 });
 
 deviceTest("a NaN wins a maximum, so that it is seen", async () => {
@@ -122,29 +125,29 @@ deviceTest("a NaN wins a maximum, so that it is seen", async () => {
   const values = new Float32Array(300);
   values[270] = NaN;
   const x = tensor(device, values, [300, 1]);
-  assertEquals([...await runMax(x, runsOfLengths(device, [10, 290])).data()], [0, NaN]);
+  assertEquals([...await segmentMax(x, segmentsOfLengths(device, [10, 290])).data()], [0, NaN]);
 });
 
-deviceTest("runs outlive the scopes they are used in", async () => {
+deviceTest("segments outlive the scopes they are used in", async () => {
   const device = await testDevice();
   using _ = device.scope();
-  const runs = runsOfLengths(device, [2, 300]);
+  const segments = segmentsOfLengths(device, [2, 300]);
   const x = tensor(device, new Float32Array(302).fill(1), [302, 1], { requiresGrad: true });
   for (let step = 1; step <= 2; step++) {
     using _step = device.scope();
-    const y = runMean(x, runs);
+    const y = segmentMean(x, segments);
     sum(y).backward();
     x.grad!.keep();
     assertEquals([...(await x.grad!.data()).subarray(0, 2)], [step / 2, step / 2]);
   }
 });
 
-deviceTest("operations over runs refuse a matrix of another number of rows", async () => {
+deviceTest("operations over segments refuse a matrix of another number of rows", async () => {
   const device: Device = await testDevice();
   using _ = device.scope();
   const x = tensor(device, new Float32Array(6), [3, 2]);
-  const runs = runsOfLengths(device, [2, 2]);
-  for (const op of [runSum, runMean, runMax, runSoftmax]) {
-    assertThrows(() => op(x, runs), TypeError, "[3, 2] over runs of 4 rows");
+  const segments = segmentsOfLengths(device, [2, 2]);
+  for (const op of [segmentSum, segmentMean, segmentMax, segmentSoftmax]) {
+    assertThrows(() => op(x, segments), TypeError, "[3, 2] over segments of 4 rows");
   }
 });

@@ -1,6 +1,8 @@
-// The steps of a softmax within runs: out[r, c] = combined(x[r, c], per_run[s, c]) with s = run_of_row[r];
-// src/tensor/ops/runs.ts puts the function before this: exp(x − v) with v the run's maximum, x / v with v its sum, x − v for the
-// gradient. 0 where run_of_row is 0xffffffff. One invocation an element; the runs themselves are reduced by run_max and run_sum.
+// The steps of a softmax within segments: out[r, c] = combined(x[r, c], per_run[s, c]) with s =
+// run_of_row[r]; src/tensor/ops/segments.ts puts the function before this: exp(x − v) with v the
+// segment's maximum, x / v with v its sum, x − v for the gradient. 0 where run_of_row is
+// 0xffffffff. One invocation an element; the segments themselves are reduced by segment_max and
+// segment_sum.
 struct Params { rows: u32, cols: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> per_run: array<f32>;

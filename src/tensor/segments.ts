@@ -1,19 +1,24 @@
-/** Runs of consecutive rows (regions of a level, children of a region), on the CPU and on the device. */
+/**
+ * Segments of consecutive rows (regions of a level, children of a region), on the CPU and on the
+ * device.
+ */
 
 import type { Device } from "../gpu/device.ts";
 import { isCount } from "./shapes.ts";
 import { type Tensor, tensor } from "./tensor.ts";
 
-/** Most rows that one invocation reduces; longer runs are reduced in pieces, then the pieces. */
+/**
+ * Most rows that one invocation reduces; longer segments are reduced in pieces, then the pieces.
+ */
 export const PIECE = 256;
 
-/** One stage of a reduction: runs over the rows of the stage before. */
-export interface RunStage {
-  /** Number of runs. */
+/** One stage of a reduction: segments over the rows of the stage before. */
+export interface SegmentStage {
+  /** Number of segments. */
   readonly count: number;
-  /** (count) first row of each run. */
+  /** (count) first row of each segment. */
   readonly start: Uint32Array;
-  /** (count) row after each run's last. */
+  /** (count) row after each segment's last. */
   readonly end: Uint32Array;
   /** `start` on the device. */
   readonly deviceStart: Tensor;
@@ -21,19 +26,19 @@ export interface RunStage {
   readonly deviceEnd: Tensor;
 }
 
-/** Disjoint, ascending runs [start, end) over the rows of a matrix. */
-export interface Runs {
-  /** Number of runs. */
+/** Disjoint, ascending segments [start, end) over the rows of a matrix. */
+export interface Segments {
+  /** Number of segments. */
   readonly count: number;
   /** Rows of the matrix they lie in. */
   readonly rows: number;
-  /** (count) first row of each run. */
+  /** (count) first row of each segment. */
   readonly start: Uint32Array;
-  /** (count) row after each run's last. */
+  /** (count) row after each segment's last. */
   readonly end: Uint32Array;
-  /** How to reduce them: the last stage gives one row a run. */
-  readonly stages: readonly RunStage[];
-  /** The runs themselves on the device, not cut into pieces. */
+  /** How to reduce them: the last stage gives one row a segment. */
+  readonly stages: readonly SegmentStage[];
+  /** The segments themselves on the device, not cut into pieces. */
   readonly deviceStart: Tensor;
   /** `end` on the device. */
   readonly deviceEnd: Tensor;
@@ -68,17 +73,17 @@ interface RunPieces {
   end: Uint32Array;
 }
 
-/** Throws unless runs are disjoint, ascending and within `rows`. */
-function checkRuns(start: Uint32Array, end: Uint32Array, rows: number): void {
+/** Throws unless segments are disjoint, ascending and within `rows`. */
+function checkSegments(start: Uint32Array, end: Uint32Array, rows: number): void {
   if (start.length !== end.length || !isCount(rows)) {
     throw new TypeError(
-      `Cannot make runs of ${start.length} first rows and ${end.length} ends over ${rows} rows.`,
+      `Cannot make segments of ${start.length} first rows and ${end.length} ends over ${rows} rows.`,
     );
   }
   for (let r = 0, before = 0; r < start.length; before = end[r++]) {
     if (start[r] < before || end[r] < start[r] || end[r] > rows) {
       throw new RangeError(
-        `Cannot make run ${r} of rows ${start[r]} to ${
+        `Cannot make segment ${r} of rows ${start[r]} to ${
           end[r]
         }: expected it behind row ${before}, the end of the one ` +
           `before, and within ${rows} rows.`,
@@ -87,11 +92,16 @@ function checkRuns(start: Uint32Array, end: Uint32Array, rows: number): void {
   }
 }
 
-/** Put runs on the device. They belong to the open scope like any tensor. */
-export function makeRuns(device: Device, start: Uint32Array, end: Uint32Array, rows: number): Runs {
-  checkRuns(start, end, rows);
-  const stages: RunStage[] = [];
-  const push = ({ start, end }: RunPieces): RunStage => {
+/** Put segments on the device. They belong to the open scope like any tensor. */
+export function makeSegments(
+  device: Device,
+  start: Uint32Array,
+  end: Uint32Array,
+  rows: number,
+): Segments {
+  checkSegments(start, end, rows);
+  const stages: SegmentStage[] = [];
+  const push = ({ start, end }: RunPieces): SegmentStage => {
     const stage = {
       count: start.length,
       start,
@@ -122,18 +132,18 @@ export function makeRuns(device: Device, start: Uint32Array, end: Uint32Array, r
   };
 }
 
-/** Runs of the given lengths, one after the other from row 0. */
-export function runsOfLengths(device: Device, lengths: ArrayLike<number>): Runs {
+/** Segments of the given lengths, one after the other from row 0. */
+export function segmentsOfLengths(device: Device, lengths: ArrayLike<number>): Segments {
   const start = new Uint32Array(lengths.length);
   const end = new Uint32Array(lengths.length);
   let row = 0;
   for (let r = 0; r < lengths.length; r++) {
     if (!isCount(lengths[r])) {
-      throw new RangeError(`Cannot make a run of ${lengths[r]} rows (number ${r}).`);
+      throw new RangeError(`Cannot make a segment of ${lengths[r]} rows (number ${r}).`);
     }
     start[r] = row;
     row += lengths[r];
     end[r] = row;
   }
-  return makeRuns(device, start, end, row);
+  return makeSegments(device, start, end, row);
 }

@@ -1,9 +1,10 @@
-// Per-channel maxima over runs, with the row each came from: value[s, c] = max x[p, c] over p in
-// [run_start[s], run_end[s]), arg[s, c] = the first p that reaches it. With LATER, x holds maxima of pieces of the runs
-// and piece_arg their rows, which are passed on. An empty run gives 0 and no row (0xffffffff). x and piece_arg are
-// bound from row first_row on; of the runs bound, first_run … first_run + runs − 1 are done. One invocation an output, or with
-// VEC4 four neighbouring ones; cols counts them. No branch around the loads but the loop: on the software device each
-// would cost more than the comparison.
+// Per-channel maxima over segments, with the row each came from: value[s, c] = max x[p, c] over p
+// in [run_start[s], run_end[s]), arg[s, c] = the first p that reaches it. With LATER, x holds
+// maxima of pieces of the segments and piece_arg their rows, which are passed on. An empty segment
+// gives 0 and no row (0xffffffff). x and piece_arg are bound from row first_row on; of the segments
+// bound, first_run … first_run + runs − 1 are done. One invocation an output, or with VEC4 four
+// neighbouring ones; cols counts them. No branch around the loads but the loop: on the software
+// device each would cost more than the comparison.
 struct Params { runs: u32, first_run: u32, cols: u32, first_row: u32 }
 //! if VEC4
 alias Value = vec4f;
@@ -42,7 +43,7 @@ fn main(
   let last = run_end[s];
   var best = Value();
   var row = Rows(0xffffffffu);
-  // Two rows a turn: an odd run's last turn takes its last row twice.
+  // Two rows a turn: an odd segment's last turn takes its last row twice.
   for (var p = first; p < last; p += 2u) {
     let q = min(p + 1u, last - 1u);
     let at = (p - params.first_row) * params.cols + c;

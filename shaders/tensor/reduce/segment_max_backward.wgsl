@@ -1,5 +1,6 @@
-// Gradient of run maxima: out[arg[s, c], c] = gradient[s, c]. out was zero; runs are disjoint, so no two write the
-// same place. out is bound from row first_out on and has out_rows rows. One invocation an entry of gradient.
+// Gradient of segment maxima: out[arg[s, c], c] = gradient[s, c]. out was zero; segments are
+// disjoint, so no two write the same place. out is bound from row first_out on and has out_rows
+// rows. One invocation an entry of gradient.
 struct Params { rows: u32, cols: u32, first_out: u32, out_rows: u32 }
 @group(0) @binding(0) var<storage, read> gradient: array<f32>;
 @group(0) @binding(1) var<storage, read> arg: array<u32>;
