@@ -1,7 +1,4 @@
-/**
- * Your own backbone, an MLP over single points, trained, resumed, embedded: deno run -A
- * examples/own_backbone.ts
- */
+/** Your own backbone, an MLP over single points: deno run -A examples/own_backbone.ts */
 
 import {
   applySteps,

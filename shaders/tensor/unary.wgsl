@@ -1,4 +1,4 @@
-// out = value(x), element by element; src/tensor/ops/elementwise.ts puts the function before this.
+// out = value(x), element by element; src/tensor/ops/elementwise/elementwise.ts puts the function before this.
 // One invocation an element.
 struct Params { rows: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;

@@ -8,6 +8,7 @@ import { BufferPool, type PooledBuffer } from "./buffer_pool.ts";
 import { CommandStream, type StreamCounters } from "./command_stream.ts";
 import { debugLevel, type DeviceOptions } from "./device_options.ts";
 import { DeviceError, formatBytes } from "./errors.ts";
+import { failureOf } from "./failure.ts";
 import {
   checkBindings,
   grid,
@@ -168,18 +169,8 @@ export class Device implements Disposable {
 
   #fail(error: GPUError): void {
     if (this.#failure) return;
-    const { live, peak } = this.pool.usage;
-    const { bytes, label } = this.pool.lastLarge;
-    this.#failure = error instanceof GPUOutOfMemoryError
-      ? new DeviceError(
-        `The device is out of memory: ${formatBytes(bytes)} were asked for ${label}, with ` +
-          `${formatBytes(live)} in use (most so far ${formatBytes(peak)}). ` +
-          `Use a smaller batch_size, smaller scenes, smaller widths or small_mode.`,
-      )
-      : new DeviceError(
-        `The device refused a command: ${error.message.trim()}\n` +
-          `Kernels dispatched last: ${[...this.#recent].reverse().join(", ") || "none"}.`,
-      );
+    const recent = [...this.#recent].reverse();
+    this.#failure = failureOf(error, this.pool, recent);
   }
 
   /** Throw what has gone wrong so far, if anything has. */

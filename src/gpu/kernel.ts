@@ -76,6 +76,24 @@ function constantLines(kernel: string, constants: KernelConstants): string {
   }).join("");
 }
 
+/** The bindings that a shader declares, and the index of its parameters, or -1. */
+function parseBindings(declarations: string): Pick<Kernel, "bindings" | "paramsBinding"> {
+  const bindings: KernelBinding[] = [];
+  let paramsBinding = -1;
+  for (const [, index, kind, variable] of declarations.matchAll(BINDING)) {
+    if (variable === "params") paramsBinding = Number(index);
+    else {
+      const access = kind === "uniform"
+        ? "uniform"
+        : kind.includes("read_write")
+        ? "read_write"
+        : "read";
+      bindings.push({ name: variable, index: Number(index), access });
+    }
+  }
+  return { bindings, paramsBinding };
+}
+
 function withoutComments(code: string): string {
   return code.replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, "");
 }
@@ -115,6 +133,31 @@ export function checkBindings({ name: kernel, bindings }: Kernel, bind: object):
   );
 }
 
+/** See `Kernel.packParams`. */
+function packParams(
+  kernel: string,
+  params: readonly Param[],
+  values: KernelParams,
+  into: DataView,
+  offset: number,
+): void {
+  if (Object.keys(values).length > params.length) {
+    const names = params.map(({ name }) => name);
+    throw new Error(
+      `Kernel ${kernel}: there is no parameter ${surplus(values, names)}, only ${
+        names.join(", ") || "none"
+      }`,
+    );
+  }
+  for (const { name: field, float } of params) {
+    const value = values[field];
+    if (value === undefined) throw new Error(`Kernel ${kernel}: parameter ${field} is missing`);
+    if (float) into.setFloat32(offset, value, true);
+    else into.setUint32(offset, value, true);
+    offset += 4;
+  }
+}
+
 /**
  * The directive by which a shader asks for subgroup operations, where the device's compiler knows
  * it.
@@ -142,19 +185,7 @@ export function compileKernel(
   const declarations = withoutComments(constantLines(name, constants) + prelude + whole);
   const code = enableLine(declarations, enableSubgroups) + constantLines(name, constants) +
     prelude + whole;
-  const bindings: KernelBinding[] = [];
-  let paramsBinding = -1;
-  for (const [, index, kind, variable] of declarations.matchAll(BINDING)) {
-    if (variable === "params") paramsBinding = Number(index);
-    else {
-      const access = kind === "uniform"
-        ? "uniform"
-        : kind.includes("read_write")
-        ? "read_write"
-        : "read";
-      bindings.push({ name: variable, index: Number(index), access });
-    }
-  }
+  const { bindings, paramsBinding } = parseBindings(declarations);
   const params = paramsBinding < 0 ? [] : parseParams(name, declarations);
   const paramNames = params.map(({ name }) => name);
   const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ index, access }) => ({
@@ -186,22 +217,7 @@ export function compileKernel(
     paramNames,
     pipeline,
     layout,
-    packParams(values, into, offset) {
-      if (Object.keys(values).length > params.length) {
-        throw new Error(
-          `Kernel ${name}: there is no parameter ${surplus(values, paramNames)}, only ${
-            paramNames.join(", ") || "none"
-          }`,
-        );
-      }
-      for (const { name: field, float } of params) {
-        const value = values[field];
-        if (value === undefined) throw new Error(`Kernel ${name}: parameter ${field} is missing`);
-        if (float) into.setFloat32(offset, value, true);
-        else into.setUint32(offset, value, true);
-        offset += 4;
-      }
-    },
+    packParams: (values, into, offset) => packParams(name, params, values, into, offset),
   };
 }
 

@@ -7,14 +7,11 @@
 import { DataError } from "../base/errors.ts";
 import type { RegionTree } from "./scene.ts";
 
-/**
- * A region as scene files nest it. Indices are the scene's own, from 0; `center_idx` is one of
- * them.
- */
+/** A region as scene files nest it. Indices are the scene's own, from 0. */
 export interface NestedRegion {
   /** The region's points. */
   indices: number[];
-  /** The point in its middle. */
+  /** The point in its middle, one of them. */
   center_idx: number;
   /** Its depth; the root's is 0. */
   level: number;

@@ -4,7 +4,8 @@
  */
 
 import type { Device } from "../gpu/device.ts";
-import { Tensor, tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
+import { tensor } from "./create.ts";
 
 /** What arithmetic takes: a tensor, or a plain number that stands for a tensor of one value. */
 export type Operand = Tensor | number;

@@ -12,11 +12,11 @@ export { segmentMax, segmentMean, segmentSoftmax, segmentSum } from "./ops/segme
 export { mean } from "./ops/mean.ts";
 export { expand, sum, sumCols, sumRows } from "./ops/sum.ts";
 export { transpose } from "./ops/transpose.ts";
-export { exp } from "./ops/exp.ts";
-export { gelu } from "./ops/gelu.ts";
-export { log } from "./ops/log.ts";
-export { relu } from "./ops/relu.ts";
-export { sigmoid } from "./ops/sigmoid.ts";
-export { sqrt } from "./ops/sqrt.ts";
+export { exp } from "./ops/elementwise/exp.ts";
+export { gelu } from "./ops/elementwise/gelu.ts";
+export { log } from "./ops/elementwise/log.ts";
+export { relu } from "./ops/elementwise/relu.ts";
+export { sigmoid } from "./ops/elementwise/sigmoid.ts";
+export { sqrt } from "./ops/elementwise/sqrt.ts";
 export { weightedSum } from "./ops/weighted_sum.ts";
 export { reshape } from "./tensor.ts";

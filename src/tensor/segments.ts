@@ -5,7 +5,8 @@
 
 import type { Device } from "../gpu/device.ts";
 import { isCount } from "./shapes.ts";
-import { type Tensor, tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+import { tensor } from "./create.ts";
 
 /**
  * Most rows that one invocation reduces; longer segments are reduced in pieces, then the pieces.

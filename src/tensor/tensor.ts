@@ -82,7 +82,8 @@ export interface TapeNode {
   ) => InputGradients;
 }
 
-const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+/** Arrays of each type. */
+export const ARRAYS = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
 
 /**
  * A row-major array in device memory. It belongs to the scope that was open when it was made
@@ -220,7 +221,7 @@ export class Tensor {
           `${formatShape(gradient.shape)}.`,
       );
     }
-    return backward(this, gradient ?? full(this.device, this.shape, 1));
+    return backward(this, gradient ?? one(this));
   }
 }
 
@@ -235,55 +236,18 @@ export function empty(device: Device, shape: readonly number[], dtype: DType = "
   });
 }
 
+/** The gradient of a scalar itself. */
+function one({ device, shape }: Tensor): Tensor {
+  const out = empty(device, shape);
+  device.write(out.slice, Float32Array.of(1));
+  return out;
+}
+
 /** A new tensor of zeros. */
 export function zeros(device: Device, shape: readonly number[], dtype: DType = "f32"): Tensor {
   const out = empty(device, shape, dtype);
   device.clear(out.slice);
   return out;
-}
-
-/** A new f32 tensor with every element `value`. */
-export function full(device: Device, shape: readonly number[], value: number): Tensor {
-  checkShape(shape);
-  return tensor(device, new Float32Array(elements(shape)).fill(value), shape);
-}
-
-function dtypeOf(data: TensorData): DType {
-  const dtype = (["f32", "i32", "u32"] as const).find((each) => data instanceof ARRAYS[each]);
-  if (dtype) return dtype;
-  throw new TypeError(
-    `Cannot make a tensor of ${
-      (data as object | null)?.constructor?.name ?? String(data)
-    }: expected numbers, Float32Array, Int32Array or Uint32Array.`,
-  );
-}
-
-/**
- * A new tensor with a copy of `data`.
- * @param shape default one-dimensional
- */
-export function tensor(
-  device: Device,
-  data: TensorData | readonly number[],
-  shape: readonly number[] = [data.length],
-  options: { requiresGrad?: boolean } = {},
-): Tensor {
-  const values: TensorData = Array.isArray(data) ? Float32Array.from(data) : data as TensorData;
-  const dtype = dtypeOf(values);
-  checkShape(shape);
-  if (elements(shape) !== values.length) {
-    throw new TypeError(
-      `Cannot make a tensor of shape ${formatShape(shape)} from ${values.length} values.`,
-    );
-  }
-  if (options.requiresGrad && dtype !== "f32") {
-    throw new TypeError(`Cannot give ${dtype} values a gradient: expected f32.`);
-  }
-  const size = values.byteLength;
-  const buffer = device.allocateUnused(size, `${dtype}${formatShape(shape)}`);
-  const out = new Tensor(device, shape, dtype, { buffer, offset: 0, size });
-  device.write(out.slice, values);
-  return options.requiresGrad ? new Tensor(device, shape, out.dtype, out.slice, true) : out;
 }
 
 /** The same memory under another shape; gradients pass through. */

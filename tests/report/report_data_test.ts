@@ -12,20 +12,20 @@ import { SyntheticDataset } from "../../src/scenes/synthetic/synthetic.ts";
 import { UsageError } from "../../src/base/errors.ts";
 import { parseReportArguments } from "../../src/cli/report/arguments.ts";
 import { ByteCollector, packBytes, unpackBytes } from "../../src/report/bytes.ts";
-import { shownHeight } from "../../src/report/page/ceiling.ts";
-import { planCharts } from "../../src/report/page/charts.ts";
+import { shownHeight } from "../../src/report/page/scene/ceiling.ts";
+import { planCharts } from "../../src/report/page/curves/charts.ts";
 import { compareSettings } from "../../src/report/page/compare.ts";
-import { loadScene, runAt } from "../../src/report/page/loaded_scene.ts";
-import { pick } from "../../src/report/page/pick.ts";
-import { kindColor, mapColors } from "../../src/report/page/scene_colors.ts";
+import { loadScene, runAt } from "../../src/report/page/scene/loaded_scene.ts";
+import { pick } from "../../src/report/page/scene/pick.ts";
+import { kindColor, mapColors } from "../../src/report/page/scene/scene_colors.ts";
 import {
   cosines,
   lengthsOf,
   nearestElsewhere,
   quantile,
-} from "../../src/report/page/similarity.ts";
-import { smooth } from "../../src/report/page/smooth.ts";
-import { linearTicks, logTicks } from "../../src/report/page/ticks.ts";
+} from "../../src/report/page/scene/similarity.ts";
+import { smooth } from "../../src/report/page/curves/smooth.ts";
+import { linearTicks, logTicks } from "../../src/report/page/curves/ticks.ts";
 import { findAxes, quantiseFeatures, quantisePositions } from "../../src/report/quantise.ts";
 import type { ReportOptions } from "../../src/report/make_report.ts";
 import { parseMetrics, readRuns, uniqueNames } from "../../src/report/read_run.ts";

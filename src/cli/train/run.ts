@@ -93,6 +93,23 @@ function describeEnd(trainer: Trainer, summary: FitSummary, log: RunLog): string
     `${(steps / seconds).toFixed(2)} steps/s.\nCheckpoint: ${checkpoint}\nLogs: ${log.directory}`;
 }
 
+function describeStart({ train, validation, model }: Trainer): string {
+  return `Data: ${train.length} training scenes, ${validation?.length ?? 0} for validation. ` +
+    `Model: ${model.parameters.count.toLocaleString("en")} parameters.`;
+}
+
+/** All epochs are done: writes what a run that was killed between its last saves has left to write. */
+async function completeRun(trainer: Trainer, say: (line: string) => void): Promise<number> {
+  const done = `${trainer.epoch} of ${trainer.config.num_epochs} epochs are done`;
+  const { checkpoint } = await trainer.fit();
+  say(
+    checkpoint
+      ? `Completed: ${done}.\nCheckpoint: ${checkpoint}`
+      : `Nothing to do: ${done}. Raise num_epochs to go on.`,
+  );
+  return EXIT.done;
+}
+
 /**
  * Run what the arguments of `train.ts` ask for. Returns the exit code; throws what `reportError`
  * explains.
@@ -113,22 +130,9 @@ export async function runTraining(
   const measures = probe ? [probe] : [];
   using trainer = await Trainer.create(config, { device, ...datasets, hooks: measures });
   await startFrom(trainer, checkpoint, args, say);
-  say(
-    `Data: ${trainer.train.length} training scenes, ${trainer.validation?.length ?? 0} for ` +
-      `validation. Model: ${trainer.model.parameters.count.toLocaleString("en")} parameters.`,
-  );
+  say(describeStart(trainer));
   if (probe) say(probe.description);
-  if (trainer.epoch >= config.num_epochs) {
-    const done = `${trainer.epoch} of ${config.num_epochs} epochs are done`;
-    // What a run that was killed between its last saves has left to write.
-    const { checkpoint: written } = await trainer.fit();
-    say(
-      written
-        ? `Completed: ${done}.\nCheckpoint: ${written}`
-        : `Nothing to do: ${done}. Raise num_epochs to go on.`,
-    );
-    return EXIT.done;
-  }
+  if (trainer.epoch >= config.num_epochs) return await completeRun(trainer, say);
   const before = checkpoint === null
     ? null
     : await logFolderOf(checkpoint, trainer.runDirectory, config.log_dir);

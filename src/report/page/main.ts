@@ -3,12 +3,12 @@
 
 import { unpackBytes } from "../bytes.ts";
 import type { ReportData, RunData } from "../report_data.ts";
-import { chartTooltip } from "./chart.ts";
-import { curvesSection } from "./curves.ts";
+import { chartTooltip } from "./curves/chart.ts";
+import { curvesSection } from "./curves/curves.ts";
 import { choice, h } from "./dom.ts";
 import { when } from "./format.ts";
 import { overviewSection } from "./overview.ts";
-import { scenesSection } from "./scene_panel.ts";
+import { scenesSection } from "./scene/scene_panel.ts";
 import { settingsSection } from "./settings.ts";
 
 const RUN_COLORS = 10;

@@ -7,7 +7,8 @@ import { makeSegments, type Segments } from "../segments.ts";
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
 import { isCount } from "../shapes.ts";
-import { empty, record, type Tensor, tensor } from "../tensor.ts";
+import { empty, record, type Tensor } from "../tensor.ts";
+import { tensor } from "../create.ts";
 import { reduceStage } from "./reduce_stage.ts";
 
 /** In an index: no row; the result is zero there. */

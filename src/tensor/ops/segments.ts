@@ -11,7 +11,8 @@ import type { Segments } from "../segments.ts";
 import { reduceStage } from "./reduce_stage.ts";
 import { formatShape } from "../shapes.ts";
 import { checkInputs } from "../inputs.ts";
-import { empty, record, type Tensor, tensor, zeros } from "../tensor.ts";
+import { empty, record, type Tensor, zeros } from "../tensor.ts";
+import { tensor } from "../create.ts";
 import { mul } from "./binary.ts";
 import { gatherRows, NO_ROW, type RowIndex, rowIndex } from "./gather_rows.ts";
 

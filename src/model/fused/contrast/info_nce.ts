@@ -155,6 +155,95 @@ function scaled({ all, query }: Gradients, gradient: Tensor): Tensor[] {
   return [out.query, out.key];
 }
 
+/** What decides the kernels of a contrast, and how its rows are cut into chunks. */
+interface ContrastPlan {
+  readonly device: Device;
+  /** Rows, of queries as of keys. */
+  readonly keys: number;
+  /** Blocks of four columns. */
+  readonly depth: number;
+  readonly inverseTemperature: number;
+  /** Constants that kernels share: whether lanes shuffle keys, whether exp needs no shift of its own. */
+  readonly shared: { readonly BROADCAST: boolean; readonly FIXED: boolean };
+  readonly similarityTile: Tiles["similarity"];
+  readonly lanes: number;
+  /** Whether similarities are stored a second time, by blocks of 8 queries. */
+  readonly across: boolean;
+  readonly acrossStride: number;
+  /** Queries of a chunk. */
+  readonly chunk: number;
+  /** Rows from one block of stored similarities to the next: odd, so that blocks of keys lie in different sets of a cache. */
+  readonly stride: number;
+  /** Tiles of keys of one part of a row's sum, and parts of a row. */
+  readonly span: number;
+  readonly parts: number;
+  /** Whether one workgroup finishes all rows, mean included. */
+  readonly atOnce: boolean;
+}
+
+function planContrast(
+  query: Tensor,
+  inverseTemperature: number,
+  gradients: boolean,
+  BROADCAST: boolean,
+): ContrastPlan {
+  const { device, rows: keys, cols } = query;
+  const FIXED = inverseTemperature <= LARGEST_FIXED;
+  const lanes = BROADCAST ? device.lanes : 0;
+  const similarityTile = lanes > 8 ? WIDE_SIMILARITY : TILES[device.kind].similarity;
+  // Stored twice where it pays; then both take the room of one.
+  const across = gradients && FIXED && cols >= ACROSS_COLS[device.kind];
+  const chunkBytes = Math.min(CHUNK_BYTES[device.kind] / (across ? 2 : 1), device.maxBindingBytes);
+  const tile = 8 * similarityTile.BLOCKS;
+  const acrossStride = (Math.ceil(keys / tile) * tile) | 1;
+  const fit = Math.floor(chunkBytes / (32 * Math.ceil(keys / 8)));
+  const fitAcross = across ? 8 * Math.floor(chunkBytes / (32 * acrossStride)) : Infinity;
+  const chunk = Math.min(keys, Math.max(8, gradients ? Math.min(fit, fitAcross) : keys));
+  const span = Math.ceil(Math.ceil(keys / tile) / PARTS);
+  return {
+    device,
+    keys,
+    depth: cols / 4,
+    inverseTemperature,
+    shared: { BROADCAST, FIXED },
+    similarityTile,
+    lanes,
+    across,
+    acrossStride,
+    chunk,
+    stride: chunk | 1,
+    span,
+    parts: Math.ceil(keys / (tile * span)),
+    atOnce: keys <= Math.min(chunk, ROWS_AT_ONCE),
+  };
+}
+
+/** Memory that chunks share, one after the other. */
+interface Scratch {
+  /** Similarities by blocks of 8 keys; null: they are not stored. */
+  readonly p: Tensor | null;
+  /** The same by blocks of 8 queries. */
+  readonly across: Tensor | null;
+  readonly part: Tensor;
+  readonly weight: Tensor;
+}
+
+function scratchFor(plan: ContrastPlan, gradients: boolean): Scratch {
+  const { device, keys, chunk, stride, parts, across, acrossStride } = plan;
+  return {
+    p: gradients ? empty(device, [Math.ceil(keys / 8) * stride, 8]) : null,
+    across: across ? empty(device, [Math.ceil(chunk / 8) * acrossStride, 8]) : null,
+    part: empty(device, [parts, chunk, 2]),
+    weight: empty(device, [chunk]),
+  };
+}
+
+/** Some queries. */
+interface QueryChunk {
+  readonly first: number;
+  readonly rows: number;
+}
+
 /** Loss of all rows and, if there is room for them, gradients of a loss of weight 1. */
 function contrastInto(
   loss: Tensor,
@@ -162,126 +251,18 @@ function contrastInto(
   key: Tensor,
   inverseTemperature: number,
   gradients: Gradients | null,
-  BROADCAST: boolean,
+  broadcast: boolean,
 ): void {
-  const { device, rows: keys, cols } = query;
-  const depth = cols / 4;
-  const FIXED = inverseTemperature <= LARGEST_FIXED;
-  const tiles = TILES[device.kind];
-  const lanes = BROADCAST ? device.lanes : 0;
-  const similarityTile = lanes > 8 ? WIDE_SIMILARITY : tiles.similarity;
-  // Stored twice where it pays; then both take the room of one.
-  const ACROSS = gradients !== null && FIXED && cols >= ACROSS_COLS[device.kind];
-  const chunkBytes = Math.min(CHUNK_BYTES[device.kind] / (ACROSS ? 2 : 1), device.maxBindingBytes);
-  const blocks = Math.ceil(keys / 8);
-  const tile = 8 * similarityTile.BLOCKS;
-  const acrossStride = (Math.ceil(keys / tile) * tile) | 1;
-  const fit = Math.floor(chunkBytes / (32 * blocks));
-  const fitAcross = ACROSS ? 8 * Math.floor(chunkBytes / (32 * acrossStride)) : Infinity;
-  const most = gradients ? Math.min(fit, fitAcross) : keys;
-  const chunk = Math.min(keys, Math.max(8, most));
-  // Odd, so that blocks of keys lie in different sets of a cache.
-  const stride = chunk | 1;
-  const p = gradients && empty(device, [blocks * stride, 8]);
-  const across = ACROSS ? empty(device, [Math.ceil(chunk / 8) * acrossStride, 8]) : null;
-  const span = Math.ceil(Math.ceil(keys / tile) / PARTS);
-  const parts = Math.ceil(keys / (tile * span));
-  const part = empty(device, [parts, chunk, 2]);
-  const weight = empty(device, [chunk]);
-  const atOnce = keys <= Math.min(chunk, ROWS_AT_ONCE);
+  const plan = planContrast(query, inverseTemperature, gradients !== null, broadcast);
+  const { device, keys, chunk, atOnce } = plan;
+  const scratch = scratchFor(plan, gradients !== null);
   const rowLosses = atOnce ? loss : empty(device, [keys]);
-  const compile = (name: string, source: string, constants: KernelConstants) =>
-    kernel(device, name, source, { ...constants, BROADCAST, FIXED });
-  const keyTile = { ...tiles.key, ...shared(tiles.key.PAIRS, lanes) };
-  const similarity = compile("nce_similarity", similarityWgsl, {
-    ...similarityTile,
-    ...shared(similarityTile.BLOCKS, lanes),
-    STORE: p !== null,
-    ACROSS,
-  });
-  const rowKernel = compile("nce_rows", rowsWgsl, {
-    MEAN: atOnce,
-    STORE: p !== null,
-    ACROSS,
-  });
-  const stored = { ...(p ? { p: p.slice } : {}), ...(across ? { across: across.slice } : {}) };
   for (let first = 0; first < keys; first += chunk) {
-    const rows = Math.min(chunk, keys - first);
-    const chunkRows = { rows, first_row: first, stride };
-    const wide = { ...chunkRows, depth, keys };
-    const acrossPlace: KernelParams = ACROSS ? { across_stride: acrossStride } : {};
-    const groups = (rowsOfLane: number, { GROUP }: { GROUP: number }) =>
-      Math.ceil(rows / (GROUP * rowsOfLane));
-    device.run(
-      similarity,
-      { query: query.slice, key: key.slice, part: part.slice, ...stored },
-      { ...wide, ...acrossPlace, span, inverse_temperature: inverseTemperature },
-      [groups(similarityTile.ROWS, similarityTile), parts, 1],
-    );
-    device.run(
-      rowKernel,
-      {
-        part: part.slice,
-        ...(p ? {} : { query: query.slice, key: key.slice }),
-        weight: weight.slice,
-        loss: rowLosses.slice,
-        ...stored,
-      },
-      { ...chunkRows, ...acrossPlace, depth, parts, inverse_temperature: inverseTemperature },
-      atOnce ? 1 : Math.ceil(rows / LANES),
-    );
-    if (!p || !gradients) continue;
-    if (!FIXED) {
-      device.run(
-        kernel(device, "nce_probabilities", probabilitiesWgsl),
-        { p: p.slice, weight: weight.slice },
-        { ...chunkRows, keys, blocks },
-        Math.ceil(rows * blocks / LANES),
-      );
-    }
-    const factor = inverseTemperature / keys;
-    const columnGroups = ({ PAIRS }: { PAIRS: number }) => Math.ceil(depth / (2 * PAIRS));
-    const keyGroups = (own: number): [number, number, number] => [
-      Math.ceil(Math.ceil(own / 8) / (tiles.key.GROUP * tiles.key.SETS)),
-      columnGroups(tiles.key),
-      1,
-    ];
-    if (across) {
-      device.run(
-        compile("nce_key_gradient", keyGradientWgsl, { ...keyTile, OWN: true, WEIGHTED: false }),
-        {
-          p: across.slice,
-          query: key.slice,
-          weight: weight.slice,
-          out: gradients.query.slice,
-        },
-        {
-          rows: keys,
-          first_row: 0,
-          depth,
-          keys: rows,
-          first_key: first,
-          stride: acrossStride,
-          factor,
-        },
-        keyGroups(rows),
-      );
-    } else {
-      device.run(
-        compile("nce_query_gradient", queryGradientWgsl, tiles.query),
-        { p: p.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
-        { ...wide, factor },
-        [groups(tiles.query.ROWS, tiles.query), columnGroups(tiles.query), 1],
-      );
-    }
-    device.run(
-      compile("nce_key_gradient", keyGradientWgsl, { ...keyTile, OWN: false, WEIGHTED: FIXED }),
-      { p: p.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
-      { ...wide, first_key: 0, factor },
-      keyGroups(keys),
-    );
+    const queries = { first, rows: Math.min(chunk, keys - first) };
+    similarities(plan, scratch, queries, query, key, rowLosses);
+    if (gradients) addGradients(plan, scratch, queries, query, key, gradients);
   }
-  for (const scratch of [p, across, part, weight]) scratch?.dispose();
+  for (const each of Object.values<Tensor | null>({ ...scratch })) each?.dispose();
   if (atOnce) return;
   device.run(
     kernel(device, "nce_mean", meanWgsl),
@@ -290,4 +271,111 @@ function contrastInto(
     1,
   );
   rowLosses.dispose();
+}
+
+/** Similarities of some queries to all keys, and from them the queries' losses. */
+function similarities(
+  plan: ContrastPlan,
+  { p, across, part, weight }: Scratch,
+  { first, rows }: QueryChunk,
+  query: Tensor,
+  key: Tensor,
+  rowLosses: Tensor,
+): void {
+  const { device, keys, depth, inverseTemperature, shared: own, stride, parts, span } = plan;
+  const { similarityTile: tile, atOnce } = plan;
+  const ACROSS = across !== null, STORE = p !== null;
+  const stored = { ...(p ? { p: p.slice } : {}), ...(across ? { across: across.slice } : {}) };
+  const params: KernelParams = {
+    rows,
+    first_row: first,
+    stride,
+    depth,
+    inverse_temperature: inverseTemperature,
+    ...(ACROSS ? { across_stride: plan.acrossStride } : {}),
+  };
+  device.run(
+    kernel(device, "nce_similarity", similarityWgsl, {
+      ...tile,
+      ...shared(tile.BLOCKS, plan.lanes),
+      STORE,
+      ACROSS,
+      ...own,
+    }),
+    { query: query.slice, key: key.slice, part: part.slice, ...stored },
+    { ...params, keys, span },
+    [Math.ceil(rows / (tile.GROUP * tile.ROWS)), parts, 1],
+  );
+  device.run(
+    kernel(device, "nce_rows", rowsWgsl, { MEAN: atOnce, STORE, ACROSS, ...own }),
+    {
+      part: part.slice,
+      ...(p ? {} : { query: query.slice, key: key.slice }),
+      weight: weight.slice,
+      loss: rowLosses.slice,
+      ...stored,
+    },
+    { ...params, parts },
+    atOnce ? 1 : Math.ceil(rows / LANES),
+  );
+}
+
+/** Adds to both gradients what some queries' stored similarities give. */
+function addGradients(
+  plan: ContrastPlan,
+  { p, across, weight }: Scratch,
+  { first, rows }: QueryChunk,
+  query: Tensor,
+  key: Tensor,
+  gradients: Gradients,
+): void {
+  const { device, keys, depth, shared: own, stride, acrossStride } = plan;
+  const tiles = TILES[device.kind];
+  const keyTile = { ...tiles.key, ...shared(tiles.key.PAIRS, plan.lanes) };
+  const factor = plan.inverseTemperature / keys;
+  const columnGroups = ({ PAIRS }: { PAIRS: number }) => Math.ceil(depth / (2 * PAIRS));
+  const keyGroups = (count: number): [number, number, number] => [
+    Math.ceil(Math.ceil(count / 8) / (tiles.key.GROUP * tiles.key.SETS)),
+    columnGroups(tiles.key),
+    1,
+  ];
+  const wide = { rows, first_row: first, stride, depth, keys, factor };
+  if (!own.FIXED) {
+    const blocks = Math.ceil(keys / 8);
+    device.run(
+      kernel(device, "nce_probabilities", probabilitiesWgsl),
+      { p: p!.slice, weight: weight.slice },
+      { rows, first_row: first, stride, keys, blocks },
+      Math.ceil(rows * blocks / LANES),
+    );
+  }
+  if (across) {
+    // The keys' kernel with the sides exchanged.
+    const ofQueries = { rows: keys, first_row: 0, keys: rows, first_key: first };
+    const constants = { ...keyTile, OWN: true, WEIGHTED: false, ...own };
+    device.run(
+      kernel(device, "nce_key_gradient", keyGradientWgsl, constants),
+      { p: across.slice, query: key.slice, weight: weight.slice, out: gradients.query.slice },
+      { ...ofQueries, depth, stride: acrossStride, factor },
+      keyGroups(rows),
+    );
+  } else {
+    device.run(
+      kernel(device, "nce_query_gradient", queryGradientWgsl, { ...tiles.query, ...own }),
+      { p: p!.slice, key: key.slice, weight: weight.slice, out: gradients.query.slice },
+      wide,
+      [Math.ceil(rows / (tiles.query.GROUP * tiles.query.ROWS)), columnGroups(tiles.query), 1],
+    );
+  }
+  device.run(
+    kernel(device, "nce_key_gradient", keyGradientWgsl, {
+      ...keyTile,
+      OWN: false,
+      WEIGHTED: own.FIXED,
+      ...own,
+    }),
+    { p: p!.slice, query: query.slice, weight: weight.slice, out: gradients.key.slice },
+    { ...wide, first_key: 0 },
+    keyGroups(keys),
+  );
 }

@@ -99,6 +99,17 @@ interface DenseChunk {
   readonly kept: KeptRows;
 }
 
+/** Places of parts one after the other, each at a multiple of `align` rows. */
+function placesOf(parts: readonly Tensor[], cols: number, align: number): Place[] {
+  let end = 0;
+  return parts.map(({ rows, cols: own }): Place => {
+    if (own !== cols) throw new TypeError(`Rows of ${own} columns, ${cols} expected.`);
+    const place = { first: end, rows };
+    end = Math.ceil((end + rows) / align) * align;
+    return place;
+  });
+}
+
 /**
  * The program of `run` on the rows of all `parts`, each (rows, 4 · blocks), in one go.
  * @param variants decide how weight gradients are summed
@@ -112,16 +123,9 @@ export function denseRows(
   const { layers, slots } = run.program;
   const cols = 4 * blocks(layers.at(-1)!.outs);
   const align = Math.max(alignment(cols), alignment(4 * layers[0].gradientBlocks));
-  let end = 0;
-  const places = parts.map(({ rows, cols: own }): Place => {
-    if (own !== 4 * (slots - 1)) {
-      throw new TypeError(`Rows of ${own} columns, ${4 * (slots - 1)} expected.`);
-    }
-    const place = { first: end, rows };
-    end = Math.ceil((end + rows) / align) * align;
-    return place;
-  });
-  const total = roomOf(end);
+  const places = placesOf(parts, 4 * (slots - 1), align);
+  const last = places.at(-1)!;
+  const total = roomOf(Math.ceil((last.first + last.rows) / align) * align);
   run.expect(total);
   const gradients = variants.gradients(total);
   // One chunk, unless a binding is too small for it.

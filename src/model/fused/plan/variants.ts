@@ -92,32 +92,68 @@ export interface VariantPolicy {
   gradients(rows: number): GradientVariant;
 }
 
-/**
- * The policy of a model on a device.
- * @param debug from 1 on choices are told, each once
- */
-export function variantPolicy(
-  device: Device,
-  options: VariantOptions,
-  debug: number = device.debug,
-): VariantPolicy {
-  const { steps = 0, rowVariant } = options;
-  const { limits } = device;
-  const said = new Set<string>();
-  const taken = new Map<string, StraightLinePlan[]>();
-  const take = (wanted: StraightLinePlan, rows: number) => {
-    const source = straightLineName({ ...wanted, workgroup: 0, stage: 0 });
-    const before = taken.get(source) ?? [];
-    const plan = planToTake(wanted, before, rows, steps);
-    if (!before.includes(plan)) taken.set(source, [...before, plan]);
-    return plan;
-  };
-  const say = (line: string) => {
-    if (debug < 1 || said.has(line)) return;
-    said.add(line);
+/** Says each choice once. */
+class Choices {
+  readonly #debug: number;
+  readonly #said = new Set<string>();
+
+  constructor(debug: number) {
+    this.#debug = debug;
+  }
+
+  say(line: string): void {
+    if (this.#debug < 1 || this.#said.has(line)) return;
+    this.#said.add(line);
     warn(`[dbbd] ${line}`);
-  };
-  const planOf = (program: RowProgram, rows: number, job: StraightLineJob) => {
+  }
+
+  /** The rows of a batch vary; one line for each choice tells enough. */
+  sayFirst(choice: string, why: string): void {
+    if (this.#said.has(choice)) return;
+    this.#said.add(choice);
+    this.say(`${choice}: ${why}`);
+  }
+}
+
+/** The policy of a model on a device. */
+class Policy implements VariantPolicy {
+  readonly #device: Device;
+  readonly #steps: number;
+  readonly #asked: RowVariant | undefined;
+  readonly #choices: Choices;
+  /** Plans of one source that were taken before. */
+  readonly #taken = new Map<string, StraightLinePlan[]>();
+
+  constructor(device: Device, { steps = 0, rowVariant }: VariantOptions, debug: number) {
+    this.#device = device;
+    this.#steps = steps;
+    this.#asked = rowVariant;
+    this.#choices = new Choices(debug);
+  }
+
+  #take(wanted: StraightLinePlan, rows: number): StraightLinePlan {
+    const source = straightLineName({ ...wanted, workgroup: 0, stage: 0 });
+    const before = this.#taken.get(source) ?? [];
+    const plan = planToTake(wanted, before, rows, this.#steps);
+    if (!before.includes(plan)) this.#taken.set(source, [...before, plan]);
+    return plan;
+  }
+
+  /** Whether straight-line code is worth its compiling, and why. */
+  #judge(rows: number, multiplyAdds: number): { straight: boolean; why: string } {
+    if (this.#asked) return { straight: this.#asked === "straight-line", why: "asked for" };
+    if (this.#device.kind !== "software") return { straight: false, why: "a GPU" };
+    const ahead = rows * this.#steps;
+    const seconds = (multiplyAdds * COST.compile).toFixed(1);
+    return {
+      straight: ahead >= ROWS_TO_COMPILE,
+      why: `${(ahead / 1e6).toPrecision(2)} million rows ahead, compiling (about ${seconds} s) ` +
+        `pays from ${(ROWS_TO_COMPILE / 1e6).toFixed(1)} million on`,
+    };
+  }
+
+  #plan(program: RowProgram, rows: number, job: StraightLineJob): StraightLinePlan | null {
+    const { limits } = this.#device;
     const plan = planStraightLine(
       rowShape(program),
       {
@@ -128,44 +164,42 @@ export function variantPolicy(
       job,
       rows,
     );
-    const name = `${program.name} rows, ${job},`;
+    const name = `${program.name} rows, ${job}, by`;
     if (typeof plan === "string") {
-      say(`${name} by loops: ${plan}`);
+      this.#choices.say(`${name} loops: ${plan}`);
       return null;
     }
-    const ahead = rows * steps;
-    const straight = rowVariant
-      ? rowVariant === "straight-line"
-      : device.kind === "software" && ahead >= ROWS_TO_COMPILE;
-    const why = rowVariant
-      ? "asked for"
-      : device.kind !== "software"
-      ? "a GPU"
-      : `${(ahead / 1e6).toPrecision(2)} million rows ahead, compiling (about ${
-        (plan.multiplyAdds * COST.compile).toFixed(1)
-      } s) pays from ${(ROWS_TO_COMPILE / 1e6).toFixed(1)} million on`;
-    // The rows of a batch vary; one line for each choice tells enough.
-    if (!said.has(`${name} ${straight}`)) {
-      said.add(`${name} ${straight}`);
-      say(`${name} by ${straight ? "straight-line code" : "loops"}: ${why}`);
-    }
-    return straight ? take(plan, rows) : null;
-  };
-  return {
-    plans(program, rows, pooled = false) {
-      const pools = pooled && device.shuffles;
-      const forward = pools && planOf(program, rows, "pool") || planOf(program, rows, "forward");
-      const some = rows * ROWS_WITH_GRADIENT;
-      return {
-        forward,
-        backward: planOf(program, some, device.shuffles ? "reduce" : "backward"),
-      };
-    },
-    gradients(rows) {
-      const lanes = rowVariant
-        ? rowVariant === "straight-line"
-        : device.kind === "software" && rows * steps >= ROWS_TO_COMPILE_LANES;
-      return lanes ? "lanes" : "loops";
-    },
-  };
+    const { straight, why } = this.#judge(rows, plan.multiplyAdds);
+    this.#choices.sayFirst(`${name} ${straight ? "straight-line code" : "loops"}`, why);
+    return straight ? this.#take(plan, rows) : null;
+  }
+
+  plans(program: RowProgram, rows: number, pooled = false): RowPlans {
+    const { shuffles } = this.#device;
+    const pool = pooled && shuffles ? this.#plan(program, rows, "pool") : null;
+    const some = rows * ROWS_WITH_GRADIENT;
+    return {
+      forward: pool ?? this.#plan(program, rows, "forward"),
+      backward: this.#plan(program, some, shuffles ? "reduce" : "backward"),
+    };
+  }
+
+  gradients(rows: number): GradientVariant {
+    const lanes = this.#asked
+      ? this.#asked === "straight-line"
+      : this.#device.kind === "software" && rows * this.#steps >= ROWS_TO_COMPILE_LANES;
+    return lanes ? "lanes" : "loops";
+  }
+}
+
+/**
+ * The policy of a model on a device.
+ * @param debug from 1 on choices are told, each once
+ */
+export function variantPolicy(
+  device: Device,
+  options: VariantOptions,
+  debug: number = device.debug,
+): VariantPolicy {
+  return new Policy(device, options, debug);
 }

@@ -2,8 +2,8 @@
 /** One chart: the curves of several runs over a common axis, with a read-out under the pointer. */
 
 import uPlot from "uplot";
-import { color, h } from "./dom.ts";
-import { number, short } from "./format.ts";
+import { color, h } from "../dom.ts";
+import { number, short } from "../format.ts";
 import { linearTicks, logTicks } from "./ticks.ts";
 
 /** A curve as it is drawn. */

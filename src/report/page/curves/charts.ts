@@ -1,6 +1,6 @@
 /** Which curves stand in which chart. */
 
-import type { RunData, Series } from "../report_data.ts";
+import type { RunData, Series } from "../../report_data.ts";
 
 /** One chart of the page. */
 export interface ChartPlan {

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** max(x, 0). The slope at 0 is 0, as in PyTorch. */

@@ -2,11 +2,11 @@
 /** The charts of all runs, and what steers them. */
 
 import type uPlot from "uplot";
-import type { RunData, Series } from "../report_data.ts";
+import type { RunData, Series } from "../../report_data.ts";
 import { type Curve, drawChart, tableOf } from "./chart.ts";
 import { type ChartPlan, curvesOf, planCharts } from "./charts.ts";
-import { choice, h, slider } from "./dom.ts";
-import { duration, number, short } from "./format.ts";
+import { choice, h, slider } from "../dom.ts";
+import { duration, number, short } from "../format.ts";
 import { smooth } from "./smooth.ts";
 
 /** What is set in the bar above the charts. */

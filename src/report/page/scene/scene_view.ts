@@ -16,7 +16,7 @@ import {
 } from "three";
 // @ts-types="npm:@types/three@0.187.0/examples/jsm/controls/OrbitControls.d.ts"
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
-import { h } from "./dom.ts";
+import { h } from "../dom.ts";
 import { eyeDome } from "./eye_dome.ts";
 import { pick } from "./pick.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** Natural logarithm. */

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /** What colours mean, and numbers of scenes in words. */
 
-import type { ReportData } from "../report_data.ts";
-import { h } from "./dom.ts";
+import type { ReportData } from "../../report_data.ts";
+import { h } from "../dom.ts";
 import type { LoadedScene } from "./loaded_scene.ts";
 import { css, FADED, kindColor, mapColor } from "./scene_colors.ts";
 import { quantile } from "./similarity.ts";

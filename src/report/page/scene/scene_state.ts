@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /** What a shown scene is coloured by, and what the legend says of it. */
 
-import { h } from "./dom.ts";
-import { number } from "./format.ts";
+import { h } from "../dom.ts";
+import { number } from "../format.ts";
 import type { LoadedScene } from "./loaded_scene.ts";
 import { kindColors, mapColors } from "./scene_colors.ts";
 import { heights, kindsLegend, lowOf, orderOf, scale } from "./scene_legend.ts";

@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 /** The section of scenes: a view, what steers it, and what it says of a point. */
 
-import type { ReportData } from "../report_data.ts";
+import type { ReportData } from "../../report_data.ts";
 import { shownHeight } from "./ceiling.ts";
-import { choice, h, slider } from "./dom.ts";
+import { choice, h, slider } from "../dom.ts";
 import { type LoadedScene, loadScene, runAt } from "./loaded_scene.ts";
 import { heights, tellCounts, tellPlace } from "./scene_legend.ts";
 import {

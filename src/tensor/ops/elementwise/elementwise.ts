@@ -1,10 +1,10 @@
 /** Functions of each element by itself, made of two expressions. */
 
-import math from "../../../shaders/math.wgsl" with { type: "text" };
-import forwardWgsl from "../../../shaders/tensor/unary.wgsl" with { type: "text" };
-import backwardWgsl from "../../../shaders/tensor/unary_backward.wgsl" with { type: "text" };
-import { checkInputs } from "../inputs.ts";
-import { empty, record, type Tensor } from "../tensor.ts";
+import math from "../../../../shaders/math.wgsl" with { type: "text" };
+import forwardWgsl from "../../../../shaders/tensor/unary.wgsl" with { type: "text" };
+import backwardWgsl from "../../../../shaders/tensor/unary_backward.wgsl" with { type: "text" };
+import { checkInputs } from "../../inputs.ts";
+import { empty, record, type Tensor } from "../../tensor.ts";
 
 /** A function of v in WGSL, which may use what shaders/math.wgsl has. */
 export interface ElementwiseRule {

@@ -1,7 +1,7 @@
 /** A scene as the page computes with it. */
 
-import { unpackBytes } from "../bytes.ts";
-import type { BranchData, SceneData, Section } from "../report_data.ts";
+import { unpackBytes } from "../../bytes.ts";
+import type { BranchData, SceneData, Section } from "../../report_data.ts";
 import { lengthsOf } from "./similarity.ts";
 
 /** One branch's features at all points. */

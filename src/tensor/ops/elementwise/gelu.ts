@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
 /** x Φ(x), the exact GELU (Hendrycks and Gimpel 2016), with erf. */
