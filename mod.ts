@@ -244,7 +244,6 @@ export { featureMetrics } from "./src/model/metrics.ts";
 export {
   type DeviceLevel,
   type DeviceView,
-  type EncodedRows,
   type RegionBatch,
   uploadBatch,
 } from "./src/model/region_batch.ts";

@@ -12,7 +12,8 @@ import type { BranchOutput, Encoder, EncoderOutput, Heads } from "./encoder.ts";
 import { plainInfoNCE } from "./info_nce.ts";
 import type { ModelConfig } from "./model_config.ts";
 import { type Network, type Networks, networks } from "./networks.ts";
-import type { DeviceView, EncodedRows, RegionBatch } from "./region_batch.ts";
+import { type EncodedRows, type PlainRows, plainRows } from "./plain_rows.ts";
+import type { DeviceView, RegionBatch } from "./region_batch.ts";
 
 /** A branch whose point features are an ordinary tensor. */
 export function branchOutput(regions: readonly Tensor[], points: Tensor): BranchOutput {
@@ -79,18 +80,17 @@ export class PlainEncoder implements Encoder {
   }
 
   /** Global to local: every region encoded, each with what its parent's feature propagates. */
-  g2l(batch: RegionBatch): BranchOutput {
-    const view = batch.view1;
+  #g2l({ view1: view }: RegionBatch, { levels }: PlainRows): BranchOutput {
     const regions: Tensor[] = [];
     let points: Tensor | null = null;
-    for (const [l, { encoded, parentOfRow, leafRowOfPoint }] of batch.levels.entries()) {
+    for (const [l, { encoded, parentOfRow, leafRowOfPoint }] of levels.entries()) {
       const { raw, propagated } = this.#networks;
       const parent = parentOfRow && {
         parent: gatherRows(regions.at(-1)!, parentOfRow),
         ...(this.#placed && {
           placeInParent: sub(
             encoded.points ? gatherRows(view.coords, encoded.points) : view.coords,
-            gatherRows(gatherRows(view.coords, batch.levels[l - 1].encoded.centers), parentOfRow),
+            gatherRows(gatherRows(view.coords, levels[l - 1].encoded.centers), parentOfRow),
           ),
         }),
       };
@@ -103,18 +103,19 @@ export class PlainEncoder implements Encoder {
   }
 
   /** Local to global: leaves encoded, every other region aggregated from its children. */
-  l2g(batch: RegionBatch): BranchOutput {
-    const leaves = this.#encode(this.#networks.raw, batch.leaves, batch.view2, null);
+  #l2g(batch: RegionBatch, rows: PlainRows): BranchOutput {
+    const leaves = this.#encode(this.#networks.raw, rows.leaves, batch.view2, null);
     const regions = this.#aggregator.upwards(
       batch,
-      (l) => gatherRows(leaves.regions, batch.levels[l].leafOfRegion),
+      (l) => gatherRows(leaves.regions, rows.levels[l].leafOfRegion),
     );
-    return branchOutput(regions, gatherRows(leaves.rows, batch.leafRowOfPoint));
+    return branchOutput(regions, gatherRows(leaves.rows, rows.leafRowOfPoint));
   }
 
   /** Both branches. */
   forward(batch: RegionBatch): EncoderOutput {
-    return { batch, g2l: this.g2l(batch), l2g: this.l2g(batch), ...this.#heads };
+    const rows = plainRows(batch.view1.coords.device, batch.source);
+    return { batch, g2l: this.#g2l(batch, rows), l2g: this.#l2g(batch, rows), ...this.#heads };
   }
 
   /** There is nothing to free. */

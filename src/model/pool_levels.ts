@@ -1,6 +1,6 @@
 /** From features of points to those of regions. */
 
-import { gatherRows, segmentMax, segmentMean, type Segments, type Tensor } from "../tensor/mod.ts";
+import { segmentMax, segmentMean, type Segments, type Tensor } from "../tensor/mod.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
 /** Per-channel maximum or mean over segments. */
@@ -13,11 +13,5 @@ export function poolSegments(x: Tensor, segments: Segments, mode: "max" | "mean"
  * @param points (N, D), rows as in the batch
  */
 export function poolLevels(points: Tensor, batch: RegionBatch, mode: "max" | "mean"): Tensor[] {
-  return batch.levels.map(({ encoded }) =>
-    poolSegments(
-      encoded.points ? gatherRows(points, encoded.points) : points,
-      encoded.segments,
-      mode,
-    )
-  );
+  return batch.levels.map(({ segments }) => poolSegments(points, segments, mode));
 }
