@@ -9,7 +9,7 @@ import {
   straightLineName,
 } from "../../src/model/fused/straight_line/straight_line.ts";
 import { straightLineWgsl } from "../../src/model/fused/straight_line/straight_line_source.ts";
-import { SHEET_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
+import { PACKED_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
 import { buildBatch } from "../../src/scenes/batches/batch_builder.ts";
 import { treeFromNested } from "../../src/scenes/region_tree.ts";
 import { empty, type Tensor, tensor } from "../../src/tensor/mod.ts";
@@ -49,7 +49,7 @@ async function results(outs: number, coords: Float32Array, leaf: Uint32Array, fr
     return made;
   };
   const values = (n: number) => Float32Array.from({ length: n }, () => 2 * random.uniform() - 1);
-  const sheet = tensor(device, values(16 * (plan("forward").layout.blocks + SHEET_MARGIN)));
+  const sheet = tensor(device, values(16 * (plan("forward").layout.blocks + PACKED_MARGIN)));
   const run = (job: StraightLineJob, more: Record<string, Tensor>) => {
     const made = plan(job);
     const out = tensor(device, new Float32Array(rows * 4 * blocks));

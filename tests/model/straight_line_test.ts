@@ -9,7 +9,7 @@ import {
   type RowVariant,
   variantPolicy,
 } from "../../src/model/fused/plan/variants.ts";
-import { SHEET_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
+import { PACKED_MARGIN } from "../../src/model/fused/weights/fused_step.ts";
 import { networks } from "../../src/model/networks.ts";
 import { rowPrograms } from "../../src/model/fused/plan/compile.ts";
 import {
@@ -195,7 +195,7 @@ Deno.test("no control flow but around stores, every load inside the stage and th
     assertNotMatch(text.replace(STORE_IF, ""), /\b(if|for|while|loop|switch|return)\b/);
     for (const [, index] of text.matchAll(/stage\[(\d+)\]/g)) assertLess(+index, made.stage);
     for (const [, index] of text.matchAll(/sheet\[lane \+ (\d+)u\]/g)) {
-      assert(Number(index) + made.workgroup <= made.layout.blocks + SHEET_MARGIN);
+      assert(Number(index) + made.workgroup <= made.layout.blocks + PACKED_MARGIN);
     }
     const columns = widths.reduce((sum, outs) => sum + Math.ceil(outs / 4), 0);
     assertEquals(text.match(/var z\d+_\d+ =/g)?.length, columns);

@@ -394,7 +394,7 @@ export function encodeRegions(
   return record(
     "encodeRegions",
     value,
-    [run.step.sheet, ...(parent ? [parent.values] : [])],
+    [run.step.packed, ...(parent ? [parent.values] : [])],
     (gradient, pass) => [null, backward(encoding, gradient, arg, pass)],
   );
 }

@@ -6,7 +6,7 @@
 import zeroWgsl from "../../../shaders/model/fused/rows/zero_rows.wgsl" with { type: "text" };
 import type { Step } from "../../nn/network.ts";
 import type { ParameterSet } from "../../nn/parameters.ts";
-import { columns, empty, gatherRows, type Tensor } from "../../tensor/mod.ts";
+import { empty, gatherRows, type Tensor } from "../../tensor/mod.ts";
 import { Aggregator } from "../aggregator.ts";
 import type { BranchOutput, Encoder, EncoderOutput } from "../encoder.ts";
 import type { ModelConfig } from "../model_config.ts";
@@ -14,7 +14,7 @@ import { networks } from "../networks.ts";
 import type { DeviceView, RegionBatch } from "../region_batch.ts";
 import { type BranchState, encodeRegions } from "./encode_regions.ts";
 import { type FusedBatch, type FusedRegions, pooledRows, uploadFusedBatch } from "./fused_batch.ts";
-import { fillBlocks, fusedHeads } from "./fused_heads.ts";
+import { fillBlocks, fusedHeads, trimBlocks } from "./fused_heads.ts";
 import { denseRows, parted } from "./loops/dense_rows.ts";
 import { fusedKernel, GROUP } from "./loops/row_kernels.ts";
 import {
@@ -58,12 +58,6 @@ export class FusedEncoder implements Encoder {
     };
   }
 
-  /** A tensor without the columns that fill up the last block. */
-  #trim(x: Tensor): Tensor {
-    const { output_dim } = this.#config;
-    return x.cols === output_dim ? x : columns(x, 0, output_dim);
-  }
-
   /** @param sources the encodings that the branch's point features come from */
   #finish(
     state: BranchState,
@@ -71,11 +65,12 @@ export class FusedEncoder implements Encoder {
     encoded: readonly Tensor[],
     sources: readonly Tensor[],
   ): BranchOutput {
+    const width = this.#config.output_dim;
     if (fused.strays) zeroRows(state.points, fused.strays);
     return {
-      regions: encoded.map((x) => this.#trim(x)),
-      points: this.#trim(state.points),
-      sample: (rows) => this.#trim(samplePoints(state, sources, rows)),
+      regions: encoded.map((x) => trimBlocks(x, width)),
+      points: trimBlocks(state.points, width),
+      sample: (rows) => trimBlocks(samplePoints(state, sources, rows), width),
     };
   }
 
@@ -140,7 +135,7 @@ export class FusedEncoder implements Encoder {
   ): Tensor[] {
     const indexes = fused.leafOfRegion;
     if (this.#config.aggregator_mode === "attention") {
-      const trimmed = this.#trim(leaves);
+      const trimmed = trimBlocks(leaves, this.#config.output_dim);
       return this.#aggregator.upwards(batch, (l) => indexes[l] && gatherRows(trimmed, indexes[l]!))
         .map(fillBlocks);
     }

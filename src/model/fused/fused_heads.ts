@@ -1,6 +1,6 @@
 /** What heads do with rows, on the fused path: all rows of a head in one go. */
 
-import { concat, normalize, type Tensor, zeros } from "../../tensor/mod.ts";
+import { columns, concat, normalize, type Tensor, zeros } from "../../tensor/mod.ts";
 import type { ContrastPair, Heads } from "../encoder.ts";
 import { fusedInfoNCE } from "./contrast/info_nce.ts";
 import { SMALL_SET, smallContrasts } from "./contrast/small_contrast.ts";
@@ -12,6 +12,11 @@ import type { ProgramRun } from "./weights/fused_step.ts";
 export function fillBlocks(x: Tensor): Tensor {
   const missing = -x.cols & 3;
   return missing === 0 ? x : concat([x, zeros(x.device, [x.rows, missing])]);
+}
+
+/** A tensor without the columns that fill up the last block. */
+export function trimBlocks(x: Tensor, width: number): Tensor {
+  return x.cols === width ? x : columns(x, 0, width);
 }
 
 /** The heads of a step. */
@@ -28,7 +33,11 @@ export function fusedHeads(
     return denseRows(run, rows.map(fillBlocks), variants);
   };
   return {
-    project: (head, rows) => parted(project(head, rows)),
+    project(head, rows) {
+      const made = parted(project(head, rows));
+      const width = runs[head].program.layers.at(-1)!.outs;
+      return made.map((x) => trimBlocks(x, width));
+    },
     contrast(head, pairs, temperature) {
       // Queries, then keys.
       const rows = [...pairs.map(({ query }) => query), ...pairs.map(({ key }) => key)];

@@ -76,7 +76,7 @@ interface BinaryRule {
 }
 
 /** The operations by name. */
-export const BINARY: Readonly<Record<Op, BinaryRule>> = {
+const BINARY: Readonly<Record<Op, BinaryRule>> = {
   add: { forward: "u + v", gradientOfA: (g) => g, gradientOfB: (g) => g },
   sub: { forward: "u - v", gradientOfA: (g) => g, gradientOfB: (g) => scale(g, -1) },
   mul: {

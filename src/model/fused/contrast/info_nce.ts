@@ -163,7 +163,10 @@ interface ContrastPlan {
   /** Blocks of four columns. */
   readonly depth: number;
   readonly inverseTemperature: number;
-  /** Constants that kernels share: whether lanes shuffle keys, whether exp needs no shift of its own. */
+  /**
+   * Constants that kernels share: whether lanes shuffle keys, whether exp needs no shift of its
+   * own.
+   */
   readonly shared: { readonly BROADCAST: boolean; readonly FIXED: boolean };
   readonly similarityTile: Tiles["similarity"];
   readonly lanes: number;
@@ -172,7 +175,10 @@ interface ContrastPlan {
   readonly acrossStride: number;
   /** Queries of a chunk. */
   readonly chunk: number;
-  /** Rows from one block of stored similarities to the next: odd, so that blocks of keys lie in different sets of a cache. */
+  /**
+   * Rows from one block of stored similarities to the next: odd, so that blocks of keys lie in
+   * different sets of a cache.
+   */
   readonly stride: number;
   /** Tiles of keys of one part of a row's sum, and parts of a row. */
   readonly span: number;

@@ -52,7 +52,7 @@ function inputsOf(
   first: number,
   rows: number,
 ): Tensor {
-  const { device } = run.step.sheet;
+  const { device } = run.step.packed;
   const inputs = empty(device, [rows, 4 * run.program.slots]);
   const within = places.flatMap((place, p) => {
     const begin = Math.max(place.first, first);
@@ -119,7 +119,7 @@ export function denseRows(
   parts: readonly Tensor[],
   variants: VariantPolicy,
 ): DenseRows {
-  const { device } = run.step.sheet;
+  const { device } = run.step.packed;
   const { layers, slots } = run.program;
   const cols = 4 * blocks(layers.at(-1)!.outs);
   const align = Math.max(alignment(cols), alignment(4 * layers[0].gradientBlocks));
@@ -146,7 +146,7 @@ export function denseRows(
   // A part alone is all there is to differentiate: what fills up the last workgroup gets no
   // gradient.
   const out = parts.length === 1 ? view(values, 0, parts[0].rows) : values;
-  record("denseRows", out, [run.step.sheet, ...parts], (gradient, pass) => {
+  record("denseRows", out, [run.step.packed, ...parts], (gradient, pass) => {
     const sums = run.sums(pass);
     const toInputs = empty(device, [total, 4 * layers[0].gradientBlocks]);
     for (const before of chunks) {

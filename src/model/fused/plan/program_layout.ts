@@ -1,6 +1,6 @@
 /**
- * Where a program's weights stand in the sheet that kernels read, and its gradients among the
- * partial sums.
+ * Where a program's weights stand among the packed weights that kernels read, and its gradients
+ * among the partial sums.
  */
 
 import { blocks, type RowProgram } from "./row_program.ts";
@@ -102,9 +102,10 @@ function weightSources({ parts, outs, inBlocks }: RowProgram["layers"][number]):
 }
 
 /**
- * For each value of the program's part of the sheet the number of the value it is, or `NOTHING`.
+ * For each value of the program's part of the packed weights the number of the value it is, or
+ * `NOTHING`.
  */
-export function sheetSources(program: RowProgram, layout: ProgramLayout): Uint32Array {
+export function packedSources(program: RowProgram, layout: ProgramLayout): Uint32Array {
   const table = new Uint32Array(layout.blocks * BLOCK).fill(NOTHING);
   program.layers.forEach((layer, l) => {
     const { outs, inBlocks, norm, gradientBlocks } = layer;

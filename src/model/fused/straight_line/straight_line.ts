@@ -105,7 +105,7 @@ export interface PhasePiece {
  */
 export interface Phase {
   readonly pieces: readonly PhasePiece[];
-  /** First 4 × 4 block in the sheet, and how many. */
+  /** First 4 × 4 block among the packed weights, and how many. */
   readonly at: number;
   readonly count: number;
 }
@@ -125,7 +125,7 @@ export interface StraightLinePlan {
 
 /**
  * Invocations of a workgroup: the more, the more rows share the staging of the weights. At most
- * `SHEET_MARGIN`; those that `RowChunk` has dispatch arguments for.
+ * `PACKED_MARGIN`; those that `RowChunk` has dispatch arguments for.
  */
 const WORKGROUPS = [512, 256, 128, 64] as const;
 /**
@@ -267,7 +267,7 @@ export function planStraightLine(
 }
 
 /**
- * Phases whose weights lie next to each other in the sheet and fit into `room` blocks together
+ * Phases whose weights lie next to each other when packed and fit into `room` blocks together
  * become one: barriers cost.
  */
 function joinPhases(phases: readonly Phase[], room: number): Phase[] {

@@ -76,7 +76,7 @@ export function runStraightLine(
     kernelOf(chunk.device, plan),
     {
       total: chunk.total,
-      sheet: run.sheet,
+      sheet: run.packed,
       ...sourceBindings(source, start),
       out,
       ...(pool && {
@@ -120,7 +120,7 @@ export function runStraightLineBackward(
     kernelOf(device, plan),
     {
       total: chunk.total,
-      sheet: run.sheet,
+      sheet: run.packed,
       ...sourceBindings(source, start),
       gradient: gradient.slice,
       inputs: inputs.slice,

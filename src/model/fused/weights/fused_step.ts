@@ -14,7 +14,7 @@ import type { GradientPlaces, PlacedProgram } from "./gradient_places.ts";
 import { type ProgramSums, StepGradients } from "./step_gradients.ts";
 
 /** Kernels that stage weights read past a program's end; so many blocks are there. */
-export const SHEET_MARGIN = 512;
+export const PACKED_MARGIN = 512;
 
 /** Weights in blocks, ready for `rowLinear`. */
 export interface PackedWeights {
@@ -25,9 +25,9 @@ export interface PackedWeights {
   readonly tile?: LinearTile;
 }
 
-/** A program, where it lies in the sheet, and what it reads. */
+/** A program, where it lies among the packed weights, and what it reads. */
 export interface StoredProgram extends PlacedProgram {
-  /** First block in the sheet. */
+  /** First block among the packed weights. */
   readonly first: number;
   /** Every parameter it reads. */
   readonly parameters: readonly Tensor[];
@@ -44,8 +44,8 @@ export class ProgramRun {
   readonly program: StoredProgram["program"];
   readonly layout: StoredProgram["layout"];
   readonly step: FusedStep;
-  /** The program's part of the sheet, and what may be read past it. */
-  readonly sheet: BufferSlice;
+  /** The program's part of the packed weights, and what may be read past it. */
+  readonly packed: BufferSlice;
   readonly #number: number;
 
   /** @param number the program's among the model's */
@@ -54,16 +54,16 @@ export class ProgramRun {
     this.program = program;
     this.layout = layout;
     this.#number = number;
-    const { buffer, offset } = step.sheet.slice;
-    this.sheet = {
+    const { buffer, offset } = step.packed.slice;
+    this.packed = {
       buffer,
       offset: offset + first * BLOCK * 4,
-      size: (layout.blocks + SHEET_MARGIN) * BLOCK * 4,
+      size: (layout.blocks + PACKED_MARGIN) * BLOCK * 4,
     };
   }
 
   #blocks(at: number, outBlocks: number, inBlocks: number): PackedWeights {
-    const { buffer, offset } = this.sheet;
+    const { buffer, offset } = this.packed;
     const size = outBlocks * inBlocks * BLOCK * 4;
     return {
       values: { buffer, offset: offset + at * BLOCK * 4, size },
@@ -112,7 +112,7 @@ export class FusedStep {
    * All weights, made of the parameters. Operations name it among what they read, so that on the
    * tape it comes after all of them; its gradient is what they gather in `gradients`.
    */
-  readonly sheet: Tensor;
+  readonly packed: Tensor;
   readonly encoder: Readonly<Record<keyof EncoderPrograms, ProgramRun>>;
   readonly heads: Readonly<Record<string, ProgramRun>>;
   readonly #places: GradientPlaces;
@@ -120,12 +120,12 @@ export class FusedStep {
 
   constructor(
     parameters: ParameterSet,
-    sheet: Tensor,
+    packed: Tensor,
     programs: StoredPrograms,
     places: GradientPlaces,
   ) {
     this.parameters = parameters;
-    this.sheet = sheet;
+    this.packed = packed;
     this.#places = places;
     this.#rows = places.programs.map(() => 0);
     let number = 0;
@@ -143,7 +143,7 @@ export class FusedStep {
 
   #record(programs: readonly StoredProgram[]): void {
     const all = [...new Set(programs.flatMap(({ parameters }) => parameters))];
-    recordAll("weights", [this.sheet], all, (_, pass) => {
+    recordAll("weights", [this.packed], all, (_, pass) => {
       const reached = this.gradients(pass).place();
       const own = new Set(reached.flatMap((p) => programs[p].parameters));
       // What is gathered was added to them in place.
@@ -162,8 +162,8 @@ export class FusedStep {
    * have.
    */
   gradients(pass: BackwardPass): StepGradients {
-    pass.visit(this.sheet);
-    const { device } = this.sheet;
+    pass.visit(this.packed);
+    const { device } = this.packed;
     return pass.state(this, () => new StepGradients(device, this.#places, this.#rows));
   }
 }

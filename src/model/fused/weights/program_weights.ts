@@ -1,12 +1,12 @@
 /**
- * The weights of a model's row programs: fetched once a step from the parameters into one sheet
- * that kernels read.
+ * The weights of a model's row programs: fetched once a step from the parameters, packed as kernels
+ * read them.
  */
 
 import mergeWgsl from "../../../../shaders/model/fused/weights/merge_layers.wgsl" with {
   type: "text",
 };
-import sheetWgsl from "../../../../shaders/model/fused/weights/program_sheet.wgsl" with {
+import packWgsl from "../../../../shaders/model/fused/weights/pack_weights.wgsl" with {
   type: "text",
 };
 import type { Step } from "../../../nn/network.ts";
@@ -14,12 +14,12 @@ import type { ParameterSet } from "../../../nn/parameters.ts";
 import { empty, type Tensor } from "../../../tensor/mod.ts";
 import type { Networks } from "../../networks.ts";
 import { type EncoderPrograms, rowPrograms } from "../plan/compile.ts";
-import { BLOCK, gradientTargets, programLayout, sheetSources } from "../plan/program_layout.ts";
+import { BLOCK, gradientTargets, packedSources, programLayout } from "../plan/program_layout.ts";
 import type { MergedLayer, RowProgram } from "../plan/row_program.ts";
 import {
   allPrograms,
   FusedStep,
-  SHEET_MARGIN,
+  PACKED_MARGIN,
   type StoredProgram,
   type StoredPrograms,
 } from "./fused_step.ts";
@@ -33,7 +33,7 @@ export class ProgramWeights {
   readonly #merged: readonly MergedLayer[];
   readonly #mergedWords: Tensor;
   readonly #mergedSize: number;
-  /** For each value of the sheet, which value it is. */
+  /** For each packed value, which value it is. */
   readonly #sources: Tensor;
   readonly #places: GradientPlaces;
 
@@ -62,7 +62,7 @@ export class ProgramWeights {
     this.#mergedWords = mergedWords(device, this.#merged, parameters.flatSize);
     const sources = new Uint32Array(first * BLOCK);
     for (const { program, layout, first } of all) {
-      sources.set(sheetSources(program, layout), first * BLOCK);
+      sources.set(packedSources(program, layout), first * BLOCK);
     }
     this.#sources = lasting(device, sources, "weight sources");
     this.#places = new GradientPlaces(parameters, all, this.#mergedSize);
@@ -76,7 +76,7 @@ export class ProgramWeights {
   /** Fetch all weights, for one step. */
   fetch(): FusedStep {
     const { values, flatSize, device } = this.#parameters;
-    const sheet = empty(device, [this.#sources.size + SHEET_MARGIN * BLOCK]);
+    const packed = empty(device, [this.#sources.size + PACKED_MARGIN * BLOCK]);
     const merged = empty(device, [this.#mergedSize]);
     device.run(
       mergedKernel(device, "merge_layers", mergeWgsl),
@@ -89,17 +89,17 @@ export class ProgramWeights {
       ],
     );
     device.run(
-      device.kernel("program_sheet", sheetWgsl),
+      device.kernel("pack_weights", packWgsl),
       {
         parameters: values.slice,
         merged: merged.slice,
         source: this.#sources.slice,
-        sheet: sheet.slice,
+        sheet: packed.slice,
       },
       { quads: this.#sources.size / 4, parameters: flatSize },
       Math.ceil(this.#sources.size / 4 / 64),
     );
-    return new FusedStep(this.#parameters, sheet, this.#programs, this.#places);
+    return new FusedStep(this.#parameters, packed, this.#programs, this.#places);
   }
 
   /** Free the tables. */
