@@ -179,7 +179,11 @@ deviceTest("each region's rows begin at a multiple of 8", async () => {
   };
   const batch = buildBatch([{ scene, view1: scene, view2: scene }], { maxHierarchyDepth: null });
   using _ = device.scope();
-  const [, level] = uploadFusedBatch(device, batch, "max").levels;
+  const [, level] = uploadFusedBatch(device, batch, {
+    pooling: "max",
+    recomputed: "with gradient",
+    points: null,
+  }).levels;
   const { points, segments, list } = pooledRows(device, level);
   const at = level.segments.start;
   assertEquals(level.segments.end.map((end, region) => end - at[region]), Uint32Array.of(1, 8, 9));

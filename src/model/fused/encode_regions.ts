@@ -119,7 +119,6 @@ interface Encoding {
   readonly pooledRows: PooledRows | null;
   readonly state: BranchState;
   readonly parent: ParentStart | null;
-  readonly pooling: "max" | "mean";
 }
 
 function startOf(parent: ParentStart | null, list: Tensor): RegionStart | null {
@@ -145,7 +144,7 @@ interface Pooled {
 }
 
 function forward(encoding: Encoding): Pooled {
-  const { regions, pooledRows, state, pooling } = encoding;
+  const { run, regions, pooledRows, state } = encoding;
   const { device, cols } = state.points;
   using _scope = device.scope();
   using _ = noGrad(device);
@@ -156,7 +155,7 @@ function forward(encoding: Encoding): Pooled {
   forwardRows(encoding, pieces);
   const pooled: Pooled = pieces
     ? largestOfSegments(pieces.value, pooledRows!.segments, pieces.arg)
-    : pooling === "max"
+    : run.program.pooling === "max"
     ? largestOfSegments(state.points, regions.segments)
     : { value: segmentMean(state.points, regions.segments), arg: null };
   pooled.value.keep();
@@ -386,9 +385,8 @@ export function encodeRegions(
   pooledRows: PooledRows | null,
   state: BranchState,
   parent: ParentStart | null,
-  pooling: "max" | "mean",
 ): Tensor {
-  const encoding: Encoding = { run, plans, regions, pooledRows, state, parent, pooling };
+  const encoding: Encoding = { run, plans, regions, pooledRows, state, parent };
   run.expect(regions.points.length);
   const { value, arg } = forward(encoding);
   return record(

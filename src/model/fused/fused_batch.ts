@@ -15,6 +15,7 @@ import {
   tensor,
 } from "../../tensor/mod.ts";
 
+import type { RowProgram } from "./plan/row_program.ts";
 import { POOLED_ROWS } from "./straight_line/straight_line.ts";
 
 /** Regions that are encoded together, over the points of a batch. */
@@ -50,12 +51,15 @@ export interface FusedRegions {
  */
 const FEW = 1024;
 
+/** What the program that encodes regions' points wants of them. */
+type Encoded = Pick<RowProgram, "pooling" | "recomputed" | "points">;
+
 /**
  * Whether the backward pass goes over all of so many encoded points, or over those that it finds to
  * have gradient.
  */
-export function listsAll(points: number, pooling: "max" | "mean"): boolean {
-  return pooling === "mean" || points <= FEW;
+function listsAll(points: number, { recomputed }: Encoded): boolean {
+  return recomputed === "all" || points <= FEW;
 }
 
 /**
@@ -123,7 +127,7 @@ function fusedRegions(
   { start, end, center }: RegionList,
   leaf: (region: number) => boolean,
   count: number,
-  pooling: "max" | "mean",
+  encoded: Encoded,
   parents: RegionList | null = null,
 ): FusedRegions {
   const regionOfPoint = new Uint32Array(count).fill(NO_ROW);
@@ -147,9 +151,11 @@ function fusedRegions(
     regions: start.length,
     points,
     list: tensor(device, points),
-    position: listsAll(listed, pooling) ? tensor(device, position) : null,
+    position: listsAll(listed, encoded) ? tensor(device, position) : null,
     segments: makeSegments(device, start, end, count),
-    lengths: pooling === "mean" ? tensor(device, start.map((first, r) => end[r] - first)) : null,
+    lengths: encoded.pooling === "mean"
+      ? tensor(device, start.map((first, r) => end[r] - first))
+      : null,
     regionOfPoint: tensor(device, regionOfPoint),
     centers: tensor(device, center),
     leafHere: tensor(device, leafHere),
@@ -179,8 +185,7 @@ function leavesInOrder(levels: readonly BatchLevel[]): { level: number; region: 
 export function uploadFusedBatch(
   device: Device,
   batch: Batch,
-  pooling: "max" | "mean",
-  places: "plain" | "parent" = "plain",
+  encoded: Encoded,
 ): FusedBatch {
   const count = batch.pointCount;
   const leaves = leavesInOrder(batch.levels);
@@ -192,7 +197,7 @@ export function uploadFusedBatch(
     { start: pick("start"), end: pick("end"), center: pick("center") },
     () => true,
     count,
-    pooling,
+    encoded,
   );
   const inLeaf = new Uint8Array(count);
   for (const point of leafRegions.points) inLeaf[point] = 1;
@@ -211,8 +216,8 @@ export function uploadFusedBatch(
         level,
         (r) => level.childStart[r] === level.childEnd[r],
         count,
-        pooling,
-        places === "parent" && l > 0 ? batch.levels[l - 1] : null,
+        encoded,
+        encoded.points?.placed && l > 0 ? batch.levels[l - 1] : null,
       )
     ),
     leaves: leafRegions,

@@ -77,8 +77,8 @@ export class FusedEncoder implements Encoder {
   /** Both branches. */
   forward(batch: RegionBatch): EncoderOutput {
     const { device } = batch.view1.coords;
-    const { encoder_pooling: pooling, propagator_coords: places } = this.#config;
-    const fused = uploadFusedBatch(device, batch.source, pooling, places);
+    const { pooling } = this.#weights.program("raw");
+    const fused = uploadFusedBatch(device, batch.source, this.#weights.program("propagated"));
     const plansOf = (name: "raw" | "propagated", ...regions: FusedRegions[]) => {
       const rows = regions.reduce((sum, { points }) => sum + points.length, 0);
       return this.#variants.plans(this.#weights.program(name), rows, pooling === "max");
@@ -99,7 +99,7 @@ export class FusedEncoder implements Encoder {
     fused.levels.forEach((level, l) => {
       const rows = levelRows[l];
       if (l === 0) {
-        regions.push(encodeRegions(programs.raw, raw, level, rows, global, null, pooling));
+        regions.push(encodeRegions(programs.raw, raw, level, rows, global, null));
         return;
       }
       const [values] = parted(
@@ -107,7 +107,7 @@ export class FusedEncoder implements Encoder {
       );
       const parent = { values, parents: fused.levels[l - 1] };
       regions.push(
-        encodeRegions(programs.propagated, propagated, level, rows, global, parent, pooling),
+        encodeRegions(programs.propagated, propagated, level, rows, global, parent),
       );
     });
     const g2l = this.#finish(global, fused, regions, regions);
@@ -120,7 +120,6 @@ export class FusedEncoder implements Encoder {
       leafRows,
       local,
       null,
-      pooling,
     );
     const l2g = this.#finish(local, fused, this.#upwards(batch, fused, leaves, step), [leaves]);
     return { batch, g2l, l2g, ...fusedHeads(step.heads, this.#variants) };

@@ -152,7 +152,7 @@ class Compiler {
     name: string,
     layers: readonly Layer[],
     points: PointInputs | null,
-    options: Pick<RowProgram, "fromRegion" | "recomputed">,
+    options: Pick<RowProgram, "fromRegion" | "pooling" | "recomputed">,
   ): RowProgram {
     const { slots, count } = points
       ? pointSlots(points.features)
@@ -209,6 +209,7 @@ export function rowPrograms(
       : null;
     const own = compiler.program(name, mergeLinear(layers), points, {
       fromRegion: start !== null,
+      pooling: network.pooling,
       recomputed: recomputedRows(network),
     });
     return { own, start };
@@ -218,6 +219,7 @@ export function rowPrograms(
   if (!start) throw new TypeError("What is propagated reads nothing of its parent.");
   const regionStart = compiler.program("region start", [start], null, {
     fromRegion: false,
+    pooling: null,
     recomputed: "all",
   });
   const children = compile("children", networks.children).own;

@@ -89,6 +89,8 @@ export interface RowProgram {
   readonly fromRegion: boolean;
   /** Products that the layers read. */
   readonly merged: readonly MergedLayer[];
+  /** How a region's rows become its own; null: they do not. */
+  readonly pooling: "max" | "mean" | null;
   /** Which rows the backward pass computes again. */
   readonly recomputed: "with gradient" | "all";
 }
