@@ -78,8 +78,11 @@ const ROWS_OF_POINT = 5;
  * Encodes scenes with a model: no augmentation, no gradients, no change of any weight.
  *
  * ```ts
+ * import { encoderFromCheckpoint, readPointCloud } from "@dbbd/dbbd";
+ *
  * using encoder = await encoderFromCheckpoint("checkpoints/final.safetensors");
  * const { points, regions, scene } = await encoder.embed(await readPointCloud("office.ply"));
+ * console.log(points.g2l.length, regions.length, scene.mean.l2g);
  * ```
  *
  * A scene's features are the same to the bit whatever other scenes it is encoded with.

@@ -46,8 +46,10 @@ export interface TrainingConfig extends ConfigValues {}
  * property for each key, under the key's own name.
  *
  * ```ts
+ * import { TrainingConfig } from "@dbbd/dbbd";
+ *
  * const config = TrainingConfig.fromObject({ small_mode: true, num_epochs: 3 });
- * config.hidden_dim; // 64
+ * console.log(config.hidden_dim); // 64
  * ```
  */
 export class TrainingConfig {

@@ -303,9 +303,7 @@ function rowsOfPoints(
   return row;
 }
 
-/**
- * A region's level, and that it stands in pre-order; `path` are the open regions, which it joins.
- */
+/** A region's level, and that it stands in pre-order; it joins `path`, the open regions. */
 function checkDepth(
   { level, parent }: RegionTree,
   region: number,
@@ -380,9 +378,7 @@ export function cutTree(tree: RegionTree, maxDepth: number | null): RegionTree {
   return { order: tree.order, level, parent, start, end, center };
 }
 
-/**
- * The nested form of a tree, ready for JSON. A region's indices come in the order of its segment.
- */
+/** The nested form of a tree, ready for JSON: a region's indices in the order of its segment. */
 export function treeToNested(tree: RegionTree): NestedRegion {
   const regions: NestedRegion[] = [];
   for (let region = 0; region < tree.level.length; region++) {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import * as dbbd from "../../mod.ts";
 import { missingPermissions } from "../support/permissions.ts";
@@ -64,4 +64,33 @@ Deno.test("the examples of README.md and mod.ts run as they stand", {
   const s = Math.SQRT1_2;
   const expected = (Math.log(1 + Math.exp(-s)) + Math.log(1 + Math.exp(s - 1))) / 2;
   assert(Math.abs(parseFloat(loss) - expected) < 1e-5, `${loss}, expected ${expected}`);
+});
+
+/** Files of a folder and those below that hold an example in a comment. */
+function filesWithExamples(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const path = join(folder, name);
+    if (isDirectory) return filesWithExamples(path);
+    return name.endsWith(".ts") && Deno.readTextFileSync(path).includes("* ```ts") ? [path] : [];
+  });
+}
+
+Deno.test("the examples in comments run as they stand", {
+  ignore: missingPermissions("run", "read", "write", "env"),
+}, async () => {
+  // One that reads a reader's own files is checked (`deno task check`), not run.
+  const files = filesWithExamples(join(ROOT, "src"))
+    .filter((path) => !Deno.readTextFileSync(path).includes('FromCheckpoint("'));
+  await using folder = await tempFolder();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["test", "--doc", "-A", "--no-check", "--config", join(ROOT, "deno.docs.jsonc")],
+      ...files,
+    ],
+    cwd: folder.path,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals(code, 0, out + err);
+  assertStringIncludes(out, `${files.length} passed | 0 failed`);
 });

@@ -55,7 +55,7 @@ const FLAGS: Readonly<Record<string, TrainFlag>> = {
   "no-tune": {
     key: "tune",
     sets: "false",
-    help: "do not measure which kernels are fastest here; take the fixed choice",
+    help: "accepted for older commands' sake: kernels are no longer measured",
   },
   resume: {
     value: "[PATH]",

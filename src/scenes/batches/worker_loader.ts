@@ -90,8 +90,17 @@ export function makeBatch(
  * workers.
  *
  * ```ts
- * using loader = await BatchLoader.create(dataset, options);
- * for await (const batch of loader.epoch(0)) train(batch);
+ * import { BatchLoader, SyntheticDataset, TRAINING_AUGMENTATION } from "@dbbd/dbbd";
+ *
+ * using loader = await BatchLoader.create(new SyntheticDataset({ scenes: 4 }), {
+ *   batchSize: 2,
+ *   seed: 42,
+ *   featureWidth: 3,
+ *   maxHierarchyDepth: null,
+ *   augmentation: TRAINING_AUGMENTATION,
+ *   numWorkers: 0,
+ * });
+ * for await (const { pointCount } of loader.epoch(0)) console.log(pointCount);
  * ```
  */
 export class BatchLoader implements Disposable {

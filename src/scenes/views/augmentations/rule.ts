@@ -48,6 +48,8 @@ export interface ViewUnderWay {
  * before `apply`. Without such a field it is always applied.
  *
  * ```ts
+ * import { augment, type AugmentationRule, Random, SyntheticDataset } from "@dbbd/dbbd";
+ *
  * const accepts = (value: unknown) => typeof value === "number";
  * const gravel: AugmentationRule<{ height: number; p: number }> = {
  *   type: "gravel",
@@ -59,7 +61,9 @@ export interface ViewUnderWay {
  *     for (let at = 2; at < coords.length; at += 3) coords[at] += height * random.uniform();
  *   },
  * };
- * augment(scene, [{ type: "gravel", height: 0.02 }], random, null, [gravel]);
+ * const scene = await new SyntheticDataset({ scenes: 1 }).get(0);
+ * const list = [{ type: "gravel", height: 0.02 }];
+ * console.log(augment(scene, list, new Random(42), null, [gravel]).coords.length);
  * ```
  */
 export interface AugmentationRule<A extends object = Record<string, unknown>> {
