@@ -17,7 +17,7 @@ import type { Batch } from "../src/scenes/batches/batch.ts";
 import { rowPrograms } from "../src/model/fused/plan/compile.ts";
 import { blocks, type RowProgram } from "../src/model/fused/plan/row_program.ts";
 import { networks } from "../src/model/networks.ts";
-import { contrast, PROJECTION_HIDDEN } from "../src/model/objectives/contrast.ts";
+import { dbbd, PROJECTION_HIDDEN } from "../src/model/objectives/dbbd.ts";
 import type { ModelConfig } from "../src/model/model_config.ts";
 
 /** Rows that a step's networks run on. */
@@ -154,7 +154,7 @@ function programWork({ layers }: RowProgram, again: boolean): RowWork {
 
 function fusedCosts(config: ModelConfig): Costs {
   const flat = { flatSize: 0, offsetOf: () => 0 };
-  const { encoder, heads } = rowPrograms(networks(config), contrast.heads!(config), flat);
+  const { encoder, heads } = rowPrograms(networks(config), dbbd.heads!(config), flat);
   const { raw, propagated, regionStart, children } = encoder;
   return {
     raw: programWork(raw, true),

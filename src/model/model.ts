@@ -34,7 +34,7 @@ function entry<T>(table: Readonly<Record<string, T>>, name: string, key: string)
  * The backbone and the objective of a model: those given, else those that the configuration names.
  */
 function partsOf(config: ModelConfig, given: ModelParts): Required<ModelParts> {
-  const { backbone = "pointnet", objective = "contrast" } = config;
+  const { backbone = "pointnet", objective = "dbbd" } = config;
   return {
     backbone: given.backbone ?? entry<Backbone>(BACKBONES, backbone, "backbone"),
     objective: given.objective ?? entry<Objective>(OBJECTIVES, objective, "objective"),

@@ -5,7 +5,7 @@
 export interface ModelConfig {
   /** What features come from, by its name in the table of backbones; default pointnet. */
   readonly backbone?: string;
-  /** What training makes small, by its name in the table of objectives; default contrast. */
+  /** What training makes small, by its name in the table of objectives; default dbbd. */
   readonly objective?: string;
   /** C, feature channels of a point. */
   readonly input_feat_dim: number;

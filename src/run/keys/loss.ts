@@ -9,7 +9,7 @@ export const LOSS_KEYS = {
     group: "loss",
     resume: "fixed",
     type: "choice",
-    default: "contrast",
+    default: "dbbd",
     values: Object.keys(OBJECTIVES) as readonly (keyof typeof OBJECTIVES)[],
     help: "what training makes small",
   },

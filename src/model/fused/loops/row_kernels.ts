@@ -23,7 +23,7 @@ export const GROUP = 64;
 /** LayerNorm's ε. */
 export const NORM_EPS = 1e-5;
 
-/** A kernel of the folder shaders/fused. */
+/** A kernel of the folder shaders/model/fused. */
 export function fusedKernel(
   device: Device,
   name: string,

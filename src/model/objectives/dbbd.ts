@@ -11,8 +11,8 @@ import type { Objective } from "./objective.ts";
 export const PROJECTION_HIDDEN = 96;
 
 /** alpha · the mean over the levels of the regions' InfoNCE + beta · the drawn points' InfoNCE. */
-export const contrast: Objective<"region" | "point"> = {
-  name: "contrast",
+export const dbbd: Objective<"region" | "point"> = {
+  name: "dbbd",
   scalars: ["region", "point"],
   heads({ output_dim, projection_dim }) {
     const head = (name: string) =>
