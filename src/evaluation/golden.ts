@@ -13,12 +13,12 @@ import type { Losses } from "../model/objectives/objective.ts";
 import { featureMetrics } from "../model/metrics.ts";
 import { Model, type ModelOptions } from "../model/model.ts";
 import type { ModelConfig } from "../model/model_config.ts";
-import { uploadBatch } from "../model/region_batch.ts";
+import { type RegionBatch, uploadBatch } from "../model/region_batch.ts";
 import { DataError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
 import { AdamW } from "../nn/adamw.ts";
 import { learningRate, type ScheduleConfig } from "../nn/schedule.ts";
-import { rowIndex, type Tensor } from "../tensor/mod.ts";
+import { type RowIndex, rowIndex, type Tensor } from "../tensor/mod.ts";
 
 /**
  * Largest relative errors of one golden file on one device; each kind's own bar is in
@@ -92,7 +92,10 @@ interface GoldenProblem {
 function find(file: SafeTensors, name: string, where: string): Float32Array {
   const found = file.tensors.get(name);
   if (!found) throw new DataError(`Cannot verify ${where}: it holds no tensor ${name}.`);
-  return toFloat32(found, `${name} of ${where}`);
+  // What a BatchNorm counts is a whole number.
+  return found.dtype === "I64" && found.shape.length === 0
+    ? Float32Array.from(found.data as BigInt64Array, Number)
+    : toFloat32(found, `${name} of ${where}`);
 }
 
 function parseJson(file: SafeTensors, key: string, where: string): unknown {
@@ -292,7 +295,9 @@ async function compareFirstStep(
     const error = relativeError(Float32Array.of(value), find(file, name, path), 1e-6);
     kinds.losses.add(name, error);
   }
-  for (const [name, values] of await model.parameters.read(model.parameters.gradients)) {
+  const gradients = await model.parameters.read(model.parameters.gradients);
+  for (const { name } of model.parameters.trained) {
+    const values = gradients.get(name)!;
     const expected = find(file, `grad/${name}`, path);
     kinds.gradients.add(`grad/${name}`, relativeError(values, expected, GRADIENT_FLOOR));
   }
@@ -304,19 +309,49 @@ async function compareFirstStep(
   }
 }
 
-/** Weights after all steps, but for those that AdamW moves by the sign of next to nothing. */
+/**
+ * Weights after all steps, but for those that AdamW moves by the sign of next to nothing, and
+ * buffers.
+ */
 async function compareTrainedWeights(
   kind: Comparison,
   file: GoldenProblem["file"],
   path: string,
   model: Model,
 ): Promise<void> {
-  for (const [name, values] of await model.parameters.read()) {
+  const all = await model.parameters.read();
+  for (const { name, buffer } of model.parameters.specs) {
+    const values = all.get(name)!;
+    if (buffer) {
+      const own = `buffer_after/${name}`;
+      kind.add(own, relativeError(values, find(file, own, path)));
+      continue;
+    }
     const gradient = find(file, `grad/${name}`, path);
     const expected = find(file, `param_after/${name}`, path);
     const error = relativeError(values, expected, 0, (i) => Math.abs(gradient[i]) < ADAM_FLOOR);
     kind.add(`param_after/${name}`, error);
   }
+}
+
+/** What the trained model says by its running statistics, in files of backbones that have some. */
+async function compareEvaluation(
+  kind: Comparison,
+  { batch, file }: GoldenProblem,
+  path: string,
+  model: Model,
+  deviceBatch: RegionBatch,
+  rows: RowIndex | null,
+): Promise<void> {
+  using _ = model.device.scope();
+  const output = model.encode(deviceBatch, "evaluation");
+  for (const branch of ["g2l", "l2g"] as const) {
+    const name = `output_eval/point_feats_${branch}`;
+    const points = await inFileOrder(output[branch].points, batch);
+    kind.add(name, relativeError(points, find(file, name, path)));
+  }
+  const loss = Float32Array.of(await model.losses(output, rows).total.item());
+  kind.add("loss_eval/total", relativeError(loss, find(file, "loss_eval/total", path)));
 }
 
 /**
@@ -342,8 +377,8 @@ async function compare(
   using model = new Model(device, config, options);
   using optimiser = new AdamW(model.parameters, { weightDecay: config.weight_decay });
   using _ = device.scope();
-  for (const name of model.parameters.names) {
-    model.parameters.write(name, find(file, `param/${name}`, path));
+  for (const { name, buffer } of model.parameters.specs) {
+    model.parameters.write(name, find(file, `${buffer ? "buffer" : "param"}/${name}`, path));
   }
   const deviceBatch = uploadBatch(device, batch);
   const rows = sample ? rowIndex(device, sample, batch.pointCount) : null;
@@ -364,6 +399,9 @@ async function compare(
     relativeError(Float32Array.from(history), find(file, "train/loss_history", path)),
   );
   await compareTrainedWeights(kinds.params_after, file, path, model);
+  if (file.tensors.has("loss_eval/total")) {
+    await compareEvaluation(kinds.params_after, problem, path, model, deviceBatch, rows);
+  }
   return {
     file: path,
     device: device.description,
