@@ -82,6 +82,11 @@ export async function everyKernel(): Promise<{ device: Device; kernels: Kernel[]
   }
   await modelStep(device, { aggregator_mode: "attention" }, {});
   await modelStep(device, {}, { fused: false });
+  await modelStep(device, {
+    backbone: "spunet",
+    hidden_dim: 16,
+    spunet: { voxel_size: 0.5, base_channels: 5, channels: [6, 9, 8, 7], layers: [1, 1, 1, 1] },
+  }, {});
   await otherOperations(device);
   const values = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i));
   const labels = Uint32Array.from({ length: 20 }, (_, i) => i % 2);

@@ -195,6 +195,7 @@ Deno.test("every backbone and objective of the tables trains, and is known by it
       using trainer = await tinyTrainer({
         objective: name as keyof typeof OBJECTIVES,
         backbone: backbone as keyof typeof BACKBONES,
+        hidden_dim: 16, // spunet wants it to be output_dim
       });
       const { scalars, loss } = await trainer.trainStep(await trainer.nextBatch());
       for (const scalar of objective.scalars) assertEquals(Number.isFinite(scalars[scalar]), true);

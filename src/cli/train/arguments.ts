@@ -216,8 +216,10 @@ function configHelp(): string {
       group = key.group;
       lines.push(`\n  ${group}`);
     }
-    const small = "small" in key ? `; small_mode: ${brief(key.small)}` : "";
-    lines.push(`    ${name}: ${brief(key.default)}${small}`);
+    const own = `    ${name}: ${brief(key.default)}`;
+    const small = "small" in key ? `small_mode: ${brief(key.small)}` : "";
+    if (own.length + small.length > 118) lines.push(own, `        ${small}`);
+    else lines.push(small ? `${own}; ${small}` : own);
     const allowed = `(${describeAllowed(key)})`;
     const wide = 9 + key.help.length + allowed.length > 120;
     lines.push(`        ${key.help}${wide ? "\n        " : " "}${allowed}`);

@@ -1,5 +1,6 @@
 /** Both branches above the sparse U-Net: docs/model.md, "The sparse U-Net". */
 
+import { DataError } from "../../../base/errors.ts";
 import type { Mode } from "../../../nn/batch_norm.ts";
 import { applySteps } from "../../../nn/network.ts";
 import type { ParameterSet } from "../../../nn/parameters.ts";
@@ -39,13 +40,24 @@ export class SpunetEncoder implements Encoder {
     this.#aggregator = new Aggregator(config, parameters);
   }
 
-  #voxels({ source }: RegionBatch, view: BatchView): VoxelGeometry {
+  #voxels({ source }: RegionBatch, view: BatchView, mode: Mode): VoxelGeometry {
     const { voxel_size, channels } = this.#config.spunet;
-    return voxelGeometry(view.coords, source.pointOffsets, source.sceneIds, {
+    const voxels = voxelGeometry(view.coords, source.pointOffsets, source.sceneIds, {
       voxelSize: voxel_size,
       stages: channels.length / 2,
       stemKernel: STEM_KERNEL,
     });
+    const stage = voxels.levels.findIndex(({ count }) => count < 2);
+    if (mode === "training" && stage >= 0) {
+      throw new DataError(
+        `scenes ${source.sceneIds.join(", ")}: all their points lie in one voxel of ` +
+          `${
+            voxel_size * 2 ** stage
+          } m (stage ${stage} of the sparse U-Net), and BatchNorm takes ` +
+          "no statistics of one: use more scenes a batch, fewer stages, or a smaller voxel_size.",
+      );
+    }
+    return voxels;
   }
 
   /** Global to local: the root from the U-Net's points, every other region with what its parent propagates. */
@@ -86,8 +98,10 @@ export class SpunetEncoder implements Encoder {
   forward(batch: RegionBatch, mode: Mode): EncoderOutput {
     const { source, view1, view2 } = batch;
     const rows = plainRows(view1.coords.device, source);
-    const first = this.#unet.forward(view1.feats, this.#voxels(batch, source.view1), mode);
-    const second = this.#unet.forward(view2.feats, this.#voxels(batch, source.view2), mode);
+    // Both before either: where one cannot be, no statistics have moved.
+    const voxels = [source.view1, source.view2].map((view) => this.#voxels(batch, view, mode));
+    const first = this.#unet.forward(view1.feats, voxels[0], mode);
+    const second = this.#unet.forward(view2.feats, voxels[1], mode);
     return {
       batch,
       g2l: this.#g2l(batch, rows, first),

@@ -2,6 +2,8 @@
 
 import { UsageError } from "../../../base/errors.ts";
 import type { ModelConfig, SpunetConfig } from "../../model_config.ts";
+import { fusedInfoNCE } from "../../fused/contrast/info_nce.ts";
+import { plainInfoNCE } from "../../info_nce.ts";
 import { treeParameters } from "../../networks.ts";
 import { plainHeads } from "../../plain_encoder.ts";
 import type { Backbone } from "../backbone.ts";
@@ -30,13 +32,18 @@ function checked(config: ModelConfig): ModelConfig & { readonly spunet: SpunetCo
   return { ...config, spunet };
 }
 
-/** See docs/model.md, "The sparse U-Net". */
+/**
+ * See docs/model.md, "The sparse U-Net". Its layers are plain operations, whatever the options; of a
+ * fused model the contrast is.
+ */
 export const spunet: Backbone = {
   name: "spunet",
   parameters(config) {
     const own = spunetParameters(spunetLayers(checked(config)), config.output_dim);
     return [...treeParameters(config), ...own];
   },
-  create: ({ config, parameters, heads }) =>
-    new SpunetEncoder(checked(config), parameters, plainHeads(heads, parameters)),
+  create: ({ config, parameters, heads, options }) => {
+    const infoNCE = options.fused ?? true ? fusedInfoNCE : plainInfoNCE;
+    return new SpunetEncoder(checked(config), parameters, plainHeads(heads, parameters, infoNCE));
+  },
 };
