@@ -24,7 +24,7 @@ export function branchOutput(regions: readonly Tensor[], points: Tensor): Branch
 export function plainHeads(
   heads: Readonly<Record<string, readonly Step[]>>,
   parameters: ParameterSet,
-  infoNCE: typeof plainInfoNCE = plainInfoNCE,
+  infoNCE: (query: Tensor, key: Tensor, temperature: number) => Tensor = plainInfoNCE,
 ): Heads {
   const project = (head: string, rows: readonly Tensor[]) =>
     rows.map((row) => applySteps(heads[head], { row }, parameters));

@@ -17,6 +17,7 @@ export interface TablePart {
 
 /** For each offset and each result the row that it reads. */
 export interface RowTable {
+  /** Together all offsets. */
   readonly parts: readonly TablePart[];
   /** Whether offset k is read at kernel − 1 − k. */
   readonly mirrored: boolean;
