@@ -206,5 +206,8 @@ Deno.test("every backbone and objective of the tables trains, and is known by it
     () => new Model({} as never, { ...tinyConfig(), backbone: "pointnext" }),
     UsageError,
   );
-  assertStringIncludes(error.message, "backbone: expected one of pointnet, spunet; found pointnext");
+  assertStringIncludes(
+    error.message,
+    "backbone: expected one of pointnet, spunet; found pointnext",
+  );
 });
