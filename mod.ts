@@ -140,6 +140,12 @@ export { augment, identityView, type SceneView } from "./src/scenes/views/views.
 export type { Batch, BatchLevel, BatchView } from "./src/scenes/batches/batch.ts";
 export { type BatchItem, buildBatch } from "./src/scenes/batches/batch_builder.ts";
 export type { BatchOptions } from "./src/scenes/batches/loader.ts";
+export {
+  type VoxelGeometry,
+  voxelGeometry,
+  type VoxelLevel,
+  type VoxelOptions,
+} from "./src/scenes/voxels/geometry.ts";
 export { BatchLoader, type LoaderOptions } from "./src/scenes/batches/worker_loader.ts";
 export { Random, type RandomKey, type Shuffleable } from "./src/base/random.ts";
 export {
@@ -180,15 +186,21 @@ export {
   empty,
   full,
   type InputGradients,
+  inverseMap,
+  type KernelMap,
   makeSegments,
   NO_ROW,
   noGrad,
   type Operand,
   record,
   recordAll,
+  type RowTable,
   type Segments,
   segmentsOfLengths,
   type SegmentStage,
+  stridedMap,
+  submanifoldMap,
+  type TablePart,
   type TapeNode,
   Tensor,
   tensor,
@@ -198,6 +210,12 @@ export {
 
 // Layers, optimiser, schedule
 export { ParameterRegistry, ParameterSet, type ParameterSpec } from "./src/nn/parameters.ts";
+export {
+  applyBatchNorm,
+  type BatchNormSettings,
+  declareBatchNorm,
+  type Mode,
+} from "./src/nn/batch_norm.ts";
 export {
   constant,
   fanInUniform,
@@ -224,7 +242,7 @@ export { learningRate, type ScheduleConfig } from "./src/nn/schedule.ts";
 
 // The model
 export { Model, type ModelOptions, modelParameters, type ModelParts } from "./src/model/model.ts";
-export type { ModelConfig } from "./src/model/model_config.ts";
+export type { ModelConfig, SpunetConfig } from "./src/model/model_config.ts";
 export type {
   BranchOutput,
   ContrastPair,

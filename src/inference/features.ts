@@ -187,7 +187,7 @@ function recordBatch(
   const { device } = model;
   using _off = noGrad(device);
   using _scope = device.scope();
-  const output = model.encode(uploadBatch(device, batch));
+  const output = model.encode(uploadBatch(device, batch), "evaluation");
   const back = new ReadBack();
   const leaves = parts.has("scene") ? leafRows(batch) : null;
   const place = (branch: Branch, { regions, points }: BranchOutput): Recorded => {

@@ -1,6 +1,7 @@
 /** What an encoder is: from a batch to what both branches say of its regions and points. */
 
 import type { RowIndex, Tensor } from "../tensor/mod.ts";
+import type { Mode } from "../nn/batch_norm.ts";
 import type { RegionBatch } from "./region_batch.ts";
 
 /** What a branch says of a batch. */
@@ -46,6 +47,9 @@ export interface EncoderOutput extends Heads {
 
 /** A way of computing both branches. */
 export interface Encoder extends Disposable {
-  /** Both branches of a batch. The result belongs to the scope that is open. */
-  forward(batch: RegionBatch): EncoderOutput;
+  /**
+   * Both branches of a batch. The result belongs to the scope that is open.
+   * @param mode whether running statistics, where there are any, move or are used
+   */
+  forward(batch: RegionBatch, mode: Mode): EncoderOutput;
 }

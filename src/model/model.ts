@@ -2,6 +2,7 @@
 
 import { UsageError } from "../base/errors.ts";
 import type { Device } from "../gpu/device.ts";
+import type { Mode } from "../nn/batch_norm.ts";
 import { ParameterSet, type ParameterSpec } from "../nn/parameters.ts";
 import type { RowIndex } from "../tensor/mod.ts";
 import type { Backbone, ComputeOptions } from "./backbones/backbone.ts";
@@ -81,9 +82,13 @@ export class Model implements Disposable {
     }
   }
 
-  /** Both branches on a batch. */
-  encode(batch: RegionBatch): EncoderOutput {
-    return this.#encoder.forward(batch);
+  /**
+   * Both branches on a batch.
+   * @param mode in training running statistics of norms move with the batch; in evaluation they are
+   * used. Default training.
+   */
+  encode(batch: RegionBatch, mode: Mode = "training"): EncoderOutput {
+    return this.#encoder.forward(batch, mode);
   }
 
   /** Losses of what `encode` gave; `sample` are the rows of the point loss, null for all. */

@@ -1,3 +1,15 @@
+/** The sparse U-Net's sizes. */
+export interface SpunetConfig {
+  /** Edge of the finest voxels, metres. */
+  readonly voxel_size: number;
+  /** Width after the first convolution. */
+  readonly base_channels: number;
+  /** Widths of the stages: down, then up; as many down as up. */
+  readonly channels: readonly number[];
+  /** Blocks of each stage. */
+  readonly layers: readonly number[];
+}
+
 /**
  * The part of a configuration that shapes the model and its losses; names and defaults are
  * docs/model.md's.
@@ -7,6 +19,8 @@ export interface ModelConfig {
   readonly backbone?: string;
   /** What training makes small, by its name in the table of objectives; default dbbd. */
   readonly objective?: string;
+  /** Sizes of the backbone spunet. */
+  readonly spunet?: SpunetConfig;
   /** C, feature channels of a point. */
   readonly input_feat_dim: number;
   /** H, width of the projected point features. */

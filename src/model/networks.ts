@@ -39,17 +39,19 @@ export interface Networks {
   readonly children: Network;
 }
 
-/** Steps under the prefix that names their parameters, in the order of PyTorch's `state_dict`. */
-function modules(config: ModelConfig) {
+/**
+ * Steps under the prefix that names their parameters, in the order of PyTorch's `state_dict`.
+ * @param pointWidth columns of `features`, what a point is known by; default the input's
+ */
+function modules(config: ModelConfig, pointWidth: number = config.input_feat_dim) {
   const {
-    input_feat_dim: C,
     hidden_dim: H,
     output_dim: D,
     encoder_hidden_dims: E,
     propagator_hidden_dim: P,
     propagator_num_layers: count,
   } = config;
-  const features: RowInput = { name: "features", width: C };
+  const features: RowInput = { name: "features", width: pointWidth };
   const offset: RowInput = { name: "offset", width: 3 };
   const parent: RowInput = { name: "parent", width: D, shared: "region" };
   const row: RowInput = { name: "row", width: D };
@@ -106,6 +108,29 @@ export function networks(config: ModelConfig): Networks {
   };
 }
 
+/** What a tree does with points' features that a backbone has made: from a parent to its region's points, and to children. */
+export interface TreeNetworks {
+  /** f of the points of every region below the root, from their `features` of width D. */
+  readonly propagated: Network;
+  /** See `Networks`. */
+  readonly children: Network;
+}
+
+/** The networks of a tree above a backbone whose features are (N, D). */
+export function treeNetworks(config: ModelConfig): TreeNetworks {
+  const { combine, propagator } = modules(config, config.output_dim);
+  return {
+    propagated: { steps: [...propagator, ...combine], pooling: config.encoder_pooling },
+    children: networks(config).children,
+  };
+}
+
+/** Parameters of the tree above such a backbone; the others are `encoderParameters`. */
+export function treeParameters(config: ModelConfig): ParameterSpec[] {
+  const { raw: _raw, backbone: _backbone, ...tree } = modules(config, config.output_dim);
+  return declared(config, tree);
+}
+
 /** One of the attention's modules applied to rows. */
 export function applyAttention(
   config: ModelConfig,
@@ -116,20 +141,27 @@ export function applyAttention(
   return applySteps(modules(config)[module], { row: x, offset: x }, parameters);
 }
 
-/**
- * Every parameter of the encoder. The attention's exist only in mode attention, its spatial encoder
- * only in use.
- */
-export function encoderParameters(config: ModelConfig): ParameterSpec[] {
+/** Parameters of modules. The attention's exist only in mode attention, its spatial encoder only in use. */
+function declared(
+  config: ModelConfig,
+  { keys, values, attended, spatial, ...others }: Omit<
+    ReturnType<typeof modules>,
+    "raw" | "backbone"
+  >,
+): ParameterSpec[] {
   const registry = new ParameterRegistry();
   const attention = config.aggregator_mode === "attention";
   if (attention) registry.declare(ATTENTION_QUERY, [1, config.output_dim], standardNormal);
-  const { keys, values, attended, spatial, ...encoder } = modules(config);
   const parts = [
-    ...Object.values(encoder),
+    ...Object.values(others),
     ...(attention ? [keys, values, attended] : []),
     ...(attention && config.aggregator_use_spatial ? [spatial] : []),
   ];
   for (const steps of parts) declareSteps(registry, steps);
   return registry.specs;
+}
+
+/** Every parameter of the encoder. */
+export function encoderParameters(config: ModelConfig): ParameterSpec[] {
+  return declared(config, modules(config));
 }

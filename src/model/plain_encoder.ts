@@ -20,10 +20,11 @@ export function branchOutput(regions: readonly Tensor[], points: Tensor): Branch
   return { regions, points, sample: (rows) => rows ? gatherRows(points, rows) : points };
 }
 
-/** Heads computed with plain operations. */
+/** Heads computed with plain operations, `infoNCE` of their unit rows behind them. */
 export function plainHeads(
   heads: Readonly<Record<string, readonly Step[]>>,
   parameters: ParameterSet,
+  infoNCE: (query: Tensor, key: Tensor, temperature: number) => Tensor = plainInfoNCE,
 ): Heads {
   const project = (head: string, rows: readonly Tensor[]) =>
     rows.map((row) => applySteps(heads[head], { row }, parameters));
@@ -32,7 +33,7 @@ export function plainHeads(
     contrast: (head, pairs, temperature) =>
       pairs.map(({ query, key }) => {
         const [q, k] = project(head, [query, key]).map((x) => normalize(x));
-        return plainInfoNCE(q, k, temperature);
+        return infoNCE(q, k, temperature);
       }),
   };
 }

@@ -102,7 +102,9 @@ export class AdamW implements Disposable {
     return {
       firstMoment: await parameters.read(this.#firstMoment),
       secondMoment: await parameters.read(this.#secondMoment),
-      steps: new Map(parameters.names.map((name, i) => [name, this.#steps[i]])),
+      steps: new Map(
+        parameters.specs.flatMap(({ name, buffer }, i) => buffer ? [] : [[name, this.#steps[i]]]),
+      ),
     };
   }
 
@@ -111,7 +113,7 @@ export class AdamW implements Disposable {
     this.parameters.writeFlat(this.#firstMoment, state.firstMoment);
     this.parameters.writeFlat(this.#secondMoment, state.secondMoment);
     this.parameters.names.forEach((name, i) => {
-      this.#steps[i] = state.steps.get(name)!;
+      this.#steps[i] = state.steps.get(name) ?? 0;
     });
   }
 

@@ -24,6 +24,8 @@ export interface ParameterSpec {
   readonly shape: readonly number[];
   /** Draws its first values. */
   readonly initial: Initialiser;
+  /** Whether it is a buffer, such as a running mean: part of the model, and trained by nobody. */
+  readonly buffer?: true;
 }
 
 /**
@@ -41,6 +43,17 @@ export class ParameterRegistry {
     }
     this.specs.push({ name, shape, initial });
   }
+
+  /** Declare a buffer: kept with the parameters, under a name of its own, and not trained. */
+  declareBuffer(name: string, shape: readonly number[], initial: Initialiser): void {
+    this.declare(name, shape, initial);
+    this.specs[this.specs.length - 1] = { name, shape, initial, buffer: true };
+  }
+}
+
+/** Those of `specs` that are no buffers. */
+export function trainedOf(specs: readonly ParameterSpec[]): readonly ParameterSpec[] {
+  return specs.filter(({ buffer }) => !buffer);
 }
 
 /** Parameters on a device. Freed by `dispose` or `using`. */
@@ -95,8 +108,9 @@ export class ParameterSet implements Disposable {
         offset: this.firstBlock[i] * PARAMETER_BLOCK * 4,
         size: elements(spec.shape) * 4,
       });
-      const parameter = new Tensor(device, spec.shape, "f32", place(this.values), true);
-      parameter.grad = new Tensor(device, spec.shape, "f32", place(this.gradients));
+      const trained = spec.buffer !== true;
+      const parameter = new Tensor(device, spec.shape, "f32", place(this.values), trained);
+      if (trained) parameter.grad = new Tensor(device, spec.shape, "f32", place(this.gradients));
       this.#tensors.set(spec.name, parameter);
     });
   }
@@ -138,9 +152,14 @@ export class ParameterSet implements Disposable {
     return this.specs.map((spec) => spec.name);
   }
 
-  /** Values in all, padding not counted. */
+  /** What is trained, in declaration order. */
+  get trained(): readonly ParameterSpec[] {
+    return trainedOf(this.specs);
+  }
+
+  /** Values that are trained, padding not counted. */
   get count(): number {
-    return this.specs.reduce((total, spec) => total + elements(spec.shape), 0);
+    return this.trained.reduce((total, spec) => total + elements(spec.shape), 0);
   }
 
   /** Replace a parameter's values. */
@@ -171,8 +190,10 @@ export class ParameterSet implements Disposable {
   /** Replace a flat tensor laid out as the parameters. */
   writeFlat(flat: Tensor, values: ReadonlyMap<string, Float32Array>): void {
     const all = new Float32Array(flat.size);
-    this.specs.forEach(({ name }, i) => {
-      all.set(values.get(name)!, this.firstBlock[i] * PARAMETER_BLOCK);
+    this.specs.forEach(({ name, buffer }, i) => {
+      const own = values.get(name);
+      // Of a buffer there are no moments.
+      if (own || !buffer) all.set(own!, this.firstBlock[i] * PARAMETER_BLOCK);
     });
     this.device.write(flat.slice, all);
   }

@@ -16,7 +16,7 @@ import {
 } from "../base/safetensors.ts";
 import { DataError } from "../base/errors.ts";
 import type { AdamWState } from "../nn/adamw.ts";
-import type { ParameterSpec } from "../nn/parameters.ts";
+import { type ParameterSpec, trainedOf } from "../nn/parameters.ts";
 import { elements, formatShape } from "../tensor/mod.ts";
 import type { ConfigValues } from "./config.ts";
 
@@ -164,14 +164,13 @@ export async function writeCheckpoint(
     );
   }
   const tensors = new Map<string, SafeTensor>();
-  const put = (prefix: string, values: ReadonlyMap<string, Float32Array>) => {
-    for (const { name, shape } of specs) {
-      tensors.set(prefix + name, { dtype: "F32", shape, data: values.get(name)! });
+  for (const spec of specs) tensors.set(spec.name, toTensor(spec, checkpoint.parameters));
+  const { firstMoment, secondMoment } = checkpoint.optimizer;
+  for (const [prefix, moments] of [[FIRST, firstMoment], [SECOND, secondMoment]] as const) {
+    for (const spec of trainedOf(specs)) {
+      tensors.set(prefix + spec.name, toTensor(spec, moments));
     }
-  };
-  put("", checkpoint.parameters);
-  put(FIRST, checkpoint.optimizer.firstMoment);
-  put(SECOND, checkpoint.optimizer.secondMoment);
+  }
   await writeSafetensors(path, tensors, {
     format: FORMAT,
     config: JSON.stringify(checkpoint.config),
@@ -180,6 +179,24 @@ export async function writeCheckpoint(
     run_directory: JSON.stringify(checkpoint.runDirectory),
     ...(checkpoint.preparation && { preparation: JSON.stringify(checkpoint.preparation) }),
   });
+}
+
+/** A parameter as a file holds it; what counts is a whole number there, as in PyTorch. */
+function toTensor(
+  { name, shape, buffer }: ParameterSpec,
+  values: ReadonlyMap<string, Float32Array>,
+): SafeTensor {
+  const data = values.get(name)!;
+  return buffer && shape.length === 0
+    ? { dtype: "I64", shape, data: BigInt64Array.from(data, (value) => BigInt(value)) }
+    : { dtype: "F32", shape, data };
+}
+
+/** The values of a tensor; counters are whole numbers. */
+function toValues(found: SafeTensor, where: string): Float32Array {
+  return found.dtype === "I64" && found.shape.length === 0
+    ? Float32Array.from(found.data as BigInt64Array, Number)
+    : toFloat32(found, where);
 }
 
 /**
@@ -204,7 +221,7 @@ function matchTensors(
           formatShape(shape)
         }`,
       );
-    } else values.set(name, toFloat32(found, `${prefix}${name} of ${path}`));
+    } else values.set(name, toValues(found, `${prefix}${name} of ${path}`));
   }
   if (prefix === "") {
     const known = new Set(specs.map(({ name }) => name));
@@ -339,7 +356,8 @@ export async function readCheckpoint(
   const parameters = matchTensors(path, tensors, specs, "");
   const steps = parseMetadata(path, metadata, "optimizer_steps") as Record<string, number>;
   const counters = parseMetadata(path, metadata, "counters");
-  const known = new Set(specs.map(({ name }) => name));
+  const trained = trainedOf(specs);
+  const known = new Set(trained.map(({ name }) => name));
   if (
     !isCounters(counters) || typeof steps !== "object" || steps === null ||
     Object.keys(steps).length !== known.size || Object.keys(steps).some((name) => !known.has(name))
@@ -348,8 +366,8 @@ export async function readCheckpoint(
   }
   const runDirectory = parseRunDirectory(path, metadata);
   const optimizer = {
-    firstMoment: matchTensors(path, tensors, specs, FIRST),
-    secondMoment: matchTensors(path, tensors, specs, SECOND),
+    firstMoment: matchTensors(path, tensors, trained, FIRST),
+    secondMoment: matchTensors(path, tensors, trained, SECOND),
     steps: new Map(Object.entries(steps)),
   };
   const problem = stateProblem({ optimizer, counters });

@@ -17,6 +17,7 @@ import { acceptValue, describeAllowed, freeze } from "./config_values.ts";
 import { type Problem, readSettings, readValue, type Setting, show } from "./config_yaml.ts";
 import { nearest } from "../base/nearest.ts";
 import { probeProblems } from "./probe_config.ts";
+import { spunetProblems } from "./spunet_config.ts";
 
 export type { ConfigKeyName, ConfigValueOf, ConfigValues } from "./config_keys.ts";
 
@@ -60,7 +61,7 @@ export class TrainingConfig {
     this.explicit = new Set(set.keys());
     const small = set.get("small_mode") === true;
     for (const name of CONFIG_KEY_NAMES) {
-      Object.assign(this, { [name]: set.has(name) ? set.get(name) : unset(name, small, set) });
+      Object.assign(this, { [name]: resolved(name, small, set) });
     }
     Object.freeze(this);
   }
@@ -166,6 +167,17 @@ export class TrainingConfig {
   }
 }
 
+/** What a key is: what was set, with what was left out of the U-Net's sizes, or its default. */
+function resolved(
+  name: ConfigKeyName,
+  small: boolean,
+  set: ReadonlyMap<ConfigKeyName, unknown>,
+): unknown {
+  if (!set.has(name)) return unset(name, small, set);
+  if (CONFIG_KEYS[name].type !== "spunet") return set.get(name);
+  return freeze({ ...unset(name, small, set) as object, ...set.get(name) as object });
+}
+
 /** What a key is that nobody set. */
 function unset(
   name: ConfigKeyName,
@@ -195,8 +207,12 @@ function unknownKey(name: string): string {
 
 function wrongValue(name: ConfigKeyName, setting: Setting): Problem[] {
   const { value, where, at, locate } = setting;
-  if (name === "augmentation" || name === "probe") {
-    const problemsOf = name === "probe" ? probeProblems : augmentationProblems;
+  if (name === "augmentation" || name === "probe" || name === "spunet") {
+    const problemsOf = {
+      augmentation: augmentationProblems,
+      probe: probeProblems,
+      spunet: spunetProblems,
+    }[name];
     return problemsOf(value).map(({ path, message }) => ({
       where: locate?.(path) ?? where,
       what: [name, ...path].join(".") + `: ${message}`,
@@ -227,6 +243,7 @@ function checkTogether(
         `found ${config.output_dim}`,
     );
   }
+  if (config.backbone === "spunet") checkSpunet(config, report);
   if (config.alpha === 0 && config.beta === 0) {
     report(["alpha", "beta"], "alpha and beta: expected at least one above 0; found 0 and 0");
   }
@@ -253,6 +270,31 @@ function checkTogether(
     report(
       ["run_name"],
       `run_name: expected the name of one folder, without slashes; found ${show(config.run_name)}`,
+    );
+  }
+}
+
+/** What the sparse U-Net wants of the other keys. */
+function checkSpunet(
+  { hidden_dim, output_dim, propagator_coords, spunet: { channels, layers } }: TrainingConfig,
+  report: (names: readonly ConfigKeyName[], what: string) => void,
+): void {
+  if (hidden_dim !== output_dim) {
+    report(
+      ["hidden_dim", "output_dim", "backbone"],
+      `hidden_dim: backbone spunet expects it to be output_dim, ${output_dim}; found ${hidden_dim}`,
+    );
+  }
+  if (channels.length !== layers.length) {
+    report(
+      ["spunet"],
+      `spunet: expected as many layers as channels, ${channels.length}; found ${layers.length}`,
+    );
+  }
+  if (propagator_coords === "parent") {
+    report(
+      ["propagator_coords", "backbone"],
+      `propagator_coords: backbone spunet knows plain alone; found parent`,
     );
   }
 }

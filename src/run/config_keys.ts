@@ -11,6 +11,7 @@ import { LOSS_KEYS } from "./keys/loss.ts";
 import { MODEL_KEYS } from "./keys/model.ts";
 import { OPTIMISATION_KEYS } from "./keys/optimisation.ts";
 import { RUN_KEYS } from "./keys/run.ts";
+import type { SpunetConfig } from "../model/model_config.ts";
 import type { ProbeConfig } from "./probe_config.ts";
 
 export type { ConfigGroup, ConfigKey, ResumeRule } from "./keys/key.ts";
@@ -40,6 +41,7 @@ export type ConfigValueOf<K> = K extends { type: "boolean" } ? boolean
   : K extends { type: "text" } ? string
   : K extends { type: "names" } ? readonly string[]
   : K extends { type: "augmentation" } ? AugmentationConfig
+  : K extends { type: "spunet" } ? SpunetConfig
   : K extends { type: "probe" } ? ProbeConfig
   : readonly number[];
 

@@ -2,6 +2,7 @@
 
 import { augmentationProblems, parseAugmentation } from "../scenes/views/augmentation.ts";
 import { type ConfigKey, MANY } from "./keys/key.ts";
+import { spunetProblems } from "./spunet_config.ts";
 import { completeProbe, probeProblems } from "./probe_config.ts";
 
 /** What a key may hold, in words: "an integer of at least 1, or null". */
@@ -31,6 +32,8 @@ export function describeAllowed(key: ConfigKey): string {
       return "different names, such as [normals, colors]";
     case "augmentation":
       return "a list of augmentations";
+    case "spunet":
+      return "a mapping {voxel_size: METRES, base_channels: N, channels: [N, …], layers: [N, …]}";
     case "probe":
       return "a mapping {data: DIR, protocol: linear, svm, knn or points, every: EPOCHS}, or null";
   }
@@ -87,6 +90,8 @@ export function acceptValue(key: ConfigKey, value: unknown): unknown {
       return augmentationProblems(value).length === 0
         ? freeze(parseAugmentation(value))
         : undefined;
+    case "spunet":
+      return spunetProblems(value).length === 0 ? freeze(structuredClone(value)) : undefined;
     case "probe":
       return probeProblems(value).length === 0 ? freeze(completeProbe(value)) : undefined;
   }

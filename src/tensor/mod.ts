@@ -15,6 +15,14 @@ export {
 } from "./tensor.ts";
 export { full, tensor } from "./create.ts";
 export { elements, formatShape } from "./shapes.ts";
+export {
+  inverseMap,
+  type KernelMap,
+  type RowTable,
+  stridedMap,
+  submanifoldMap,
+  type TablePart,
+} from "./kernel_map.ts";
 export type { Operand } from "./inputs.ts";
 export { makeSegments, type Segments, segmentsOfLengths, type SegmentStage } from "./segments.ts";
 export * from "./operations.ts";

@@ -43,7 +43,7 @@ function submit(
   const { device } = model;
   using _off = noGrad(device);
   using _scope = device.scope();
-  const output = model.encode(uploadBatch(device, batch));
+  const output = model.encode(uploadBatch(device, batch), "evaluation");
   const losses = model.losses(output, sample(batch.pointCount, k));
   ring.push(k, losses, featureMetrics(output.g2l.points, output.l2g.points), null);
   device.flush();

@@ -9,7 +9,15 @@ import { tempFolder } from "../support/temp_folder.ts";
 
 const ignore = noDevice || missingPermissions("read");
 const ignoreWrite = ignore || missingPermissions("write");
-const NAMES = ["full_max_ragged", "sampled_points", "small_max", "small_mean_attention"];
+const NAMES = [
+  "full_max_ragged",
+  "sampled_points",
+  "small_max",
+  "small_mean_attention",
+  "spunet_deep",
+  "spunet_projected",
+  "spunet_small",
+];
 
 function shipped(name: string): string {
   return fromFileUrl(new URL(`../fixtures/golden/${name}.safetensors`, import.meta.url));

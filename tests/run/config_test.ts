@@ -197,7 +197,7 @@ data_root: {a: 1}
     "my.yaml:12:10: eta_min: expected a number of at least 0; found Infinity",
     "my.yaml:13:9: device: expected one of auto, gpu, software (cuda = gpu, cpu = software); " +
     'found "tpu"',
-    'my.yaml:14:11: backbone: expected pointnet; found "ptv3"',
+    'my.yaml:14:11: backbone: expected one of pointnet, spunet; found "ptv3"',
     'my.yaml:15:1: unknown key "epochs"; did you mean num_epochs?',
     "my.yaml:16:24: propagator_num_layers: expected an integer from 2 to 64; found 1",
     'my.yaml:17:10: log_dir: expected text that is not empty; found ""',
@@ -421,3 +421,41 @@ Deno.test({
     assertEquals(indoor.augmentation, TrainingConfig.defaults().augmentation);
   },
 });
+
+yamlTest(
+  "sizes of the sparse U-Net: what is left out has its default, each mistake its place",
+  () => {
+    const full = TrainingConfig.defaults().spunet;
+    const set = TrainingConfig.fromYaml("backbone: spunet\nspunet: {voxel_size: 0.1}\n");
+    assertEquals(set.spunet, { ...full, voxel_size: 0.1 });
+    assertEquals(TrainingConfig.fromYaml(set.toYaml()).spunet, set.spunet);
+    const small = TrainingConfig.fromYaml(
+      "small_mode: true\nspunet: {layers: [2, 2, 2, 2, 2, 2, 2, 2]}",
+    );
+    assertEquals([small.spunet.base_channels, small.spunet.layers[3]], [16, 2]);
+    const text = `
+spunet:
+  voxel_size: 0
+  channels: [16, 32, 64]
+  layer: [1]
+  base_channels: 1.5
+`;
+    assertEquals(problems(text), [
+      "my.yaml:3:15: spunet.voxel_size: expected metres, a number above 0, got 0",
+      "my.yaml:4:13: spunet.channels: expected a list of integers from 1 to 16384, as many down as up, got [16,32,64]",
+      "my.yaml:5:10: spunet.layer: unknown key of spunet; allowed: voxel_size, base_channels, channels, layers",
+      "my.yaml:6:18: spunet.base_channels: expected an integer from 1 to 16384, got 1.5",
+    ]);
+    assertStringIncludes(problems("spunet: 3")[0], "my.yaml:1:9: spunet: expected a mapping");
+    const together = problems(
+      "backbone: spunet\nhidden_dim: 64\npropagator_coords: parent\nspunet: {layers: [1, 1]}",
+    );
+    for (
+      const message of [
+        "hidden_dim: backbone spunet expects it to be output_dim, 96; found 64",
+        "spunet: expected as many layers as channels, 8; found 2",
+        "propagator_coords: backbone spunet knows plain alone; found parent",
+      ]
+    ) assert(together.some((line) => line.includes(message)), `${message}\n${together.join("\n")}`);
+  },
+);

@@ -16,7 +16,7 @@ import type { Kernel } from "../../src/gpu/kernel.ts";
 import * as ops from "../../src/tensor/mod.ts";
 import { Trainer } from "../../src/training/trainer.ts";
 import { withStrays } from "./strays.ts";
-import { tinyConfig, tinyRooms } from "./training.ts";
+import { TINY_SPUNET, tinyConfig, tinyRooms } from "./training.ts";
 
 /** A step of a model, forward and backward. */
 async function modelStep(
@@ -82,6 +82,7 @@ export async function everyKernel(): Promise<{ device: Device; kernels: Kernel[]
   }
   await modelStep(device, { aggregator_mode: "attention" }, {});
   await modelStep(device, {}, { fused: false });
+  await modelStep(device, { ...TINY_SPUNET, backbone: "spunet" }, {});
   await otherOperations(device);
   const values = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i * i));
   const labels = Uint32Array.from({ length: 20 }, (_, i) => i % 2);

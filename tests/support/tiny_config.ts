@@ -22,6 +22,12 @@ export const TINY: Partial<ConfigValues> = {
   seed: 7,
 };
 
+/** What the sparse U-Net needs besides: widths that fill no block of four, two stages. */
+export const TINY_SPUNET = {
+  hidden_dim: 16,
+  spunet: { voxel_size: 0.5, base_channels: 5, channels: [6, 9, 8, 7], layers: [1, 1, 1, 2] },
+};
+
 /** A small configuration; `values` win. */
 export function tinyConfig(values: Partial<ConfigValues> = {}): TrainingConfig {
   return TrainingConfig.fromObject({ ...TINY, ...values });

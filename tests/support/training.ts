@@ -10,7 +10,7 @@ import { Trainer, type TrainerOptions } from "../../src/training/trainer.ts";
 import { testDevice } from "./device.ts";
 import { tinyConfig } from "./tiny_config.ts";
 
-export { TINY, tinyConfig } from "./tiny_config.ts";
+export { TINY, TINY_SPUNET, tinyConfig } from "./tiny_config.ts";
 
 /** Rooms of `points` points in trees of depth 2, down to regions of 9 points. */
 export function tinyRooms(scenes = 5, start = 0, points = 203): Dataset {

@@ -31,6 +31,15 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, other: Tensor) => unknown>
   segmentMean: (x) => t.segmentMean(x, t.segmentsOfLengths(x.device, [2])),
   segmentSum: (x) => t.segmentSum(x, t.segmentsOfLengths(x.device, [2])),
   segmentSoftmax: (x) => t.segmentSoftmax(x, t.segmentsOfLengths(x.device, [2])),
+  sparseConv: (x) => {
+    const map = t.submanifoldMap(x.device, Uint32Array.of(0, 1), 1, 2);
+    return t.sparseConv(x, t.tensor(x.device, [1, 1, 1], [1, 1, 3]), map);
+  },
+  batchNorm: (x) => {
+    const row = t.tensor(x.device, [1, 1, 1]);
+    return t.batchNorm(x, row, row, { mean: row, variance: row });
+  },
+  columnStatistics: (x) => t.columnStatistics(x),
   expand: (x) => t.expand(x, [2, 3]),
   mean: (x) => t.mean(x),
   sum: (x) => t.sum(x),

@@ -14,7 +14,7 @@ import { Trainer } from "../../src/training/trainer.ts";
 import { noDevice, testDevice } from "../support/device.ts";
 import { missingPermissions } from "../support/permissions.ts";
 import { tempFolder } from "../support/temp_folder.ts";
-import { tinyConfig, tinyRooms, tinyTrainer, weights } from "../support/training.ts";
+import { TINY_SPUNET, tinyConfig, tinyRooms, tinyTrainer, weights } from "../support/training.ts";
 
 const ignore = noDevice || missingPermissions("read", "write");
 
@@ -195,6 +195,7 @@ Deno.test("every backbone and objective of the tables trains, and is known by it
       using trainer = await tinyTrainer({
         objective: name as keyof typeof OBJECTIVES,
         backbone: backbone as keyof typeof BACKBONES,
+        ...TINY_SPUNET,
       });
       const { scalars, loss } = await trainer.trainStep(await trainer.nextBatch());
       for (const scalar of objective.scalars) assertEquals(Number.isFinite(scalars[scalar]), true);
@@ -205,5 +206,8 @@ Deno.test("every backbone and objective of the tables trains, and is known by it
     () => new Model({} as never, { ...tinyConfig(), backbone: "pointnext" }),
     UsageError,
   );
-  assertStringIncludes(error.message, "backbone: expected one of pointnet; found pointnext");
+  assertStringIncludes(
+    error.message,
+    "backbone: expected one of pointnet, spunet; found pointnext",
+  );
 });

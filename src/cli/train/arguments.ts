@@ -216,8 +216,10 @@ function configHelp(): string {
       group = key.group;
       lines.push(`\n  ${group}`);
     }
-    const small = "small" in key ? `; small_mode: ${brief(key.small)}` : "";
-    lines.push(`    ${name}: ${brief(key.default)}${small}`);
+    const own = `    ${name}: ${brief(key.default)}`;
+    const small = "small" in key ? `small_mode: ${brief(key.small)}` : "";
+    if (own.length + small.length > 118) lines.push(own, `      ${small}`);
+    else lines.push(small ? `${own}; ${small}` : own);
     const allowed = `(${describeAllowed(key)})`;
     const wide = 9 + key.help.length + allowed.length > 120;
     lines.push(`        ${key.help}${wide ? "\n        " : " "}${allowed}`);
@@ -225,7 +227,10 @@ function configHelp(): string {
   return lines.join("\n");
 }
 
+/** A value in a line; a long one without spaces in its lists. */
 function brief(value: unknown): string {
   if (typeof value === "string") return value;
-  return JSON.stringify(value).replaceAll('"', "").replaceAll(",", ", ").replaceAll(":", ": ");
+  const text = JSON.stringify(value).replaceAll('"', "");
+  const comma = text.length > 80 ? /,(?=[a-z])/g : /,/g;
+  return text.replace(comma, ", ").replaceAll(":", ": ");
 }

@@ -31,7 +31,7 @@ function print(report: GoldenReport): void {
   const name = report.file.split(/[\\/]/).at(-1)!;
   const verdict = report.ok ? "ok" : "OUTSIDE THE BAR";
   const moved = report.ok && report.repeats > 0
-    ? ` (a max fell on another of two equal points; repeated ${report.repeats} times with inputs moved by rounding)`
+    ? ` (a max or a ReLU fell on the other of two equal sides; repeated ${report.repeats} times with inputs moved by rounding)`
     : "";
   say(row(name, KINDS.map((kind) => report[kind].toExponential(1)), verdict + moved));
   for (const problem of report.problems) say(`  ${problem}`);

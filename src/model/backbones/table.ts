@@ -2,6 +2,7 @@
 
 import type { Backbone } from "./backbone.ts";
 import { pointnet } from "./pointnet.ts";
+import { spunet } from "./spunet/spunet.ts";
 
 /** By name. */
-export const BACKBONES = { pointnet } as const satisfies Readonly<Record<string, Backbone>>;
+export const BACKBONES = { pointnet, spunet } as const satisfies Readonly<Record<string, Backbone>>;

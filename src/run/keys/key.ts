@@ -1,6 +1,7 @@
 /** What a key of a configuration is. */
 
 import type { AugmentationConfig } from "../../scenes/views/augmentations/types.ts";
+import type { SpunetConfig } from "../../model/model_config.ts";
 import type { ProbeConfig } from "../probe_config.ts";
 
 /** The headings under which keys are listed. */
@@ -56,6 +57,11 @@ export type ConfigKey =
     }
     | { readonly type: "names"; readonly default: readonly string[] }
     | { readonly type: "augmentation"; readonly default: AugmentationConfig }
+    | {
+      readonly type: "spunet";
+      readonly default: SpunetConfig;
+      readonly small: SpunetConfig;
+    }
     | { readonly type: "probe"; readonly default: ProbeConfig | null; readonly nullable: true }
   );
 

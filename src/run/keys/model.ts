@@ -1,6 +1,7 @@
 /** Keys of the model. */
 
 import { BACKBONES } from "../../model/backbones/table.ts";
+import { SMALL_SPUNET_SIZES, SPUNET_SIZES } from "../spunet_config.ts";
 import { type ConfigKey, WIDEST } from "./key.ts";
 
 /** The keys under the heading `model`. */
@@ -59,6 +60,14 @@ export const MODEL_KEYS = {
     default: "pointnet",
     values: Object.keys(BACKBONES) as readonly (keyof typeof BACKBONES)[],
     help: "what features come from",
+  },
+  spunet: {
+    group: "model",
+    resume: "fixed",
+    type: "spunet",
+    default: SPUNET_SIZES,
+    small: SMALL_SPUNET_SIZES,
+    help: "sizes of the backbone spunet; what is left out has its default",
   },
   propagator_hidden_dim: {
     group: "model",
