@@ -252,7 +252,12 @@ export type {
 } from "./src/model/encoder.ts";
 export { branchOutput, plainHeads } from "./src/model/plain_encoder.ts";
 export { poolLevels } from "./src/model/pool_levels.ts";
-export type { Backbone, BackboneParts, ComputeOptions } from "./src/model/backbones/backbone.ts";
+export type {
+  Backbone,
+  BackboneParts,
+  ComputeOptions,
+  SettingsProblem,
+} from "./src/model/backbones/backbone.ts";
 export { BACKBONES } from "./src/model/backbones/table.ts";
 export type { Losses, Objective, ObjectiveInput } from "./src/model/objectives/objective.ts";
 export { OBJECTIVES } from "./src/model/objectives/table.ts";

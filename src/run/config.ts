@@ -15,6 +15,8 @@ import {
 } from "./config_keys.ts";
 import { acceptValue, describeAllowed, freeze } from "./config_values.ts";
 import { type Problem, readSettings, readValue, type Setting, show } from "./config_yaml.ts";
+import type { Backbone } from "../model/backbones/backbone.ts";
+import { BACKBONES } from "../model/backbones/table.ts";
 import { nearest } from "../base/nearest.ts";
 import { probeProblems } from "./probe_config.ts";
 import { spunetProblems } from "./spunet_config.ts";
@@ -243,7 +245,10 @@ function checkTogether(
         `found ${config.output_dim}`,
     );
   }
-  if (config.backbone === "spunet") checkSpunet(config, report);
+  const backbone: Backbone = BACKBONES[config.backbone];
+  for (const { keys, message } of backbone.problems?.(config) ?? []) {
+    report(keys, message);
+  }
   if (config.alpha === 0 && config.beta === 0) {
     report(["alpha", "beta"], "alpha and beta: expected at least one above 0; found 0 and 0");
   }
@@ -270,31 +275,6 @@ function checkTogether(
     report(
       ["run_name"],
       `run_name: expected the name of one folder, without slashes; found ${show(config.run_name)}`,
-    );
-  }
-}
-
-/** What the sparse U-Net wants of the other keys. */
-function checkSpunet(
-  { hidden_dim, output_dim, propagator_coords, spunet: { channels, layers } }: TrainingConfig,
-  report: (names: readonly ConfigKeyName[], what: string) => void,
-): void {
-  if (hidden_dim !== output_dim) {
-    report(
-      ["hidden_dim", "output_dim", "backbone"],
-      `hidden_dim: backbone spunet expects it to be output_dim, ${output_dim}; found ${hidden_dim}`,
-    );
-  }
-  if (channels.length !== layers.length) {
-    report(
-      ["spunet"],
-      `spunet: expected as many layers as channels, ${channels.length}; found ${layers.length}`,
-    );
-  }
-  if (propagator_coords === "parent") {
-    report(
-      ["propagator_coords", "backbone"],
-      `propagator_coords: backbone spunet knows plain alone; found parent`,
     );
   }
 }

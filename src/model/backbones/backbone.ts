@@ -24,10 +24,20 @@ export interface BackboneParts {
   readonly options: ComputeOptions;
 }
 
+/** Settings that a backbone cannot be made with. */
+export interface SettingsProblem {
+  /** The keys that do not go together; the first is to blame. */
+  readonly keys: readonly (keyof ModelConfig)[];
+  /** What was expected and what was found, the key first. */
+  readonly message: string;
+}
+
 /** Something with parameters that makes point and region features of a batch. */
 export interface Backbone {
   /** Names it in configurations and messages. */
   readonly name: string;
+  /** What it cannot be made with; without it, all that each key by itself allows. */
+  problems?(config: ModelConfig): readonly SettingsProblem[];
   /** Its parameters, under their names in checkpoints. */
   parameters(config: ModelConfig): readonly ParameterSpec[];
   /** Its encoder, for as long as a model lives. */

@@ -6,30 +6,48 @@ import { fusedInfoNCE } from "../../fused/contrast/info_nce.ts";
 import { plainInfoNCE } from "../../info_nce.ts";
 import { treeParameters } from "../../networks.ts";
 import { plainHeads } from "../../plain_encoder.ts";
-import type { Backbone } from "../backbone.ts";
+import type { Backbone, SettingsProblem } from "../backbone.ts";
 import { SpunetEncoder } from "./encoder.ts";
 import { spunetLayers, spunetParameters } from "./layers.ts";
 
-/** A configuration with the U-Net's sizes, checked. */
-function checked(config: ModelConfig): ModelConfig & { readonly spunet: SpunetConfig } {
+function problems(config: ModelConfig): SettingsProblem[] {
   const { hidden_dim, output_dim, spunet, propagator_coords } = config;
-  if (!spunet) throw new UsageError("backbone spunet: expected a mapping spunet with its sizes");
+  const found: SettingsProblem[] = [];
+  if (!spunet) found.push({ keys: ["spunet"], message: "spunet: expected its sizes; found none" });
   if (hidden_dim !== output_dim) {
-    throw new UsageError(
-      `backbone spunet: expected hidden_dim to be output_dim, ${output_dim}; found ${hidden_dim}`,
-    );
+    found.push({
+      keys: ["hidden_dim", "output_dim", "backbone"],
+      message: `hidden_dim: backbone spunet expects it to be output_dim, ${output_dim}; found ` +
+        `${hidden_dim}`,
+    });
+  }
+  if (spunet && spunet.channels.length !== spunet.layers.length) {
+    found.push({
+      keys: ["spunet"],
+      message: `spunet: expected as many layers as channels, ${spunet.channels.length}; found ` +
+        `${spunet.layers.length}`,
+    });
+  }
+  if (spunet && (spunet.channels.length === 0 || spunet.channels.length % 2 !== 0)) {
+    found.push({
+      keys: ["spunet"],
+      message: `spunet: expected as many channels down as up; found ${spunet.channels.length}`,
+    });
   }
   if (propagator_coords === "parent") {
-    throw new UsageError("backbone spunet: expected propagator_coords plain; found parent");
+    found.push({
+      keys: ["propagator_coords", "backbone"],
+      message: "propagator_coords: backbone spunet knows plain alone; found parent",
+    });
   }
-  const { channels, layers } = spunet;
-  if (channels.length === 0 || channels.length % 2 !== 0 || layers.length !== channels.length) {
-    throw new UsageError(
-      `backbone spunet: expected as many channels as layers, an even number of both; found ` +
-        `${channels.length} and ${layers.length}`,
-    );
-  }
-  return { ...config, spunet };
+  return found;
+}
+
+/** A configuration with the U-Net's sizes, checked. */
+function checked(config: ModelConfig): ModelConfig & { readonly spunet: SpunetConfig } {
+  const found = problems(config);
+  if (found.length > 0) throw new UsageError(found.map(({ message }) => message).join("\n"));
+  return config as ModelConfig & { readonly spunet: SpunetConfig };
 }
 
 /**
@@ -38,6 +56,7 @@ function checked(config: ModelConfig): ModelConfig & { readonly spunet: SpunetCo
  */
 export const spunet: Backbone = {
   name: "spunet",
+  problems,
   parameters(config) {
     const own = spunetParameters(spunetLayers(checked(config)), config.output_dim);
     return [...treeParameters(config), ...own];
